@@ -1,0 +1,39 @@
+/* error: an error code with its sentence, and the table of all codes.
+ *
+ * An operation that fails fills a `kfk_error`: the code, and one sentence that says phase, peer, topic, cause and, where
+ * there is one, a hint. It travels by value with the operation until a blocking call publishes it to its thread
+ * (base/thread.h), where kafka_last_error() finds it. */
+#ifndef KFK_BASE_ERROR_H
+#define KFK_BASE_ERROR_H
+#include "kafka/error.h"
+#include <stdarg.h>
+#include <stddef.h>
+
+#define KFK_ERROR_TEXT 640 /* longest sentence, with its NUL */
+
+typedef struct kfk_error {
+    int code; /* 0 = none */
+    char text[KFK_ERROR_TEXT];
+} kfk_error;
+
+/* Sets code and sentence; text that does not fit ends in "...". Bytes below space become '?', so that what a peer sent
+ * cannot forge log lines. `e` may be NULL. Returns `code`, for `return kfk_error_set(...)`. */
+int kfk_error_set(kfk_error *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int kfk_error_setv(kfk_error *e, int code, const char *fmt, va_list ap);
+/* Puts a context in front of a sentence that is there already: "reading topic t: " + what it said. Returns e->code. */
+int kfk_error_prefix(kfk_error *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* One row of the table of codes. */
+typedef struct kfk_error_info {
+    int code;
+    bool temporary; /* the same request may succeed later */
+    bool timeout;
+    const char *name, *title, *description;
+    const char *text; /* "[code] Title: description" */
+} kfk_error_info;
+/* The row of a code, or NULL. Constant storage. */
+const kfk_error_info *kfk_error_find(int code);
+/* The i-th row, NULL behind the last: for tests and documentation. */
+const kfk_error_info *kfk_error_row(size_t i);
+
+#endif

@@ -1,0 +1,18 @@
+/* rand: a small seeded generator (xoshiro256**) for jitter and choices. Not for secrets: those come from the system. */
+#ifndef KFK_BASE_RAND_H
+#define KFK_BASE_RAND_H
+#include <stdint.h>
+
+typedef struct kfk_rand {
+    uint64_t s[4];
+} kfk_rand;
+
+/* The same seed gives the same sequence on every machine. */
+void kfk_rand_seed(kfk_rand *r, uint64_t seed);
+uint64_t kfk_rand_next(kfk_rand *r);
+/* 0 ... n-1 without bias; n > 0. */
+uint64_t kfk_rand_below(kfk_rand *r, uint64_t n);
+/* A seed from the system's random source (getrandom), or from clock and address where that fails. */
+uint64_t kfk_rand_system_seed(void);
+
+#endif

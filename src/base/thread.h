@@ -1,0 +1,23 @@
+/* thread: what the library keeps per thread: the last failure, and whether a callback of ours is running.
+ *
+ * A seam: in the simulation, where tasks are fibers of one thread, each fiber has a state of its own. */
+#ifndef KFK_BASE_THREAD_H
+#define KFK_BASE_THREAD_H
+#include "base/error.h"
+
+typedef struct kfk_thread {
+    kfk_error last;        /* kafka_last_error(), kafka_last_written() */
+    int32_t last_written;
+    int32_t callback_depth; /* > 0 inside a callback of the library: what would have to wait gives KAFKA_EAGAIN */
+} kfk_thread;
+
+/* The calling thread's state; never NULL. */
+kfk_thread *kfk_thread_self(void);
+/* Publishes a failure to the calling thread. Returns e->code. */
+int kfk_thread_fail(const kfk_error *e);
+/* The same from code and format. Returns `code`. */
+int kfk_thread_failf(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Tests only: where the state comes from; NULL restores thread-local storage. */
+void kfk_thread_set_source(kfk_thread *(*self)(void));
+
+#endif
