@@ -19,15 +19,16 @@ void kfk_buf_init(kfk_buf *b, size_t limit);
 void kfk_buf_fini(kfk_buf *b);
 /* Empties it and keeps the memory; forgets the error. */
 void kfk_buf_clear(kfk_buf *b);
-/* 0, or the sticky error. */
+/* 0, or the sticky error. A failed append adds nothing; `data` is not part of the buffer itself. */
 int kfk_buf_append(kfk_buf *b, const void *data, size_t len);
-/* Room for `len` bytes behind the content, or NULL (the error is in `err`). What is written there counts after commit. */
+/* Room for `len` bytes behind the content, or NULL (the error is in `err`; room for 0 bytes has an address too). What is written there counts after commit. */
 void *kfk_buf_reserve(kfk_buf *b, size_t len);
 /* `used` bytes of the reserved room became content. */
 void kfk_buf_commit(kfk_buf *b, size_t used);
-/* Formatted text, without a terminating NUL in the content. 0, or the sticky error. */
+/* Formatted text, without a terminating NUL in the content. 0, or the sticky error. Text may fill it to its limit. */
 int kfk_buf_printf(kfk_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* The content as a malloc'ed block that now belongs to the caller (free with kfk_mem_free); NULL when it is empty. */
+/* The content as a block that now belongs to the caller (free with kfk_mem_free); the buffer is empty again. NULL, with
+ * *len = 0, when there is no content, and after a failure: what is half written is not handed out. */
 uint8_t *kfk_buf_take(kfk_buf *b, size_t *len);
 
 /* A counted block: a received frame, an inflated batch. Whoever holds a reference may read `data`; only the one that

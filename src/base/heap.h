@@ -23,7 +23,7 @@ typedef struct kfk_heap {
 } kfk_heap;
 
 void kfk_heap_init(kfk_heap *h);
-/* Adds a node that is in no heap. */
+/* Adds a node that is in no heap; zeroed memory is such a node. */
 void kfk_heap_add(kfk_heap *h, kfk_heap_node *n, int64_t key);
 /* Removes a node; one that is in no heap is left alone. */
 void kfk_heap_remove(kfk_heap *h, kfk_heap_node *n);

@@ -27,7 +27,8 @@ static inline int64_t kfk_time_earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Tests only: both clocks come from these functions; NULL restores the system's. */
+/* Tests only: both clocks come from these functions; NULL restores the system's. Only while no other thread uses the
+ * library. */
 void kfk_time_set_source(int64_t (*monotonic_ns)(void), int64_t (*wall_ms)(void));
 
 #endif
