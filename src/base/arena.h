@@ -16,7 +16,8 @@ typedef struct kfk_arena {
 void kfk_arena_init(kfk_arena *a, size_t budget);
 /* Frees all that was handed out; the arena is usable again. */
 void kfk_arena_fini(kfk_arena *a);
-/* NULL without memory or beyond the budget, which is charged with the size rounded up to the alignment, at least 1 unit. */
+/* NULL without memory or beyond the budget, which is charged with the size rounded up to the alignment (an object of no
+ * bytes costs something too). */
 void *kfk_arena_alloc(kfk_arena *a, size_t size);
 /* `count` elements of `size` bytes; NULL also when the product overflows. */
 void *kfk_arena_array(kfk_arena *a, size_t count, size_t size);
