@@ -11,16 +11,19 @@ typedef struct kafka_cancel {
     kfk_ref ref;
     _Atomic int fired;
     _Atomic int fd; /* -1 = none yet */
+    int32_t pid;    /* of the process that made it: a forked child shares the eventfd and must not write it */
 } kfk_cancel;
 
 /* NULL without memory. */
 kfk_cancel *kfk_cancel_new(void);
+/* NULL is fine for hold and drop. */
 kfk_cancel *kfk_cancel_hold(kfk_cancel *c);
 void kfk_cancel_drop(kfk_cancel *c);
 void kfk_cancel_fire(kfk_cancel *c);
 /* NULL counts as not fired. */
 bool kfk_cancel_fired(const kfk_cancel *c);
-/* The eventfd, made now if need be; -1 when there is none to be had (errno says why). */
+/* The eventfd, made now if need be, readable for ever once the token fired; -1 when there is none to be had (errno says
+ * why; EPERM: the token is the parent process's). It belongs to the token. */
 int kfk_cancel_fd(kfk_cancel *c);
 
 #endif

@@ -16,12 +16,19 @@ typedef struct kfk_error {
     char text[KFK_ERROR_TEXT];
 } kfk_error;
 
-/* Sets code and sentence; text that does not fit ends in "...". Bytes below space become '?', so that what a peer sent
- * cannot forge log lines. `e` may be NULL. Returns `code`, for `return kfk_error_set(...)`. */
+/* Sets code and sentence; text that does not fit ends in "...". Control characters and what is not UTF-8 become '?', so
+ * that what a peer sent cannot forge log lines. `e` may be NULL; its old text may be an argument. Returns `code`, for
+ * `return kfk_error_set(...)`. */
 int kfk_error_set(kfk_error *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int kfk_error_setv(kfk_error *e, int code, const char *fmt, va_list ap);
-/* Puts a context in front of a sentence that is there already: "reading topic t: " + what it said. Returns e->code. */
+/* Puts a context in front of a sentence that is there already: "reading topic t: " + what it said. Returns e->code;
+ * a code of 0 has no sentence and stays as it is. */
 int kfk_error_prefix(kfk_error *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Makes a NUL-terminated text safe to show: control characters and bytes that are not UTF-8 become '?', in place. */
+void kfk_error_clean(char *text);
+/* The same for a text that was cut to fit `cap` bytes (as snprintf does): it ends in "..." then, on a whole character. */
+void kfk_error_clean_cut(char *text, size_t cap);
 
 /* One row of the table of codes. */
 typedef struct kfk_error_info {
@@ -31,7 +38,7 @@ typedef struct kfk_error_info {
     const char *name, *title, *description;
     const char *text; /* "[code] Title: description" */
 } kfk_error_info;
-/* The row of a code, or NULL. Constant storage. */
+/* The row of a code, or NULL; 0 has one as well. Constant storage. */
 const kfk_error_info *kfk_error_find(int code);
 /* The i-th row, NULL behind the last: for tests and documentation. */
 const kfk_error_info *kfk_error_row(size_t i);
