@@ -1,4 +1,4 @@
-/* cancel: see the header for the protocol between the one who fires and the one who watches.
+/* cancel.c: see the header for the protocol between the one who fires and the one who watches.
  *
  * Invariant: once a token has fired and has an eventfd, the eventfd is readable, for ever. Nobody reads it, so it never
  * has to be written again. Both sides store first and look second, with sequentially consistent atomics: whichever of

@@ -1,4 +1,4 @@
-/* error: sentences about failures, and the table of codes.
+/* error.c: sentences about failures, and the table of codes.
  *
  * Two properties hold for every sentence, whatever a peer or a caller put into it: it is valid UTF-8 without control
  * characters (so it cannot forge log lines, steer a terminal, or break a language binding that decodes it), and it is

@@ -1,4 +1,4 @@
-/* log: one line at a time to the application's function.
+/* log.c: one line at a time to the application's function.
  *
  * The line is built on the stack: logging allocates nothing, so it also works when memory is short, and it takes no
  * lock, so the application's function may be called from any of the library's threads at once. A line is cleaned as an

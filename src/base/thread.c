@@ -1,4 +1,4 @@
-/* thread: the state that belongs to a thread of the application or of the library.
+/* thread.c: the state that belongs to a thread of the application or of the library.
  *
  * It is plain thread-local storage: nothing is allocated, so publishing a failure cannot fail, and there is no
  * destructor that could run after the library's data is gone. The price is about 700 bytes in every thread.
