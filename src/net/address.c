@@ -1,0 +1,128 @@
+/* Addresses: parsing what people type, checking what brokers advertise.
+ *
+ * A host that came from a peer ends up in resolvers, logs and error texts, so only characters that names really have are
+ * let through; a typing error in a configuration gets a sentence that quotes it and says what is wrong. */
+#include "net/address.h"
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+static int bad(kfk_error *err, const char *text, size_t len, const char *what)
+{
+    int shown = len > 100 ? 100 : (int)len;
+    return kfk_error_set(err, KAFKA_EINVAL, "address \"%.*s\": %s; expected host:port, for example localhost:9092 or [::1]:9092",
+                         shown, text, what);
+}
+
+bool kfk_host_is_valid(const char *host)
+{
+    size_t len = strlen(host);
+    if (len == 0 || len > KFK_HOST_MAX) return false;
+    if (strchr(host, ':')) {
+        struct in6_addr v6;
+        char numeric[KFK_HOST_MAX + 1];
+        size_t zone = strcspn(host, "%");
+        memcpy(numeric, host, zone);
+        numeric[zone] = '\0';
+        for (const char *z = host + zone; *z; z++) {
+            if (*z != '%' && !isalnum((unsigned char)*z) && !strchr("-_.", *z)) return false;
+        }
+        return inet_pton(AF_INET6, numeric, &v6) == 1;
+    }
+    if (host[0] == '-' || host[0] == '.') return false;
+    for (const char *p = host; *p; p++) {
+        if (!isalnum((unsigned char)*p) && *p != '-' && *p != '_' && *p != '.') return false;
+    }
+    return true;
+}
+
+/* Decimal digits, 1 to 65535; 0 when it is anything else. */
+static uint16_t parse_port(const char *p, size_t len)
+{
+    unsigned value = 0;
+    if (len == 0 || len > 5) return 0;
+    for (size_t i = 0; i < len; i++) {
+        if (p[i] < '0' || p[i] > '9') return 0;
+        value = value * 10 + (unsigned)(p[i] - '0');
+    }
+    return value > 65535 ? 0 : (uint16_t)value;
+}
+
+int kfk_hostport_parse(const char *text, size_t len, kfk_hostport *out, kfk_error *err)
+{
+    while (len > 0 && isspace((unsigned char)text[0])) text++, len--;
+    while (len > 0 && isspace((unsigned char)text[len - 1])) len--;
+    if (len == 0) return bad(err, text, len, "it is empty");
+    if (len >= 5 && memcmp(text, "unix:", 5) == 0) {
+        return kfk_error_set(err, KAFKA_ENOTSUP, "address \"%.*s\": unix sockets are not supported yet", len > 100 ? 100 : (int)len,
+                             text);
+    }
+    const char *end = text + len, *host = text, *host_end, *port = NULL;
+    const char *colon = memchr(text, ':', len);
+    if (*text == '[') {
+        host = text + 1;
+        host_end = memchr(text, ']', len);
+        if (!host_end) return bad(err, text, len, "the closing ']' is missing");
+        if (host_end + 1 < end) {
+            if (host_end[1] != ':') return bad(err, text, len, "after ']' only :port may follow");
+            port = host_end + 2;
+        }
+    } else if (colon && memchr(colon + 1, ':', (size_t)(end - colon - 1)) == NULL) {
+        host_end = colon;
+        port = colon + 1;
+    } else {
+        host_end = end; /* no port, or a bare IPv6 address */
+    }
+    if (host_end == host) return bad(err, text, len, "the host is empty");
+    if (host_end - host > KFK_HOST_MAX) return bad(err, text, len, "the host is longer than 255 characters");
+    kfk_hostport parsed = {.port = KFK_PORT_DEFAULT};
+    memcpy(parsed.host, host, (size_t)(host_end - host));
+    if (strlen(parsed.host) != (size_t)(host_end - host) || !kfk_host_is_valid(parsed.host)) {
+        return bad(err, text, len, strstr(parsed.host, "//") ? "it looks like a URL, the scheme does not belong there"
+                                                             : "the host has characters that no host name has");
+    }
+    if (port) {
+        parsed.port = parse_port(port, (size_t)(end - port));
+        if (parsed.port == 0) return bad(err, text, len, "the port is not a number from 1 to 65535");
+    }
+    *out = parsed;
+    return 0;
+}
+
+void kfk_hostport_format(const kfk_hostport *h, char *out, size_t cap)
+{
+    snprintf(out, cap, strchr(h->host, ':') ? "[%s]:%u" : "%s:%u", h->host, (unsigned)h->port);
+}
+
+bool kfk_address_numeric(const char *host, uint16_t port, kfk_address *out)
+{
+    char service[8];
+    snprintf(service, sizeof service, "%u", (unsigned)port);
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *found;
+    if (getaddrinfo(host, service, &hints, &found) != 0) return false;
+    memcpy(&out->addr, found->ai_addr, found->ai_addrlen);
+    out->len = found->ai_addrlen;
+    freeaddrinfo(found);
+    return true;
+}
+
+void kfk_address_format(const kfk_address *a, char *out, size_t cap)
+{
+    char host[INET6_ADDRSTRLEN] = "?";
+    if (a->addr.ss_family == AF_INET) {
+        struct sockaddr_in v4;
+        memcpy(&v4, &a->addr, sizeof v4);
+        inet_ntop(AF_INET, &v4.sin_addr, host, sizeof host);
+        snprintf(out, cap, "%s:%u", host, (unsigned)ntohs(v4.sin_port));
+    } else if (a->addr.ss_family == AF_INET6) {
+        struct sockaddr_in6 v6;
+        memcpy(&v6, &a->addr, sizeof v6);
+        inet_ntop(AF_INET6, &v6.sin6_addr, host, sizeof host);
+        snprintf(out, cap, "[%s]:%u", host, (unsigned)ntohs(v6.sin6_port));
+    } else {
+        snprintf(out, cap, "?");
+    }
+}

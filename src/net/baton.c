@@ -1,0 +1,141 @@
+/* The baton and its mailbox.
+ *
+ * What must hold: a task that was pushed is run without anybody being woken for it. So every push is followed by a look
+ * at the lock, and every unlock by a look at the mailbox, with a full fence in between on both sides: then either the
+ * pusher sees the lock free, or the holder sees the task. The loop, before it sleeps, counts as a holder: it looks after
+ * it has unlocked. `wants` gives the loop priority: while it waits for the lock nobody barges in, and what they push it
+ * will find, since it drains after locking. A pusher must look at `wants` after its push, not before: the loop may have
+ * come and gone in between. Each of these rules is a switch in tests/models/baton.pml that, left out, loses an operation.
+ *
+ * The mailbox is a stack that is taken whole and reversed, so tasks run in order of arrival and there is no ABA. An inline
+ * submission drains it first: a thread whose earlier task still lies there must not overtake itself. */
+#include "net/baton.h"
+#include "kafka/error.h"
+#include <assert.h>
+#include <stddef.h>
+
+/* Its address tells threads apart without a call: good enough for assertions. */
+static _Thread_local char self;
+
+int kfk_baton_init(kfk_baton *b)
+{
+    *b = (kfk_baton){.arg = NULL};
+    atomic_init(&b->wants, false);
+    atomic_init(&b->mailbox, NULL);
+    atomic_init(&b->fence, 0);
+    atomic_init(&b->holder, NULL);
+    return pthread_mutex_init(&b->lock, NULL) == 0 ? 0 : KAFKA_ENOMEM;
+}
+
+void kfk_baton_fini(kfk_baton *b)
+{
+    assert(atomic_load(&b->mailbox) == NULL);
+    pthread_mutex_destroy(&b->lock);
+}
+
+bool kfk_baton_held(kfk_baton *b)
+{
+    return atomic_load_explicit(&b->holder, memory_order_relaxed) == (void *)&self;
+}
+
+static void take(kfk_baton *b, bool by_loop)
+{
+    atomic_store_explicit(&b->holder, (void *)&self, memory_order_relaxed);
+    b->after_take(b->arg, by_loop);
+}
+
+/* Both sides change the same atomic: the one that comes second sees everything the first wrote before. A plain fence would
+ * do as well, but the thread sanitizer does not understand fences. */
+static void full_fence(kfk_baton *b)
+{
+    atomic_fetch_add(&b->fence, 1);
+}
+
+static void unlock(kfk_baton *b, bool by_loop)
+{
+    void *done = b->before_release(b->arg, by_loop);
+    atomic_store_explicit(&b->holder, NULL, memory_order_relaxed);
+    pthread_mutex_unlock(&b->lock);
+    b->after_release(b->arg, done);
+    full_fence(b);
+}
+
+static bool try_take(kfk_baton *b)
+{
+    if (b->try_fails && b->try_fails(b->arg)) return false;
+    if (atomic_load(&b->wants) || pthread_mutex_trylock(&b->lock) != 0) return false;
+    take(b, false);
+    return true;
+}
+
+static bool mailbox_empty(kfk_baton *b)
+{
+    return atomic_load(&b->mailbox) == NULL;
+}
+
+static void drain(kfk_baton *b)
+{
+    while (!mailbox_empty(b)) {
+        kfk_task *newest = atomic_exchange(&b->mailbox, NULL), *oldest = NULL;
+        while (newest) {
+            kfk_task *next = newest->next;
+            newest->next = oldest;
+            oldest = newest;
+            newest = next;
+        }
+        while (oldest) {
+            kfk_task *t = oldest;
+            oldest = t->next;
+            t->run(t);
+        }
+    }
+}
+
+/* What a caller does with the baton once its own task ran: run what others left meanwhile, and look again after letting go. */
+static void release(kfk_baton *b)
+{
+    do {
+        drain(b);
+        unlock(b, false);
+    } while (!mailbox_empty(b) && try_take(b));
+}
+
+void kfk_baton_push(kfk_baton *b, kfk_task *t)
+{
+    kfk_task *head = atomic_load_explicit(&b->mailbox, memory_order_relaxed);
+    do {
+        t->next = head;
+    } while (!atomic_compare_exchange_weak(&b->mailbox, &head, t));
+    full_fence(b);
+}
+
+void kfk_baton_submit(kfk_baton *b, kfk_task *t)
+{
+    int cancel_state; /* sendmsg is a cancellation point: a thread must not die with the baton */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    assert(!kfk_baton_held(b));
+    if (try_take(b)) {
+        drain(b);
+        t->run(t);
+        release(b);
+    } else {
+        kfk_baton_push(b, t);
+        if (try_take(b)) release(b);
+    }
+    pthread_setcancelstate(cancel_state, NULL);
+}
+
+void kfk_baton_enter(kfk_baton *b)
+{
+    atomic_store(&b->wants, true);
+    pthread_mutex_lock(&b->lock);
+    atomic_store(&b->wants, false);
+    take(b, true);
+    drain(b);
+}
+
+bool kfk_baton_leave(kfk_baton *b)
+{
+    unlock(b, true);
+    return !mailbox_empty(b);
+}
