@@ -5,7 +5,7 @@
  * allocations are powers of two.
  *
  * The error is sticky because encoders append dozens of fields: they check once, at the end. A failed append leaves the
- * content as it was. Growth doubles, so a byte is copied twice at most on average; the last step stops at the limit
+ * content as it was. Growth doubles, so a byte is moved less than twice on average; the last step stops at the limit
  * exactly, since the limit counts what a peer makes us hold, not just what it sends. */
 #include "base/buf.h"
 #include "base/mem.h"

@@ -21,8 +21,8 @@ void kfk_buf_fini(kfk_buf *b);
 void kfk_buf_clear(kfk_buf *b);
 /* 0, or the sticky error. A failed append adds nothing; `data` is not part of the buffer itself. */
 int kfk_buf_append(kfk_buf *b, const void *data, size_t len);
-/* Room for `len` bytes behind the content, or NULL (the error is in `err`; room for 0 bytes has an address too). What is
- * written there counts after commit. */
+/* Room for `len` bytes behind the content, or NULL (the error is in `err`; room for 0 bytes has an address too). What
+ * is written there counts after commit. */
 void *kfk_buf_reserve(kfk_buf *b, size_t len);
 /* `used` bytes of the reserved room became content. */
 void kfk_buf_commit(kfk_buf *b, size_t used);

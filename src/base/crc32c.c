@@ -4,13 +4,13 @@
  * zero bits multiplies by x^n, and CRCs add with XOR. All of this file follows from these two facts:
  *
  *   combine   crc(a b) = crc(a) * x^(8 |b|) + crc(b). The inversions at both ends of a CRC cancel out.
- *   streams   One CRC instruction takes 3 cycles, and 3 are in flight when they do not depend on each other. So a stretch
- *             is cut into three blocks whose CRCs are computed side by side and combined. Their length is fixed, thus the
- *             multiplication by x^(8 length) is a table of four lookups. Long blocks amortise it, short ones keep
- *             buffers of a kilobyte fast.
- *   folding   Sixteen registers of 128 bits hold a polynomial congruent to all that was read. Multiplied by x^2048, which
- *             takes two carry-less products each, they line up with the next 256 bytes and are added to them. At the end
- *             these 256 bytes go through the CRC instruction.
+ *   streams   One CRC instruction takes 3 cycles, and 3 are in flight when they do not depend on each other. So a
+ *             stretch is cut into three blocks whose CRCs are computed side by side and combined. Their length is
+ *             fixed, thus the multiplication by x^(8 length) is a table of four lookups. Long blocks amortise it, short
+ *             ones keep buffers of a kilobyte fast.
+ *   folding   Sixteen registers of 128 bits hold a polynomial congruent to all that was read. Multiplied by x^2048,
+ *             which takes two carry-less products each, they line up with the next 256 bytes and are added to them. At
+ *             the end these 256 bytes go through the CRC instruction.
  *   tables    Eight bytes a step through eight tables of 256 entries (slicing by eight), for any other processor.
  *
  * Tables are computed once, by whoever comes first; `chosen` is stored after them and read in front of them. */
@@ -39,7 +39,7 @@ static _Atomic(update_fn) chosen; /* NULL until everything below is filled */
 static kfk_crc32c_impl impls[MAX_IMPLS];
 static size_t impl_count;
 
-/* ---- polynomials ---------------------------------------------------------------------------------------------------- */
+/* ---- polynomials ------------------------------------------------------------------------------------------------- */
 
 static const uint32_t polynomial = 0x82f63b78;
 static const uint32_t one = UINT32_C(1) << 31; /* x^0 */
@@ -76,7 +76,7 @@ static void fill_powers(void)
     for (size_t i = 1; i < sizeof powers / sizeof powers[0]; i++) powers[i] = multiply(powers[i - 1], powers[i - 1]);
 }
 
-/* ---- tables --------------------------------------------------------------------------------------------------------- */
+/* ---- tables ------------------------------------------------------------------------------------------------------ */
 
 static uint32_t slices[8][256]; /* slices[i][b]: byte b followed by i zero bytes */
 
@@ -115,7 +115,7 @@ static uint32_t update_tables(uint32_t crc, const void *data, size_t len)
     return ~crc;
 }
 
-/* ---- the CRC instruction, three streams ----------------------------------------------------------------------------- */
+/* ---- the CRC instruction, three streams -------------------------------------------------------------------------- */
 
 #if HAVE_CRC_INSTRUCTION
 
@@ -191,7 +191,7 @@ CRC_TARGET static uint32_t update_instruction(uint32_t crc, const void *data, si
 
 #endif
 
-/* ---- folding with 512-bit registers --------------------------------------------------------------------------------- */
+/* ---- folding with 512-bit registers ------------------------------------------------------------------------------ */
 
 #if defined(__x86_64__)
 
@@ -200,8 +200,8 @@ enum { FOLD = 256, FOLD_FROM = 1024 }; /* bytes a step; shorter buffers do not e
 static uint64_t fold_factors[2];
 
 /* A register of 128 bits is low x^64 + high, where `low` are the bytes that came first. Moving it on by n bits takes
- * low * x^(n + 64) + high * x^n. The product of two reflected numbers of 64 bits comes out one bit off, that is times x,
- * hence the 1 less in the exponents. */
+ * low * x^(n + 64) + high * x^n. The product of two reflected numbers of 64 bits comes out one bit off, that is times
+ * x, hence the 1 less in the exponents. */
 static void fill_fold_factors(void)
 {
     fold_factors[0] = (uint64_t)power(8 * FOLD + 64 - 1, 0) << 32;
@@ -241,7 +241,7 @@ FOLD_TARGET static uint32_t update_folding(uint32_t crc, const void *data, size_
 
 #endif
 
-/* ---- choice --------------------------------------------------------------------------------------------------------- */
+/* ---- choice ------------------------------------------------------------------------------------------------------ */
 
 static void add_impl(const char *name, update_fn update)
 {

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 typedef struct kfk_heap_node {
-    struct kfk_heap_node *child, *next, *prev; /* prev: the left sibling, or the parent of a first child; NULL at the root */
+    struct kfk_heap_node *child, *next, *prev; /* prev: left sibling, or parent of a first child; NULL at the root */
     int64_t key;
     uint64_t seq;
     bool queued;

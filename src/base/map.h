@@ -1,9 +1,9 @@
 /* map: an intrusive hash map with chaining. Elements embed a `kfk_map_node`; keys stay in the elements.
  *
- * Keys are byte strings or integers that the caller hashes with `kfk_map_hash`, seeded per map against peers that choose
- * colliding keys. Iteration goes by insertion order, never by address or bucket, so that it is the same in every run.
- * Growing may fail: then the map keeps its size and gets slower, and nothing is lost; only the first insertion of an
- * element can fail, for want of the first bucket array. Not safe from several threads. */
+ * Keys are byte strings or integers that the caller hashes with `kfk_map_hash`, seeded per map against peers that
+ * choose colliding keys. Iteration goes by insertion order, never by address or bucket, so that it is the same in every
+ * run. Growing may fail: then the map keeps its size and gets slower, and nothing is lost; only the first insertion of
+ * an element can fail, for want of the first bucket array. Not safe from several threads. */
 #ifndef KFK_BASE_MAP_H
 #define KFK_BASE_MAP_H
 #include "base/list.h"

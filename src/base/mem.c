@@ -3,9 +3,9 @@
  * Everything else is built on these three, so that a test which fails the n-th operation reaches every allocation there
  * is, and each of them counts once.
  *
- * A size of 0 becomes 1: malloc(0) may return NULL, and callers could not tell that from having no memory; realloc(p, 0)
- * may even free. The table is a plain variable. It changes only while no other thread uses the library, and an atomic in
- * front of each malloc would buy nothing. */
+ * A size of 0 becomes 1: malloc(0) may return NULL, and callers could not tell that from having no memory, and realloc
+ * to 0 may even free. The table is a plain variable: it changes only while no other thread uses the library, and an
+ * atomic in front of each malloc would buy nothing. */
 #include "base/mem.h"
 #include <stdint.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
  * A generator is a value that its owner seeds: the simulation replays a run from one number, and no two threads share
  * one. Splitmix turns any seed, also 0 and small neighbours, into a state that is never all zero.
  *
- * kfk_rand_below rejects the few values at the bottom that would make some remainders likelier than others. At most half
- * of all values are rejected, in practice one in many millions; the two divisions do not matter for jitter. */
+ * kfk_rand_below rejects the few values at the bottom that would make some remainders likelier than others. At most
+ * half of all values are rejected, in practice one in many millions; the two divisions do not matter for jitter. */
 #include "base/rand.h"
 #include "base/time.h"
 #include <sys/random.h>

@@ -1,7 +1,7 @@
 /* time.c: the two clocks, and the seam through which the simulation replaces them.
  *
- * CLOCK_MONOTONIC and not CLOCK_BOOTTIME: a deadline that passed while the machine slept would fail requests that had no
- * chance to be sent. Both clocks go through one pair of functions, so that a test which sets a source cannot leave a
+ * CLOCK_MONOTONIC and not CLOCK_BOOTTIME: a deadline that passed while the machine slept would fail requests that had
+ * no chance to be sent. Both clocks go through one pair of functions, so that a test which sets a source cannot leave a
  * caller on the real clock. The pair is a plain variable for the reason given in mem.c. */
 #include "base/time.h"
 #include <stddef.h>

@@ -152,7 +152,7 @@ static void the_hash_depends_on_the_seed_and_on_every_byte(void **state)
     }
 }
 
-/* A flipped bit of the key changes each bit of the hash about half of the time: 128 keys of 64 bits, 524288 bits seen. */
+/* A flipped bit of the key changes each bit of the hash about half of the time: 524288 bits seen. */
 static void a_bit_of_the_key_changes_half_of_the_hash(void **state)
 {
     (void)state;

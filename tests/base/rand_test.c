@@ -12,7 +12,7 @@ static void the_same_seed_gives_the_same_sequence(void **state)
     for (int i = 0; i < 1000; i++) assert_true(kfk_rand_next(&a) == kfk_rand_next(&b));
 }
 
-/* The first values of xoshiro256** from the state 1, 2, 3, 4 follow from its definition by hand: next = rotl(s1 * 5, 7) * 9. */
+/* The first values of xoshiro256** from the state 1, 2, 3, 4, worked out by hand: next = rotl(s1 * 5, 7) * 9. */
 static void the_sequence_is_that_of_xoshiro256starstar(void **state)
 {
     (void)state;
@@ -54,7 +54,7 @@ static void values_stay_below_their_bound_and_reach_all_of_it(void **state)
     for (int i = 0; i < 1000; i++) assert_true(kfk_rand_below(&r, UINT64_MAX) < UINT64_MAX);
 }
 
-/* With n = 3/4 of 2^64, the remainder of a plain value would fall into the lower third half of the time, not a third. */
+/* With n = 3/4 of 2^64, the remainder of a plain value would be in the lower third half of the time. */
 static void a_large_bound_has_no_bias(void **state)
 {
     (void)state;

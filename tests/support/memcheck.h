@@ -29,12 +29,12 @@
  *
  * What else it does to find mistakes: fresh memory is filled with 0xa5, and realloc always moves.
  *
- * What is counted are the library's allocations through base/mem.h; those of libc and of third parties are not. Blocks are
- * plain malloc blocks: one that was allocated before memcheck_begin or is freed after memcheck_end is no accident, it only
- * makes the count wrong. So begin before the test's first call into the library and end after its last.
+ * What is counted are the library's allocations through base/mem.h; those of libc and of third parties are not. Blocks
+ * are plain malloc blocks: one that was allocated before memcheck_begin or is freed after memcheck_end is no accident,
+ * it only makes the count wrong. So begin before the test's first call into the library and end after its last.
  *
- * Threads: the library may allocate from any thread. The functions below, except memcheck_begin and memcheck_end, may be
- * called from any thread too; cmocka's assertions only from the test's own. */
+ * Threads: the library may allocate from any thread. The functions below, except memcheck_begin and memcheck_end, may
+ * be called from any thread too; cmocka's assertions only from the test's own. */
 #ifndef KAFKA_TESTS_SUPPORT_MEMCHECK_H
 #define KAFKA_TESTS_SUPPORT_MEMCHECK_H
 #include <setjmp.h>
@@ -64,7 +64,8 @@ bool memcheck_failed(void);
 
 /* Since memcheck_begin: calls that asked for memory (a realloc is one), failed ones included. */
 size_t memcheck_calls(void);
-/* Blocks alive now, and their bytes (as malloc counts them: a little more than what was asked for, without a sanitizer). */
+/* Blocks alive now, and their bytes (as malloc counts them: a little more than what was asked for, without a
+ * sanitizer). */
 size_t memcheck_blocks(void);
 size_t memcheck_bytes(void);
 
