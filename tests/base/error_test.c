@@ -103,20 +103,20 @@ static const struct {
     int code;
     const char *field, *reason;
 } deliberate[] = {
-    {8, "retriable", "a broker that is down may come back: the seed retried it, and so do other clients"},
-    {-1, "name", "the seed's name, kept; the protocol's exists as a second constant"},
+    {8, "retriable", "a broker that is down may come back: kafka-go retried it, and so do other clients"},
+    {-1, "name", "kafka-go's name, kept; the protocol's exists as a second constant"},
     {0, "name", "ours is OK, the protocol's NONE: success needs no ERR_ constant"},
-    {2, "name", "the seed's name, kept"},
-    {4, "name", "the seed's name, kept"},
-    {6, "name", "the seed's name, kept"},
-    {10, "name", "the seed's name, kept"},
-    {14, "name", "the seed's name, kept"},
-    {15, "name", "the seed's name, kept"},
-    {16, "name", "the seed's name, kept"},
-    {17, "name", "the seed's name, kept"},
-    {37, "name", "the seed's name, kept"},
-    {40, "name", "the seed's name, kept"},
-    {48, "name", "the seed's name, kept"},
+    {2, "name", "kafka-go's name, kept"},
+    {4, "name", "kafka-go's name, kept"},
+    {6, "name", "kafka-go's name, kept"},
+    {10, "name", "kafka-go's name, kept"},
+    {14, "name", "kafka-go's name, kept"},
+    {15, "name", "kafka-go's name, kept"},
+    {16, "name", "kafka-go's name, kept"},
+    {17, "name", "kafka-go's name, kept"},
+    {37, "name", "kafka-go's name, kept"},
+    {40, "name", "kafka-go's name, kept"},
+    {48, "name", "kafka-go's name, kept"},
 };
 
 static bool differs_on_purpose(int code, const char *field)
@@ -153,7 +153,7 @@ static void codes_names_and_retriable_flags_are_those_of_kafka(void **state)
     assert_true(kfk_error_row(rows)->code <= KAFKA_EINVAL); /* so the table has no code that Kafka lacks */
 }
 
-static void fifty_five_has_the_seeds_name_too(void **state)
+static void fifty_five_has_kafka_gos_name_too(void **state)
 {
     (void)state;
     assert_int_equal(KAFKA_ERR_BROKER_AUTHORIZATION_FAILED, KAFKA_ERR_OPERATION_NOT_ATTEMPTED);
@@ -292,7 +292,7 @@ int main(void)
         MEMCHECK_TEST(codes_beyond_both_ends_are_unknown),
         MEMCHECK_TEST(only_7_and_our_own_deadline_are_timeouts),
         MEMCHECK_TEST(codes_names_and_retriable_flags_are_those_of_kafka),
-        MEMCHECK_TEST(fifty_five_has_the_seeds_name_too),
+        MEMCHECK_TEST(fifty_five_has_kafka_gos_name_too),
         MEMCHECK_TEST(a_sentence_keeps_its_code_and_text),
         MEMCHECK_TEST(a_prefix_goes_in_front),
         MEMCHECK_TEST(the_old_text_may_be_an_argument),

@@ -1,0 +1,22 @@
+/* Prints the error codes of a Kafka client library as tests/golden/errors.txt: code, name, retriable.
+ *
+ *   mvn dependency:copy -Dartifact=org.apache.kafka:kafka-clients:4.4.0 -DoutputDirectory=/tmp/kc
+ *   mvn dependency:copy -Dartifact=org.slf4j:slf4j-api:1.7.36 -DoutputDirectory=/tmp/kc
+ *   java -cp '/tmp/kc/*' tests/golden/DumpErrors.java > tests/golden/errors.txt
+ */
+import java.util.Arrays;
+import java.util.Comparator;
+import org.apache.kafka.common.errors.RetriableException;
+import org.apache.kafka.common.protocol.Errors;
+import org.apache.kafka.common.utils.AppInfoParser;
+
+public class DumpErrors {
+    public static void main(String[] args) {
+        System.out.println("# org.apache.kafka.common.protocol.Errors of kafka-clients " + AppInfoParser.getVersion()
+            + ", printed by tests/golden/DumpErrors.java: code, name, is its exception a RetriableException?");
+        Errors[] all = Errors.values();
+        Arrays.sort(all, Comparator.comparingInt(Errors::code));
+        for (Errors e : all)
+            System.out.println(e.code() + " " + e.name() + " " + (e.exception() instanceof RetriableException ? "retriable" : "final"));
+    }
+}
