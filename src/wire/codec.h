@@ -52,6 +52,9 @@ int kfk_codec_decode_prefix(const kfk_schema *s, int16_t version, kfk_arena *are
  * 0, KAFKA_EVERSION, or the buffer's sticky error. */
 int kfk_codec_print(const kfk_schema *s, int16_t version, const void *msg, kfk_buf *out);
 
+/* Appends a string that is not null as codec_print does: in quotes, escaped, cut. 0, or the buffer's sticky error. */
+int kfk_codec_print_string(kafka_bytes b, kfk_buf *out);
+
 /* True when the field of `msg` (a struct that `s` describes) holds its default. */
 bool kfk_codec_is_default(const kfk_schema *s, const kfk_field *f, const void *msg);
 

@@ -24,14 +24,13 @@ typedef struct kfk_gather_ref {
 
 typedef struct kfk_gather {
     kfk_buf buf; /* the bytes of its own */
-    kfk_gather_ref *refs;
     size_t ref_count, ref_cap;
-    size_t ref_bytes; /* sum of their lengths */
+    size_t ref_bytes;     /* sum of their lengths */
+    kfk_gather_ref *more; /* all of them, once there are more than `few` holds */
     kfk_gather_ref few[KFK_GATHER_INLINE];
 } kfk_gather;
 
-/* Empty. limit: most bytes of its own that it may hold, SIZE_MAX = no limit. It must not be moved afterwards: it may
- * point into itself. */
+/* Empty. limit: most bytes of its own that it may hold, SIZE_MAX = no limit. */
 void kfk_gather_init(kfk_gather *g, size_t limit);
 void kfk_gather_fini(kfk_gather *g);
 /* Empties it and keeps its memory; forgets references and error. */

@@ -43,12 +43,22 @@ size_t kfk_reader_offset(const kfk_reader *r)
 void kfk_reader_explain(const kfk_reader *r, char *out, size_t size)
 {
     size_t left = (size_t)(r->end - r->start) - kfk_reader_offset(r);
+    const char *phrase = "invalid";
     switch (r->why) {
-    case KFK_READER_OK: snprintf(out, size, "no error"); break;
-    case KFK_READER_SHORT: snprintf(out, size, "%" PRId64 " bytes wanted, %zu left", r->value, left); break;
-    case KFK_READER_VARINT: snprintf(out, size, "no valid varint, %zu bytes left", left); break;
-    case KFK_READER_LENGTH: snprintf(out, size, "impossible length %" PRId64 ", %zu bytes left", r->value, left); break;
-    case KFK_READER_LEFTOVER: snprintf(out, size, "%" PRId64 " bytes left over", r->value); break;
-    case KFK_READER_OTHER: snprintf(out, size, "invalid"); break;
+    case KFK_READER_OK: phrase = "no error"; break;
+    case KFK_READER_SHORT: snprintf(out, size, "%" PRId64 " bytes wanted, %zu left", r->value, left); return;
+    case KFK_READER_VARINT: phrase = "no valid varint"; break;
+    case KFK_READER_LENGTH: snprintf(out, size, "impossible length %" PRId64, r->value); return;
+    case KFK_READER_COUNT:
+        snprintf(out, size, "%" PRId64 " elements announced, %zu bytes left", r->value, left);
+        return;
+    case KFK_READER_NULL: phrase = "null, which this version does not allow"; break;
+    case KFK_READER_TAGS:
+        snprintf(out, size, "%" PRId64 " tagged fields announced, %zu bytes left", r->value, left);
+        return;
+    case KFK_READER_ORDER: snprintf(out, size, "tag %" PRId64 " is not in ascending order", r->value); return;
+    case KFK_READER_LEFTOVER: snprintf(out, size, "%" PRId64 " bytes left over", r->value); return;
+    case KFK_READER_OTHER: break;
     }
+    snprintf(out, size, "%s", phrase);
 }

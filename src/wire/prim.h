@@ -196,9 +196,13 @@ typedef enum kfk_reader_why {
     KFK_READER_OK,
     KFK_READER_SHORT,    /* `value` bytes were wanted */
     KFK_READER_VARINT,   /* cut off, longer than it may be, or not the shortest form */
-    KFK_READER_LENGTH,   /* the length or count `value` cannot be */
-    KFK_READER_LEFTOVER, /* `value` bytes behind the end of the message */
-    KFK_READER_OTHER     /* the user of the reader knows better: kfk_reader_fail */
+    KFK_READER_LENGTH,   /* a length cannot be `value` */
+    KFK_READER_COUNT,    /* an array cannot have `value` elements */
+    KFK_READER_NULL,     /* null where it is not allowed */
+    KFK_READER_TAGS,     /* a struct cannot have `value` tagged fields */
+    KFK_READER_ORDER,    /* tag `value` is not greater than the one before */
+    KFK_READER_LEFTOVER, /* `value` bytes behind the end */
+    KFK_READER_OTHER     /* whoever called kfk_reader_fail knows more */
 } kfk_reader_why;
 
 /* A position in bytes that the reader does not own. The first failure is sticky: it moves the position to the end, so
