@@ -1,0 +1,172 @@
+/* compress_lz4.c: the lz4 frame format by liblz4.
+ *
+ * Written are independent blocks of 64 KiB without checksums, the very header that Java writes: it refuses frames with
+ * linked blocks, which are liblz4's default, and the CRC of the batch covers everything anyhow. Read is every frame
+ * of the format, linked blocks and checksums included, one or several; liblz4 itself turns down the legacy format.
+ *
+ * liblz4 compresses only into room for the worst case, which for a piece of a block is two blocks. So input is handed over
+ * in pieces of a block, and near the limit of the output a piece goes through a block of memory of its own.
+ *
+ * A reader's context holds two blocks, of the size that the frame's header says. Contexts that saw more than 256 KiB are not
+ * kept. They are touched only where output has no room for a whole block, which is why room is made early. */
+#include "wire/compress_impl.h"
+#include <lz4frame.h>
+#include <string.h>
+
+enum {
+    BLOCK = 64 * 1024,
+    RATIO_MAX = 255, /* lz4 cannot do better */
+    LEVEL_MAX = 17   /* Java's scale; liblz4 takes what is above 12 for 12 */
+};
+
+static kfk_compress_pool writers, readers;
+
+static int failure(const kfk_codec *self, size_t code, kfk_error *err)
+{
+    const char *name = LZ4F_getErrorName(code);
+    if (strcmp(name, "ERROR_allocation_failed") == 0) return kfk_compress_no_memory(self, err);
+    if (strcmp(name, "ERROR_frameHeader_incomplete") == 0) return kfk_compress_truncated(self, err);
+    return kfk_compress_corrupt(self, err, strncmp(name, "ERROR_", 6) == 0 ? name + 6 : name);
+}
+
+/* ---- compressing ------------------------------------------------------------------------------------------------------- */
+
+static LZ4F_cctx *writer_take(void)
+{
+    LZ4F_cctx *ctx = kfk_compress_pool_take(&writers);
+    if (ctx == NULL && LZ4F_isError(LZ4F_createCompressionContext(&ctx, LZ4F_VERSION))) return NULL;
+    return ctx;
+}
+
+/* One step of a frame: its start (src NULL and not `end`), a piece of at most a block, or its end. */
+static int write_step(LZ4F_cctx *ctx, const LZ4F_preferences_t *prefs, const void *src, size_t len, bool end,
+                      kfk_buf *dst)
+{
+    kfk_compress_stage stage;
+    size_t need = src != NULL || end ? LZ4F_compressBound(len, prefs) : LZ4F_HEADER_SIZE_MAX, made;
+    int rc = kfk_compress_stage_open(&stage, dst, need);
+    if (rc != 0) return rc;
+
+    if (end)
+        made = LZ4F_compressEnd(ctx, stage.at, need, NULL);
+    else if (src != NULL)
+        made = LZ4F_compressUpdate(ctx, stage.at, need, src, len, NULL);
+    else
+        made = LZ4F_compressBegin(ctx, stage.at, need, prefs);
+
+    bool failed = LZ4F_isError(made) != 0; /* for want of memory: with room and in order nothing else can fail */
+    rc = kfk_compress_stage_close(&stage, dst, failed ? 0 : made);
+    return failed ? KAFKA_ENOMEM : rc;
+}
+
+static int write_chunk(LZ4F_cctx *ctx, const LZ4F_preferences_t *prefs, const uint8_t *src, size_t len, kfk_buf *dst)
+{
+    int rc = 0;
+    while (rc == 0 && len > 0) {
+        size_t piece = len < BLOCK ? len : BLOCK;
+        rc = write_step(ctx, prefs, src, piece, false, dst);
+        src += piece;
+        len -= piece;
+    }
+    return rc;
+}
+
+static int lz4_compress(const kfk_codec *self, int level, const struct iovec *src, int src_count, kfk_buf *dst,
+                        kfk_error *err)
+{
+    LZ4F_preferences_t prefs = LZ4F_INIT_PREFERENCES;
+    LZ4F_cctx *ctx = writer_take();
+    size_t room;
+
+    if (ctx == NULL) return kfk_compress_no_memory(self, err);
+    prefs.frameInfo.blockSizeID = LZ4F_max64KB;
+    prefs.frameInfo.blockMode = LZ4F_blockIndependent;
+    prefs.compressionLevel = level;
+
+    /* The worst case of it all and the two blocks that the last piece asks for. */
+    size_t bound = LZ4F_compressFrameBound(kfk_compress_total(src, src_count), &prefs) + 2 * BLOCK;
+    int rc = kfk_compress_room(dst, bound, &room) != NULL ? 0 : dst->err;
+    if (rc == 0) rc = write_step(ctx, &prefs, NULL, 0, false, dst);
+    for (int i = 0; i < src_count && rc == 0; i++) rc = write_chunk(ctx, &prefs, src[i].iov_base, src[i].iov_len, dst);
+    if (rc == 0) rc = write_step(ctx, &prefs, NULL, 0, true, dst);
+
+    /* A frame that was left open is no matter: the next begin starts over. After a failure inside of liblz4 it is. */
+    if (rc == KAFKA_ENOMEM || !kfk_compress_pool_give(&writers, ctx)) LZ4F_freeCompressionContext(ctx);
+    return rc != 0 ? kfk_compress_failed(self, rc, dst, err) : 0;
+}
+
+/* ---- decompressing ----------------------------------------------------------------------------------------------------- */
+
+static LZ4F_dctx *reader_take(void)
+{
+    LZ4F_dctx *ctx = kfk_compress_pool_take(&readers);
+    if (ctx == NULL && LZ4F_isError(LZ4F_createDecompressionContext(&ctx, LZ4F_VERSION))) return NULL;
+    return ctx;
+}
+
+static size_t block_size(LZ4F_blockSizeID_t id)
+{
+    return (size_t)1 << (8 + 2 * (id >= LZ4F_max64KB ? (int)id : LZ4F_max64KB));
+}
+
+/* One frame from the front of *src. `*largest` becomes the size of its blocks if that is larger. */
+static int read_frame(const kfk_codec *self, LZ4F_dctx *ctx, const uint8_t **src, const uint8_t *end, size_t *largest,
+                      kfk_buf *dst, kfk_error *err)
+{
+    LZ4F_frameInfo_t info = LZ4F_INIT_FRAMEINFO;
+    size_t in = (size_t)(end - *src), out_len, next;
+
+    if (LZ4F_isError(next = LZ4F_getFrameInfo(ctx, &info, *src, &in))) return failure(self, next, err);
+    *src += in;
+    size_t block = block_size(info.blockSizeID);
+    if (block > *largest) *largest = block;
+    if (info.contentSize > dst->limit - dst->len) return kfk_compress_too_big(self, dst, err);
+
+    while (next != 0) {
+        uint8_t spill;
+        size_t room, left = (size_t)(end - *src), best = left < block ? left * RATIO_MAX + 1 : block;
+        uint8_t *out = kfk_compress_room(dst, best < block ? best : block, &room);
+        if (out == NULL) return kfk_compress_failed(self, dst->err, dst, err);
+        in = left;
+        out_len = room > 0 ? room : 1;
+        next = LZ4F_decompress(ctx, room > 0 ? out : &spill, &out_len, *src, &in, NULL);
+        if (LZ4F_isError(next)) return failure(self, next, err);
+        *src += in;
+        if (room == 0 && out_len > 0) return kfk_compress_too_big(self, dst, err);
+        kfk_buf_commit(dst, out_len);
+        if (next != 0 && in == 0 && out_len == 0) return kfk_compress_truncated(self, err);
+    }
+    return 0;
+}
+
+static int lz4_decompress(const kfk_codec *self, const void *src, size_t len, kfk_buf *dst, kfk_error *err)
+{
+    if (len == 0) return kfk_compress_truncated(self, err);
+    LZ4F_dctx *ctx = reader_take();
+    if (ctx == NULL) return kfk_compress_no_memory(self, err);
+
+    const uint8_t *p = src, *end = p + len;
+    size_t largest = 0, room;
+    int rc = kfk_compress_room(dst, 4 * len, &room) != NULL ? 0 : kfk_compress_failed(self, dst->err, dst, err);
+    while (rc == 0 && p < end) rc = read_frame(self, ctx, &p, end, &largest, dst, err);
+
+    if (rc != 0) LZ4F_resetDecompressionContext(ctx);
+    if (rc == KAFKA_ENOMEM || largest > 4 * BLOCK || !kfk_compress_pool_give(&readers, ctx))
+        LZ4F_freeDecompressionContext(ctx);
+    return rc;
+}
+
+static void lz4_trim(void)
+{
+    void *ctx;
+    while ((ctx = kfk_compress_pool_take(&writers)) != NULL) LZ4F_freeCompressionContext(ctx);
+    while ((ctx = kfk_compress_pool_take(&readers)) != NULL) LZ4F_freeDecompressionContext(ctx);
+}
+
+const kfk_codec kfk_codec_lz4 = {.name = "lz4",
+                                 .code = KFK_CODEC_LZ4,
+                                 .min_level = 1,
+                                 .max_level = LEVEL_MAX,
+                                 .compress = lz4_compress,
+                                 .decompress = lz4_decompress,
+                                 .trim = lz4_trim};
