@@ -151,8 +151,6 @@ class _Parser:
         elif kind == "message" and len(rest) >= 2:
             name = check_name(rest[0], where)
             self.begin(name, camel(name), *self.valid(rest[1:], where))
-        elif kind == "struct" and self.message and len(rest) == 1:
-            self.stack = [(0, self.new_struct(check_name(rest[0], where), where))]
         else:
             raise SchemaError(f"{where}: not understood here: {' '.join(words)}")
 
@@ -191,6 +189,9 @@ class _Parser:
         if not self.stack or indent != self.stack[-1][0] + 2:
             raise SchemaError(f"{where}: indentation of {indent} spaces fits nothing above")
         owner = self.stack[-1][1]
+        if words[0] == "struct" and len(words) == 2:
+            self.stack.append((indent, self.new_struct(check_name(words[1], where), where)))
+            return
         if len(words) < 3:
             raise SchemaError(f"{where}: a field needs name, type and versions")
         name, kind = check_name(words[0], where), words[1]
@@ -292,6 +293,8 @@ def _check(struct, message):
     for field in struct.fields:
         if field.nullable != NEVER and not (field.array or field.struct or field.kind in ("string", "bytes", "records")):
             raise SchemaError(f"{field.where}: a {field.kind} is never null")
+        if field.is_pointer() and field.default is not None:
+            raise SchemaError(f"{field.where}: a struct that may be null has the default null: '= null'")
         if field.tag is not None:
             if message.flexible is None or field.tagged[0] < message.flexible:
                 raise SchemaError(f"{field.where}: tagged in versions that are not flexible")

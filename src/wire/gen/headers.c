@@ -8,7 +8,7 @@ static const kfk_field request_header_fields[] = {
     {"request_api_key", KFK_TYPE_INT16, 0, offsetof(kfk_request_header, request_api_key), {0, INT16_MAX}, {0, -1}, {0, -1}, -1, NULL},
     {"request_api_version", KFK_TYPE_INT16, 0, offsetof(kfk_request_header, request_api_version), {0, INT16_MAX}, {0, -1}, {0, -1}, -1, NULL},
     {"correlation_id", KFK_TYPE_INT32, 0, offsetof(kfk_request_header, correlation_id), {0, INT16_MAX}, {0, -1}, {0, -1}, -1, NULL},
-    {"client_id", KFK_TYPE_STRING, KFK_FIELD_RIGID, offsetof(kfk_request_header, client_id), {1, INT16_MAX}, {1, INT16_MAX}, {0, -1}, -1, NULL},
+    {"client_id", KFK_TYPE_STRING, KFK_FIELD_IGNORABLE | KFK_FIELD_RIGID, offsetof(kfk_request_header, client_id), {1, INT16_MAX}, {1, INT16_MAX}, {0, -1}, -1, NULL},
 };
 static const uint16_t request_header_min_sizes[] = {8, 10, 11};
 const kfk_schema kfk_request_header_schema = {

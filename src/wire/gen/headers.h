@@ -10,7 +10,7 @@ typedef struct kfk_request_header {
     int16_t request_api_key;                    /* 0+ */
     int16_t request_api_version;                /* 0+ */
     int32_t correlation_id;                     /* 0+: comes back in the response */
-    kafka_bytes client_id;                      /* 1+, null 1+: never compact: a broker reads it before it trusts the version */
+    kafka_bytes client_id;                      /* 1+, null 1+, ignorable: never compact: read before the version is trusted */
 } kfk_request_header;
 
 extern const kfk_schema kfk_request_header_schema;
