@@ -8,7 +8,9 @@
  * come and gone in between. Each of these rules is a switch in tests/models/baton.pml that, left out, loses an operation.
  *
  * The mailbox is a stack that is taken whole and reversed, so tasks run in order of arrival and there is no ABA. An inline
- * submission drains it first: a thread whose earlier task still lies there must not overtake itself. */
+ * submission drains it first: a thread whose earlier task still lies there must not overtake itself. What is pushed while
+ * a batch runs waits for the look after the unlock: a holder that went on until nothing came in any more would keep the
+ * loop from its events for as long as others submit. */
 #include "net/baton.h"
 #include "kafka/error.h"
 #include <assert.h>
@@ -75,19 +77,18 @@ static bool mailbox_empty(kfk_baton *b)
 
 static void drain(kfk_baton *b)
 {
-    while (!mailbox_empty(b)) {
-        kfk_task *newest = atomic_exchange(&b->mailbox, NULL), *oldest = NULL;
-        while (newest) {
-            kfk_task *next = newest->next;
-            newest->next = oldest;
-            oldest = newest;
-            newest = next;
-        }
-        while (oldest) {
-            kfk_task *t = oldest;
-            oldest = t->next;
-            t->run(t);
-        }
+    if (mailbox_empty(b)) return;
+    kfk_task *newest = atomic_exchange(&b->mailbox, NULL), *oldest = NULL;
+    while (newest) {
+        kfk_task *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest) {
+        kfk_task *t = oldest;
+        oldest = t->next;
+        t->run(t);
     }
 }
 
