@@ -139,10 +139,12 @@ void kfk_loop_timer_clear(kfk_loop *l, kfk_timer *t)
     kfk_heap_remove(&l->timers, &t->node);
 }
 
+/* Only what was set before: a timer that is set anew for now, to go on later, must not keep the loop from its events. */
 static void run_timers(kfk_loop *l)
 {
     kfk_heap_node *n;
-    while ((n = kfk_heap_min(&l->timers)) != NULL && n->key <= l->now_ms) {
+    uint64_t first_new = l->timers.next_seq;
+    while ((n = kfk_heap_min(&l->timers)) != NULL && n->key <= l->now_ms && n->seq < first_new) {
         kfk_timer *t = KFK_CONTAINER(n, kfk_timer, node);
         kfk_heap_remove(&l->timers, n);
         t->fire(t);
