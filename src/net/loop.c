@@ -272,8 +272,8 @@ void kfk_loop_unwatch(kfk_loop *l, kfk_watch *w)
 {
     assert(kfk_loop_held(l));
     kfk_cancel *token = w->token;
+    kfk_list_remove(&w->node); /* it may be among those that kfk_loop_token_fired is about to call */
     if (token == NULL) return;
-    kfk_list_remove(&w->node);
     w->token = NULL;
     if (!is_watched(l, token)) l->ops->unwatch(l, token);
     kfk_cancel_drop(token);
@@ -282,23 +282,25 @@ void kfk_loop_unwatch(kfk_loop *l, kfk_watch *w)
 void kfk_loop_token_fired(kfk_loop *l, kfk_cancel *token)
 {
     kfk_list fired;
+    size_t held = 0;
     kfk_list_init(&fired);
     KFK_LIST_EACH(n, &l->watches)
     {
-        if (KFK_CONTAINER(n, kfk_watch, node)->token != token) continue;
+        kfk_watch *w = KFK_CONTAINER(n, kfk_watch, node);
+        if (w->token != token) continue;
+        w->token = NULL; /* off from here on: the backend is told once, whatever those who are called do to the others */
+        held++;
         kfk_list_remove(n);
         kfk_list_push_back(&fired, n);
     }
-    if (kfk_list_empty(&fired)) return;
+    if (held == 0) return;
     l->ops->unwatch(l, token);
     for (kfk_list *n; (n = kfk_list_first(&fired)) != NULL;) {
         kfk_watch *w = KFK_CONTAINER(n, kfk_watch, node);
         kfk_list_remove(n);
-        kfk_cancel *held = w->token;
-        w->token = NULL;
         w->fired(w);
-        kfk_cancel_drop(held);
     }
+    while (held-- > 0) kfk_cancel_drop(token);
 }
 
 /* ---- streams, names, helper threads -------------------------------------------------------------------------------- */
