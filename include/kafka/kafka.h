@@ -1,3 +1,35 @@
+/* kafka/kafka.h: the whole public interface of the library. It includes one header per subject, each of which can
+ * also be included alone:
+ *
+ *     error.h    error codes and their texts, why a call failed
+ *     types.h    bytes, time, messages, brokers, partitions
+ *     ctx.h      how long a call may wait: deadlines and cancel tokens
+ *     log.h      where log lines go
+ *     loop.h     the thread that does the I/O
+ *     tls.h      encryption
+ *     sasl.h     authentication
+ *     dialer.h   how to connect, and looking up who leads a partition
+ *     conn.h     one connection to one broker: read, write, offsets, topics
+ *     batch.h    messages that were fetched together
+ *
+ * Conventions that hold everywhere
+ *
+ * Names.    kafka_<noun>_<verb>. Arguments: the object, the context, inputs, outputs.
+ * Results.  See error.h.
+ * Structs.  Fill them with designated initialisers: a field that is 0, NULL or false has its default, KAFKA_NEVER
+ *           means off or unlimited. They are copied, strings and all, so they need not outlive the call. They have no
+ *           implicit padding; fields called `reserved` are room for later: anything but 0 in them is KAFKA_EINVAL,
+ *           and the library hands them out as 0.
+ * Strings.  UTF-8, ended by NUL. Keys and values are kafka_bytes and may hold anything.
+ * Time.     Durations are milliseconds, names ending in _ms. Deadlines are points on kafka_now_ms's monotonic clock.
+ *           A message's time is in Unix milliseconds.
+ * Handles.  close ends the work of an object and may be called from any thread, twice as well; free releases it, closes
+ *           it first if need be, and takes NULL. Nothing else may use an object while it is freed.
+ * Threads.  Every object may be used from several threads at once, if its header does not say otherwise. Functions
+ *           may be called from any thread, but only kafka_cancel_fire from a signal handler.
+ * Callbacks run on a thread of the library's, if their type does not say otherwise. In one, calls that would have to
+ *           wait return KAFKA_EAGAIN and change nothing. They must neither throw nor longjmp.
+ * Forks.    In a forked child the parent's objects can only be freed: calls return KAFKA_EFORKED. New ones work. */
 #ifndef KAFKA_H
 #define KAFKA_H
 #include <kafka/error.h>

@@ -51,7 +51,7 @@
     XX(UNSUPPORTED_VERSION, 35, false, false, "Unsupported Version", "The broker does not speak this version of the request.") \
     XX(TOPIC_ALREADY_EXISTS, 36, false, false, "Topic Already Exists", "There is a topic of that name already.") \
     XX(INVALID_PARTITION_NUMBER, 37, false, false, "Invalid Partition Number", "A topic cannot have that number of partitions.") \
-    XX(INVALID_REPLICATION_FACTOR, 38, false, false, "Invalid Replication Factor", "The replication factor is below 1 or above the number of brokers.") \
+    XX(INVALID_REPLICATION_FACTOR, 38, false, false, "Invalid Replication Factor", "There are fewer brokers than replicas were asked for, or none were asked for.") \
     XX(INVALID_REPLICA_ASSIGNMENT, 39, false, false, "Invalid Replica Assignment", "The replicas given for the partitions contradict each other or name unknown brokers.") \
     XX(INVALID_CONFIGURATION, 40, false, false, "Invalid Configuration", "The broker does not accept a setting's name or value.") \
     XX(NOT_CONTROLLER, 41, true, false, "Not Controller", "The broker is not the cluster's controller, which alone can do this.") \
