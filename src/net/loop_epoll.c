@@ -3,7 +3,11 @@
  * Everything is registered once, edge-triggered, for reading and writing, so that sending a request needs no epoll_ctl.
  * The eventfd is edge-triggered too and never read. The thread waits without the baton and takes it for one turn; other
  * threads may meanwhile add sources to the epoll set, which the kernel allows. Sources are closed only by the thread that
- * turns the loop, and one that is closed while events of the same wait are still to be reported is taken out of them. */
+ * turns the loop, and one that is closed while events of the same wait are still to be reported is taken out of them.
+ *
+ * A token, though, may lose its last watcher on any thread, at a time when the loop's thread has come back from its wait
+ * with an event of it in hand. So the sources of tokens are never freed while the loop lives, only used again: then the
+ * worst that such an event can do is to have another token looked at, which is harmless. */
 #include "base/mem.h"
 #include "base/time.h"
 #include "net/loop_backend.h"
@@ -28,19 +32,21 @@ typedef struct loop_epoll {
     kfk_loop base;
     int epoll_fd, wake_fd;
     kfk_source wake;
-    kfk_list tokens; /* token_source */
+    kfk_list tokens, spare_tokens; /* token_source */
     pthread_t thread;
     bool stopping;
     kfk_task stop_task;
-    struct epoll_event *events; /* of the turn that runs, NULL between turns */
+    /* of the last wait, not reported yet: only the thread that turns the loop looks at it, with or without the baton */
+    struct epoll_event *events;
     int event_count, event_index;
 } loop_epoll;
 
 typedef struct token_source {
     kfk_source source;
     kfk_list node;
-    kfk_cancel *token;
+    kfk_cancel *token; /* NULL = spare */
     kfk_loop *loop;
+    int fd;
 } token_source;
 
 static loop_epoll *self(kfk_loop *l)
@@ -60,7 +66,7 @@ void kfk_source_remove(kfk_loop *l, kfk_source *s, int fd)
 {
     loop_epoll *e = self(l);
     epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-    for (int i = e->event_index + 1; e->events && i < e->event_count; i++) {
+    for (int i = e->event_index; i < e->event_count; i++) {
         if (e->events[i].data.ptr == s) e->events[i].data.ptr = NULL;
     }
 }
@@ -82,32 +88,56 @@ static void token_ready(kfk_source *s, unsigned events)
     if (kfk_cancel_fired(t->token)) kfk_loop_token_fired(t->loop, t->token);
 }
 
+static token_source *token_source_new(loop_epoll *e)
+{
+    kfk_list *spare = kfk_list_first(&e->spare_tokens);
+    if (spare) {
+        kfk_list_remove(spare);
+        return KFK_CONTAINER(spare, token_source, node);
+    }
+    token_source *t = kfk_mem_zalloc(sizeof *t);
+    if (!t) return NULL;
+    t->source.ready = token_ready;
+    t->loop = &e->base;
+    kfk_list_init(&t->node);
+    return t;
+}
+
+static void token_source_put_aside(loop_epoll *e, token_source *t)
+{
+    t->token = NULL;
+    kfk_list_remove(&t->node);
+    kfk_list_push_back(&e->spare_tokens, &t->node);
+}
+
 static int watch(kfk_loop *l, kfk_cancel *token)
 {
+    loop_epoll *e = self(l);
     int fd = kfk_cancel_fd(token);
     if (fd < 0) return KAFKA_EIO;
-    token_source *t = kfk_mem_zalloc(sizeof *t);
+    token_source *t = token_source_new(e);
     if (!t) return KAFKA_ENOMEM;
-    t->source.ready = token_ready;
     t->token = token;
-    t->loop = l;
-    if (kfk_source_add(l, &t->source, fd) != 0) {
-        kfk_mem_free(t);
+    t->fd = fd;
+    /* for reading alone: an eventfd is always writable, and each watch would cost the loop a turn */
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.ptr = &t->source};
+    if (epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, fd, &ev) != 0) {
+        token_source_put_aside(e, t);
         return KAFKA_EIO;
     }
-    kfk_list_push_back(&self(l)->tokens, &t->node);
+    kfk_list_push_back(&e->tokens, &t->node);
     return 0;
 }
 
 static void unwatch(kfk_loop *l, kfk_cancel *token)
 {
-    KFK_LIST_EACH(n, &self(l)->tokens)
+    loop_epoll *e = self(l);
+    KFK_LIST_EACH(n, &e->tokens)
     {
         token_source *t = KFK_CONTAINER(n, token_source, node);
         if (t->token != token) continue;
-        kfk_source_remove(l, &t->source, kfk_cancel_fd(token));
-        kfk_list_remove(n);
-        kfk_mem_free(t);
+        epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, t->fd, NULL);
+        token_source_put_aside(e, t);
         return;
     }
 }
@@ -152,6 +182,7 @@ static void wake_ready(kfk_source *s, unsigned events)
 static int wait_time(int64_t at_ms)
 {
     if (at_ms == KFK_TIME_NEVER) return -1;
+    if (at_ms <= 0) return 0;
     int64_t left_ns = at_ms > INT64_MAX / 1000000 ? INT64_MAX : at_ms * 1000000 - kfk_time_now_ns();
     if (left_ns <= 0) return 0;
     int64_t left_ms = left_ns / 1000000 + 1;
@@ -164,15 +195,16 @@ static void *turn_until_stopped(void *arg)
     struct epoll_event events[EVENTS_PER_WAIT];
     for (int64_t at_ms = 0;;) {
         int n = epoll_wait(e->epoll_fd, events, EVENTS_PER_WAIT, wait_time(at_ms));
-        kfk_loop_enter(&e->base);
-        e->events = events;
+        e->events = events; /* before entering: what runs there may already close a source */
+        e->event_index = 0;
         e->event_count = n < 0 ? 0 : n;
-        for (e->event_index = 0; e->event_index < e->event_count; e->event_index++) {
-            kfk_source *s = events[e->event_index].data.ptr;
-            if (s) s->ready(s, stream_events(events[e->event_index].events));
+        kfk_loop_enter(&e->base);
+        while (e->event_index < e->event_count) {
+            struct epoll_event *event = &events[e->event_index++];
+            kfk_source *s = event->data.ptr;
+            if (s) s->ready(s, stream_events(event->events));
         }
-        e->events = NULL;
-        bool stopping = e->stopping;
+        bool stopping = e->stopping; /* before leaving: once it is set, what is deferred from now on is the loop's own */
         at_ms = kfk_loop_leave(&e->base);
         if (stopping && at_ms > kfk_time_now_ms()) break; /* nothing is left that has to be done */
     }
@@ -187,18 +219,23 @@ static void stop_run(kfk_task *t)
     e->base.poke = true;
 }
 
+/* Who is under the baton must not wait for its thread to end. There the task goes into the mailbox, since the turn that
+ * runs may have looked at `stopping` already; who pushes under the baton, or as the loop's thread, looks there afterwards. */
 static void stop(kfk_loop *l)
 {
     loop_epoll *e = self(l);
-    if (pthread_equal(pthread_self(), e->thread)) {
+    if (kfk_loop_held(l) || pthread_equal(pthread_self(), e->thread)) {
         pthread_detach(e->thread);
-        if (kfk_loop_held(l)) stop_run(&e->stop_task);
-        else kfk_loop_submit(l, &e->stop_task);
+        kfk_baton_push(&l->baton, &e->stop_task);
         return;
     }
-    pthread_t thread = e->thread; /* the last reference may go with it */
+    int cancel_state; /* pthread_join is a cancellation point */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    kfk_loop_hold(l); /* the thread may give up the last one while the submission still looks at the mailbox */
     kfk_loop_submit(l, &e->stop_task);
-    pthread_join(thread, NULL);
+    pthread_join(e->thread, NULL);
+    kfk_loop_drop(l);
+    pthread_setcancelstate(cancel_state, NULL);
 }
 
 /* ---- birth and death ----------------------------------------------------------------------------------------------- */
@@ -206,6 +243,10 @@ static void stop(kfk_loop *l)
 static void destroy(kfk_loop *l)
 {
     loop_epoll *e = self(l);
+    for (kfk_list *n; (n = kfk_list_first(&e->spare_tokens)) != NULL;) {
+        kfk_list_remove(n);
+        kfk_mem_free(KFK_CONTAINER(n, token_source, node));
+    }
     kfk_loop_fini(l);
     close(e->wake_fd);
     close(e->epoll_fd);
@@ -240,6 +281,7 @@ int kfk_loop_new(const char *name, kfk_loop **out, kfk_error *err)
     e->wake.ready = wake_ready;
     e->stop_task.run = stop_run;
     kfk_list_init(&e->tokens);
+    kfk_list_init(&e->spare_tokens);
     if ((code = kfk_loop_init(&e->base, &epoll_ops, kfk_rand_system_seed())) != 0) {
         kfk_mem_free(e);
         return kfk_error_set(err, code, "no memory for a loop");
