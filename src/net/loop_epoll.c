@@ -56,10 +56,20 @@ static loop_epoll *self(kfk_loop *l)
 
 /* ---- sources ------------------------------------------------------------------------------------------------------- */
 
-int kfk_source_add(kfk_loop *l, kfk_source *s, int fd)
+static int source_control(kfk_loop *l, int op, kfk_source *s, int fd)
 {
     struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = s};
-    return epoll_ctl(self(l)->epoll_fd, EPOLL_CTL_ADD, fd, &ev) == 0 ? 0 : errno;
+    return epoll_ctl(self(l)->epoll_fd, op, fd, &ev) == 0 ? 0 : errno;
+}
+
+int kfk_source_add(kfk_loop *l, kfk_source *s, int fd)
+{
+    return source_control(l, EPOLL_CTL_ADD, s, fd);
+}
+
+void kfk_source_again(kfk_loop *l, kfk_source *s, int fd)
+{
+    source_control(l, EPOLL_CTL_MOD, s, fd);
 }
 
 void kfk_source_remove(kfk_loop *l, kfk_source *s, int fd)
@@ -71,9 +81,10 @@ void kfk_source_remove(kfk_loop *l, kfk_source *s, int fd)
     }
 }
 
-static unsigned stream_events(uint32_t epoll_events)
+static unsigned source_events(uint32_t epoll_events)
 {
     unsigned events = 0;
+    if (epoll_events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) events |= KFK_SOURCE_HANGUP;
     if (epoll_events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) events |= KFK_STREAM_READABLE;
     if (epoll_events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) events |= KFK_STREAM_WRITABLE;
     return events;
@@ -202,7 +213,7 @@ static void *turn_until_stopped(void *arg)
         while (e->event_index < e->event_count) {
             struct epoll_event *event = &events[e->event_index++];
             kfk_source *s = event->data.ptr;
-            if (s) s->ready(s, stream_events(event->events));
+            if (s) s->ready(s, source_events(event->events));
         }
         bool stopping = e->stopping; /* before leaving: once it is set, what is deferred from now on is the loop's own */
         at_ms = kfk_loop_leave(&e->base);

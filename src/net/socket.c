@@ -2,11 +2,18 @@
  *
  * Every socket is non-blocking and close-on-exec, has Nagle's algorithm off (requests are written whole) and
  * TCP_USER_TIMEOUT on, so that a peer that vanished without a word is noticed even while nothing but our own unacknowledged
- * bytes is under way. Writes carry MSG_NOSIGNAL: a broken peer never raises SIGPIPE in the application. */
+ * bytes is under way. Writes carry MSG_NOSIGNAL: a broken peer never raises SIGPIPE in the application.
+ *
+ * A reader stops at a read that did not fill its buffer, since more bytes would make a new edge. The end of the stream
+ * makes none when it came together with the last bytes: the one edge told both. So a short read of a socket whose peer is
+ * known to have hung up asks for the edge again; else requests that are still waiting would learn of the end by their
+ * timeouts only. */
 #include "net/socket.h"
 #include "base/mem.h"
 #include "net/source.h"
+#include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -21,6 +28,7 @@ typedef struct tcp_socket {
     kfk_loop *loop;
     int fd;
     bool connected;
+    bool hung_up; /* no bytes will come behind those that are there */
 } tcp_socket;
 
 static tcp_socket *self(kfk_stream *s)
@@ -37,7 +45,16 @@ static int system_error(kfk_error *err, int code, const char *what, int number)
 static void socket_ready(kfk_source *source, unsigned events)
 {
     tcp_socket *s = KFK_CONTAINER(source, tcp_socket, source);
-    if (s->stream.ready) s->stream.ready(s->stream.owner, events);
+    if (events & KFK_SOURCE_HANGUP) s->hung_up = true;
+    if (s->stream.ready) s->stream.ready(s->stream.owner, events & (KFK_STREAM_READABLE | KFK_STREAM_WRITABLE));
+}
+
+/* The kernel may have connected the socket to itself: a local port that nobody listens on was chosen as our own, too. */
+static bool is_connected_to_itself(int fd, const struct sockaddr_storage *peer, socklen_t len)
+{
+    struct sockaddr_storage local;
+    socklen_t local_len = sizeof local;
+    return getsockname(fd, (struct sockaddr *)&local, &local_len) == 0 && local_len == len && memcmp(&local, peer, len) == 0;
 }
 
 static int socket_connected(kfk_stream *stream, kfk_error *err)
@@ -54,17 +71,21 @@ static int socket_connected(kfk_stream *stream, kfk_error *err)
         if (errno == ENOTCONN) return KAFKA_EAGAIN; /* the first edge may come before the handshake */
         return system_error(err, KAFKA_EIO, "connect", errno);
     }
+    if (is_connected_to_itself(s->fd, &peer, len)) return system_error(err, KAFKA_EIO, "connect", ECONNREFUSED);
     s->connected = true;
     return 0;
 }
 
 static int socket_read(kfk_stream *stream, void *buf, size_t cap, size_t *got, kfk_error *err)
 {
+    tcp_socket *s = self(stream);
     ssize_t n;
+    assert(cap > 0); /* nothing read would look like the end */
     do {
-        n = recv(self(stream)->fd, buf, cap, 0);
+        n = recv(s->fd, buf, cap, 0);
     } while (n < 0 && errno == EINTR);
     if (n > 0) {
+        if (s->hung_up && (size_t)n < cap) kfk_source_again(s->loop, &s->source, s->fd);
         *got = (size_t)n;
         return 0;
     }
@@ -75,7 +96,10 @@ static int socket_read(kfk_stream *stream, void *buf, size_t cap, size_t *got, k
 
 static int socket_write(kfk_stream *stream, const struct iovec *iov, int count, size_t *put, kfk_error *err)
 {
-    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count};
+    struct msghdr message = {
+        .msg_iov = (struct iovec *)(uintptr_t)iov,
+        .msg_iovlen = (size_t)(count > IOV_MAX ? IOV_MAX : count),
+    };
     ssize_t n;
     do {
         n = sendmsg(self(stream)->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
