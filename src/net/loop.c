@@ -160,7 +160,8 @@ bool kfk_loop_held(kfk_loop *l)
 
 void kfk_loop_submit(kfk_loop *l, kfk_task *t)
 {
-    kfk_baton_submit(&l->baton, t);
+    if (kfk_loop_held(l)) kfk_baton_push(&l->baton, t); /* inside a callback */
+    else kfk_baton_submit(&l->baton, t);
 }
 
 void kfk_loop_defer(kfk_loop *l, kfk_task *t)
@@ -318,6 +319,7 @@ kfk_lookup *kfk_lookup_new(const char *host, uint16_t port, void (*done)(kfk_loo
     snprintf(lookup->host, sizeof lookup->host, "%s", host);
     lookup->port = port;
     lookup->done = done;
+    atomic_init(&lookup->abandoned, false);
     lookup->owner = owner;
     return lookup;
 }
@@ -331,6 +333,7 @@ int kfk_loop_lookup(kfk_loop *l, kfk_lookup *lookup)
 void kfk_lookup_abandon(kfk_lookup *lookup)
 {
     lookup->done = NULL;
+    atomic_store(&lookup->abandoned, true);
 }
 
 void kfk_lookup_free(kfk_lookup *lookup)

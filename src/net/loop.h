@@ -23,7 +23,8 @@ typedef struct kfk_loop kfk_loop;
  * thread's, at most 15 bytes. 0, KAFKA_ENOMEM, or KAFKA_EIO when the system has no thread or descriptor left. */
 int kfk_loop_new(const char *name, kfk_loop **out, kfk_error *err);
 /* A use keeps the loop turning: handles have one each. The thread ends with the last use and is joined by whoever gave
- * it up; on the loop's own thread it is left to end by itself. */
+ * it up; under the baton or on the loop's own thread it is left to end by itself. What is deferred by then still runs;
+ * no timer may be set any more. */
 void kfk_loop_use(kfk_loop *l);
 void kfk_loop_unuse(kfk_loop *l);
 /* A reference keeps the memory: jobs and operations under way have one each. */
@@ -52,16 +53,19 @@ static inline int64_t kfk_timer_at_ms(const kfk_timer *t)
 {
     return t->node.key;
 }
-/* Sets or moves it. KFK_TIME_NEVER clears it. It fires once, on the thread that turns the loop, not before `at_ms`. */
+/* Sets or moves it. KFK_TIME_NEVER clears it. It fires once, on the thread that turns the loop, not before `at_ms`; one
+ * that is set for now while timers fire does so in the next turn. */
 void kfk_loop_timer_set(kfk_loop *l, kfk_timer *t, int64_t at_ms);
 void kfk_loop_timer_clear(kfk_loop *l, kfk_timer *t);
 
 /* ---- work to be done ----------------------------------------------------------------------------------------------- */
 
-/* Any thread that does not hold the baton: runs the task under the baton, here and now if that is free, else soon. */
+/* Any thread: runs the task under the baton, here and now if that is free, else soon. Called under the baton, from inside
+ * a callback, it leaves the task for when that has returned. */
 void kfk_loop_submit(kfk_loop *l, kfk_task *t);
 /* Under the baton: the thread that turns the loop runs the task in its next turn. For what a caller must not do while it
- * is inside: close streams, call back. A task that is waiting already must not be deferred again. */
+ * is inside: close streams, call back. A task that is waiting already must not be deferred again, and cannot be taken
+ * back: the object around it lives until it has run. */
 void kfk_loop_defer(kfk_loop *l, kfk_task *t);
 /* For assertions. */
 bool kfk_loop_held(kfk_loop *l);
@@ -78,7 +82,7 @@ struct kfk_op {
     _Atomic uint32_t state; /* the futex word; see loop.c */
     bool finished;          /* under the baton: has its outcome */
     kfk_error error;        /* the outcome; may be read once the wait ended with 0 */
-    void (*destroy)(kfk_op *); /* frees the object around it */
+    void (*destroy)(kfk_op *); /* frees the object around it; on any thread, without the baton */
 };
 /* Two references: the caller's and the engine's. */
 void kfk_op_init(kfk_op *op, void (*run)(kfk_task *), void (*destroy)(kfk_op *));
@@ -111,7 +115,7 @@ void kfk_loop_unwatch(kfk_loop *l, kfk_watch *w);
  * edge is KFK_STREAM_WRITABLE with the outcome. 0, or why no attempt could be made, with its sentence. */
 int kfk_loop_connect(kfk_loop *l, const kfk_address *to, kfk_stream **out, kfk_error *err);
 
-/* A look-up of a host name. `done` comes once, unless it is abandoned. */
+/* A look-up of a host name. `done` comes once, on the thread that turns the loop, unless it is abandoned. */
 typedef struct kfk_lookup kfk_lookup;
 struct kfk_lookup {
     char host[KFK_HOST_MAX + 1];
@@ -120,6 +124,7 @@ struct kfk_lookup {
     size_t count;
     kfk_error error; /* KAFKA_ERESOLVE with the resolver's words, when it failed */
     void (*done)(kfk_lookup *); /* NULL = abandoned */
+    _Atomic bool abandoned;     /* the same for the resolver, which holds no baton: it need not begin any more */
     void *owner;
 };
 /* NULL without memory. The host name must fit KFK_HOST_MAX. */

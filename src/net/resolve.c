@@ -1,7 +1,11 @@
 /* Name resolution with getaddrinfo, since it honours nsswitch.conf, /etc/hosts and RFC 6724.
  *
  * It blocks and cannot be interrupted, so it runs on a helper thread and writes only into its own job. The look-up is
- * reached again under the baton; if it was abandoned meanwhile its answer is dropped. */
+ * reached again under the baton; if it was abandoned meanwhile its answer is dropped. Otherwise its owner is told by the
+ * loop's thread, since what follows may close streams and call back.
+ *
+ * One that was abandoned before a thread came to it is not begun: when resolvers hang, the look-ups of callers that have
+ * long given up must not stand in the way of the next. */
 #include "net/resolve.h"
 #include "base/mem.h"
 #include <errno.h>
@@ -21,6 +25,7 @@ static void resolve_run(kfk_job *job)
 {
     resolve_job *r = KFK_CONTAINER(job, resolve_job, job);
     char service[8];
+    if (atomic_load(&r->lookup->abandoned)) return;
     snprintf(service, sizeof service, "%u", (unsigned)r->lookup->port);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *list = NULL;
     r->failure = getaddrinfo(r->lookup->host, service, &hints, &list);
@@ -34,14 +39,20 @@ static void resolve_run(kfk_job *job)
     freeaddrinfo(list);
 }
 
-static void resolve_done(kfk_job *job)
+static void resolve_free(resolve_job *r)
 {
-    resolve_job *r = KFK_CONTAINER(job, resolve_job, job);
+    kfk_lookup_free(r->lookup);
+    kfk_mem_free(r);
+}
+
+static void tell_owner(kfk_task *t)
+{
+    resolve_job *r = KFK_CONTAINER(t, resolve_job, job.task);
     kfk_lookup *lookup = r->lookup;
     if (r->failure != 0) {
-        char reason[128];
-        if (r->failure == EAI_SYSTEM) snprintf(reason, sizeof reason, "errno %d", r->system_errno);
-        else snprintf(reason, sizeof reason, "%s", gai_strerror(r->failure));
+        char text[128];
+        const char *reason = gai_strerror(r->failure);
+        if (r->failure == EAI_SYSTEM) reason = strerror_r(r->system_errno, text, sizeof text);
         kfk_error_set(&lookup->error, KAFKA_ERESOLVE, "%s", reason);
     } else if (r->count == 0) {
         kfk_error_set(&lookup->error, KAFKA_ERESOLVE, "the name has no address");
@@ -49,8 +60,18 @@ static void resolve_done(kfk_job *job)
     memcpy(lookup->found, r->found, sizeof lookup->found);
     lookup->count = r->count;
     if (lookup->done) lookup->done(lookup);
-    kfk_lookup_free(lookup);
-    kfk_mem_free(r);
+    resolve_free(r);
+}
+
+static void resolve_done(kfk_job *job)
+{
+    resolve_job *r = KFK_CONTAINER(job, resolve_job, job);
+    if (!r->lookup->done) { /* perhaps the loop does not even turn any more */
+        resolve_free(r);
+        return;
+    }
+    job->task.run = tell_owner;
+    kfk_loop_defer(job->loop, &job->task);
 }
 
 int kfk_resolve_start(kfk_loop *l, kfk_lookup *lookup)
