@@ -11,7 +11,14 @@
 #include <signal.h>
 #include <time.h>
 
-enum { IDLE_SECONDS = 5, STACK_BYTES = 256 * 1024 };
+/* Stacks also hold the thread-local data of the whole program, and what runs on them is not all ours: NSS modules, and on
+ * the loop's thread the application's callbacks. Pages that are not touched cost nothing. */
+enum { IDLE_SECONDS = 5, STACK_BYTES = 512 * 1024 };
+
+/* Not to be blocked: they tell of the thread's own faults, and blocked ones end the process without the handler that the
+ * application may have for them. */
+static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+
 
 typedef struct pool {
     pthread_mutex_t lock;
@@ -37,6 +44,7 @@ int kfk_work_thread(pthread_t *out, bool detached, const char *name, void *(*run
     pthread_attr_setstacksize(&attr, STACK_BYTES < PTHREAD_STACK_MIN ? (size_t)PTHREAD_STACK_MIN : (size_t)STACK_BYTES);
     pthread_attr_setdetachstate(&attr, detached ? PTHREAD_CREATE_DETACHED : PTHREAD_CREATE_JOINABLE);
     sigfillset(&all);
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) sigdelset(&all, faults[i]);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* the new thread inherits it */
     err = pthread_create(&thread, &attr, run, arg);
     if (err == 0) pthread_setname_np(thread, name);
