@@ -1,10 +1,10 @@
 /* Addresses: parsing what people type, checking what brokers advertise.
  *
  * A host that came from a peer ends up in resolvers, logs and error texts, so only characters that names really have are
- * let through; a typing error in a configuration gets a sentence that quotes it and says what is wrong. */
+ * let through; a typing error in a configuration gets a sentence that quotes it and says what is wrong. Characters are
+ * ASCII here, whatever the application's locale. */
 #include "net/address.h"
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -15,6 +15,16 @@ static int bad(kfk_error *err, const char *text, size_t len, const char *what)
     int shown = len > 100 ? 100 : (int)len;
     return kfk_error_set(err, KAFKA_EINVAL, "address \"%.*s\": %s; expected host:port, for example localhost:9092 or [::1]:9092",
                          shown, text, what);
+}
+
+static bool is_name_char(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.';
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
 bool kfk_host_is_valid(const char *host)
@@ -28,13 +38,13 @@ bool kfk_host_is_valid(const char *host)
         memcpy(numeric, host, zone);
         numeric[zone] = '\0';
         for (const char *z = host + zone; *z; z++) {
-            if (*z != '%' && !isalnum((unsigned char)*z) && !strchr("-_.", *z)) return false;
+            if (*z != '%' && !is_name_char(*z)) return false;
         }
         return inet_pton(AF_INET6, numeric, &v6) == 1;
     }
     if (host[0] == '-' || host[0] == '.') return false;
     for (const char *p = host; *p; p++) {
-        if (!isalnum((unsigned char)*p) && *p != '-' && *p != '_' && *p != '.') return false;
+        if (!is_name_char(*p)) return false;
     }
     return true;
 }
@@ -53,13 +63,14 @@ static uint16_t parse_port(const char *p, size_t len)
 
 int kfk_hostport_parse(const char *text, size_t len, kfk_hostport *out, kfk_error *err)
 {
-    while (len > 0 && isspace((unsigned char)text[0])) text++, len--;
-    while (len > 0 && isspace((unsigned char)text[len - 1])) len--;
+    while (len > 0 && is_blank(text[0])) text++, len--;
+    while (len > 0 && is_blank(text[len - 1])) len--;
     if (len == 0) return bad(err, text, len, "it is empty");
     if (len >= 5 && memcmp(text, "unix:", 5) == 0) {
         return kfk_error_set(err, KAFKA_ENOTSUP, "address \"%.*s\": unix sockets are not supported yet", len > 100 ? 100 : (int)len,
                              text);
     }
+    if (memmem(text, len, "//", 2)) return bad(err, text, len, "it looks like a URL, the scheme does not belong there");
     const char *end = text + len, *host = text, *host_end, *port = NULL;
     const char *colon = memchr(text, ':', len);
     if (*text == '[') {
@@ -81,8 +92,7 @@ int kfk_hostport_parse(const char *text, size_t len, kfk_hostport *out, kfk_erro
     kfk_hostport parsed = {.port = KFK_PORT_DEFAULT};
     memcpy(parsed.host, host, (size_t)(host_end - host));
     if (strlen(parsed.host) != (size_t)(host_end - host) || !kfk_host_is_valid(parsed.host)) {
-        return bad(err, text, len, strstr(parsed.host, "//") ? "it looks like a URL, the scheme does not belong there"
-                                                             : "the host has characters that no host name has");
+        return bad(err, text, len, "the host has characters that no host name has");
     }
     if (port) {
         parsed.port = parse_port(port, (size_t)(end - port));
