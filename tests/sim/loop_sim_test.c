@@ -1,0 +1,483 @@
+/* The simulation itself: its clock, its scheduler, and what net/loop.h promises, here in virtual time. */
+#include "sim/loop_sim.h"
+#include "base/cancel.h"
+#include "base/thread.h"
+#include "base/time.h"
+#include "kafka/types.h"
+#include "sim/runner.h"
+#include <stdio.h>
+#include <string.h>
+
+/* ---- time and timers --------------------------------------------------------------------------------------------------- */
+
+SCENARIO(sleeping_moves_the_clock_by_exactly_that_much)
+{
+    int64_t before = sim_now_us(s), library = kafka_now_ms();
+    sim_sleep_ms(s, 250);
+    sim_check_equal(s, sim_now_us(s) - before, 250000);
+    sim_check_equal(s, kafka_now_ms() - library, 250);
+    sim_check_equal(s, kafka_now_ms(), sim_now_ms(s));
+}
+
+typedef struct alarm {
+    kfk_timer timer;
+    sim *sim;
+    int64_t at_ms, fired_ms;
+    int fired, order, *next_order;
+    bool done;
+} alarm;
+
+static void alarm_fires(kfk_timer *t)
+{
+    alarm *a = KFK_CONTAINER(t, alarm, timer);
+    a->fired++;
+    a->fired_ms = kfk_loop_now_ms(sim_loop(a->sim));
+    if (a->next_order) a->order = (*a->next_order)++;
+    a->done = true;
+}
+
+static void alarm_set(void *arg)
+{
+    alarm *a = arg;
+    kfk_timer_init(&a->timer, alarm_fires);
+    kfk_loop_timer_set(sim_loop(a->sim), &a->timer, a->at_ms);
+}
+
+SCENARIO(timers_fire_at_their_millisecond_in_the_order_of_time_and_of_setting)
+{
+    static const int64_t after_ms[] = {30, 10, 20, 10, 0, 10};
+    static const int expected[] = {5, 1, 4, 2, 0, 3};
+    alarm a[6];
+    int order = 0;
+    int64_t now = sim_now_ms(s);
+    for (size_t i = 0; i < 6; i++) {
+        a[i] = (alarm){.sim = s, .at_ms = now + after_ms[i], .next_order = &order};
+        sim_under_baton(s, alarm_set, &a[i]);
+    }
+    for (size_t i = 0; i < 6; i++) sim_wait_for(s, &a[i].done);
+    for (size_t i = 0; i < 6; i++) {
+        sim_check_equal(s, a[i].fired_ms, a[i].at_ms);
+        sim_check_equal(s, a[i].fired, 1);
+        sim_check_equal(s, a[i].order, expected[i]);
+    }
+}
+
+static void alarm_clear(void *arg)
+{
+    alarm *a = arg;
+    kfk_loop_timer_clear(sim_loop(a->sim), &a->timer);
+}
+
+SCENARIO(a_timer_that_was_cleared_does_not_fire_and_one_that_was_moved_fires_once)
+{
+    alarm gone = {.sim = s, .at_ms = sim_now_ms(s) + 10}, moved = gone;
+    sim_under_baton(s, alarm_set, &gone);
+    sim_under_baton(s, alarm_set, &moved);
+    sim_under_baton(s, alarm_clear, &gone);
+    sim_sleep_ms(s, 5);
+    sim_under_baton(s, alarm_clear, &moved);
+    moved.at_ms += 10;
+    sim_under_baton(s, alarm_set, &moved);
+    sim_sleep_ms(s, 100);
+    sim_check_equal(s, gone.fired, 0);
+    sim_check_equal(s, moved.fired, 1);
+    sim_check_equal(s, moved.fired_ms, moved.at_ms);
+}
+
+SCENARIO_WITH(equal_timeouts_one_after_another_do_not_wake_the_loop, .config.calm = true, .seeds = 1)
+{
+    alarm a = {.sim = s};
+    uint64_t wakes = 0;
+    for (int i = 0; i < 10; i++) {
+        a.at_ms = sim_now_ms(s) + 1000;
+        sim_under_baton(s, alarm_set, &a);
+        if (i == 0) wakes = sim_wakes(s);
+        sim_sleep_ms(s, 7);
+        sim_under_baton(s, alarm_clear, &a);
+    }
+    sim_check_equal(s, sim_wakes(s), wakes);
+}
+
+/* ---- operations ---------------------------------------------------------------------------------------------------------- */
+
+typedef struct slow_op {
+    kfk_op op;
+    kfk_timer timer;
+    sim *sim;
+    int64_t after_ms;
+    bool freed;
+} slow_op;
+
+static void slow_op_over(kfk_timer *t)
+{
+    slow_op *o = KFK_CONTAINER(t, slow_op, timer);
+    kfk_error_set(&o->op.error, 0, "%s", "");
+    kfk_op_finish_loop(sim_loop(o->sim), &o->op);
+}
+
+static void slow_op_run(kfk_task *t)
+{
+    slow_op *o = KFK_CONTAINER(t, slow_op, op.task);
+    kfk_timer_init(&o->timer, slow_op_over);
+    kfk_loop_timer_set(sim_loop(o->sim), &o->timer, kfk_loop_now_ms(sim_loop(o->sim)) + o->after_ms);
+}
+
+static void slow_op_freed(kfk_op *op)
+{
+    KFK_CONTAINER(op, slow_op, op)->freed = true;
+}
+
+static void slow_op_submit(slow_op *o, sim *s, int64_t after_ms)
+{
+    o->sim = s;
+    o->after_ms = after_ms;
+    o->freed = false;
+    kfk_op_init(&o->op, slow_op_run, slow_op_freed);
+    kfk_loop_submit(sim_loop(s), &o->op.task);
+}
+
+SCENARIO(a_blocking_call_returns_when_its_operation_is_finished)
+{
+    slow_op o;
+    int64_t before = sim_now_ms(s);
+    slow_op_submit(&o, s, 40);
+    sim_check_equal(s, kfk_op_wait(sim_loop(s), &o.op, KFK_TIME_NEVER), 0);
+    sim_check_equal(s, sim_now_ms(s) - before, 40);
+    kfk_op_drop(&o.op);
+    sim_wait_for(s, &o.freed);
+}
+
+SCENARIO(a_wait_that_meets_its_deadline_leaves_the_operation_to_be_finished)
+{
+    slow_op o;
+    int64_t before = sim_now_ms(s);
+    slow_op_submit(&o, s, 40);
+    sim_check_equal(s, kfk_op_wait(sim_loop(s), &o.op, before + 15), KAFKA_ETIMEDOUT);
+    sim_check_equal(s, sim_now_ms(s) - before, 15);
+    kfk_op_drop(&o.op);
+    sim_check(s, !o.freed);
+    sim_wait_for(s, &o.freed);
+    sim_check_equal(s, sim_now_ms(s) - before, 40);
+}
+
+/* ---- the baton and the mailbox ------------------------------------------------------------------------------------------- */
+
+enum { SUBMITTERS = 4, SUBMISSIONS = 20 };
+
+typedef struct submitter {
+    struct numbered {
+        kfk_task task;
+        struct submitter *by;
+        int number;
+    } tasks[SUBMISSIONS];
+    int ran;
+    bool in_order, all;
+} submitter;
+
+static void numbered_runs(kfk_task *t)
+{
+    struct numbered *n = KFK_CONTAINER(t, struct numbered, task);
+    if (n->number != n->by->ran++) n->by->in_order = false;
+    n->by->all = n->by->ran == SUBMISSIONS;
+}
+
+static void submit_all(sim *s, void *arg)
+{
+    submitter *me = arg;
+    for (int i = 0; i < SUBMISSIONS; i++) {
+        me->tasks[i] = (struct numbered){.task.run = numbered_runs, .by = me, .number = i};
+        kfk_loop_submit(sim_loop(s), &me->tasks[i].task);
+        if (me->ran <= i) sim_sometimes(s, "a task went through the mailbox");
+        if (i % 5 == 0) sim_sleep_us(s, 100);
+    }
+    sim_wait_for(s, &me->all);
+    sim_check(s, me->in_order);
+}
+
+static const char *const mailbox_used[] = {"a task went through the mailbox", NULL};
+
+SCENARIO_WITH(every_task_runs_once_in_its_threads_order_whether_or_not_the_baton_is_free, .sometimes = mailbox_used)
+{
+    static submitter all[SUBMITTERS];
+    for (int i = 0; i < SUBMITTERS; i++) {
+        all[i] = (submitter){.in_order = true};
+        sim_spawn(s, "submitter", submit_all, &all[i]);
+    }
+    for (int i = 0; i < SUBMITTERS; i++) sim_wait_for(s, &all[i].all);
+}
+
+typedef struct deferral {
+    kfk_task task;
+    sim *sim;
+    bool ran;
+} deferral;
+
+static void deferral_runs(kfk_task *t)
+{
+    KFK_CONTAINER(t, deferral, task)->ran = true;
+}
+
+static void defer_it(void *arg)
+{
+    deferral *d = arg;
+    d->task.run = deferral_runs;
+    kfk_loop_defer(sim_loop(d->sim), &d->task);
+}
+
+SCENARIO(what_a_caller_defers_wakes_the_loop_and_runs_at_once)
+{
+    deferral d = {.sim = s};
+    sim_sleep_ms(s, 10);
+    int64_t before = sim_now_us(s);
+    sim_under_baton(s, defer_it, &d);
+    sim_wait_for(s, &d.ran);
+    sim_check_equal(s, sim_now_us(s), before);
+}
+
+/* ---- cancel tokens ------------------------------------------------------------------------------------------------------ */
+
+typedef struct watching {
+    kfk_watch watch;
+    kfk_cancel *token;
+    sim *sim;
+    int fired, error;
+    int64_t at_us;
+    bool done;
+} watching;
+
+static void watch_fires(kfk_watch *w)
+{
+    watching *x = KFK_CONTAINER(w, watching, watch);
+    x->fired++;
+    x->at_us = sim_now_us(x->sim);
+    x->done = true;
+}
+
+static void watch_on(void *arg)
+{
+    watching *x = arg;
+    kfk_watch_init(&x->watch, watch_fires);
+    x->error = kfk_loop_watch(sim_loop(x->sim), &x->watch, x->token);
+}
+
+static void watch_off(void *arg)
+{
+    watching *x = arg;
+    kfk_loop_unwatch(sim_loop(x->sim), &x->watch);
+}
+
+static void fire_later(sim *s, void *arg)
+{
+    sim_sleep_ms(s, 33);
+    kfk_cancel_fire(arg);
+}
+
+SCENARIO(a_token_that_fires_is_told_to_all_who_still_watch_it)
+{
+    kfk_cancel *token = kfk_cancel_new();
+    watching a = {.token = token, .sim = s}, b = a, c = a;
+    int64_t before = sim_now_us(s);
+    sim_under_baton(s, watch_on, &a);
+    sim_under_baton(s, watch_on, &b);
+    sim_under_baton(s, watch_on, &c);
+    sim_under_baton(s, watch_off, &b);
+    sim_spawn(s, "firing", fire_later, token);
+    sim_wait_for(s, &a.done);
+    sim_wait_for(s, &c.done);
+    sim_check_equal(s, a.fired + c.fired, 2);
+    sim_check_equal(s, b.fired, 0);
+    sim_check_equal(s, a.at_us - before, 33000);
+    kfk_cancel_drop(token);
+}
+
+SCENARIO(a_token_that_has_fired_already_is_told_as_well)
+{
+    kfk_cancel *token = kfk_cancel_new();
+    watching a = {.token = token, .sim = s};
+    kfk_cancel_fire(token);
+    sim_under_baton(s, watch_on, &a);
+    sim_wait_for(s, &a.done);
+    sim_check_equal(s, a.fired, 1);
+    kfk_cancel_drop(token);
+}
+
+/* ---- jobs ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct work {
+    kfk_job job;
+    sim *sim;
+    bool ran, done, held_while_running, held_at_the_end;
+} work;
+
+static void work_run(kfk_job *j)
+{
+    work *w = KFK_CONTAINER(j, work, job);
+    w->ran = true;
+    w->held_while_running = kfk_loop_held(sim_loop(w->sim));
+}
+
+static void work_done(kfk_job *j)
+{
+    work *w = KFK_CONTAINER(j, work, job);
+    w->held_at_the_end = kfk_loop_held(sim_loop(w->sim));
+    w->done = true;
+}
+
+SCENARIO(a_job_runs_without_the_baton_and_is_handed_back_under_it)
+{
+    work w[3];
+    for (int i = 0; i < 3; i++) {
+        w[i] = (work){.job = {.kind = KFK_WORK_COMPUTING, .run = work_run, .done = work_done}, .sim = s};
+        sim_check_equal(s, kfk_loop_work(sim_loop(s), &w[i].job), 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        sim_wait_for(s, &w[i].done);
+        sim_check(s, w[i].ran && !w[i].held_while_running && w[i].held_at_the_end);
+    }
+    sim_refuse_work(s, true);
+    sim_check_equal(s, kfk_loop_work(sim_loop(s), &w[0].job), KAFKA_EAGAIN);
+}
+
+/* ---- what belongs to a thread ---------------------------------------------------------------------------------------- */
+
+static void fail_as_another(sim *s, void *arg)
+{
+    kfk_thread_failf(KAFKA_EIO, "the other's");
+    sim_sleep_ms(s, 1);
+    sim_check_text(s, kafka_last_error(), "the other's");
+    *(bool *)arg = true;
+}
+
+SCENARIO(each_fiber_has_a_last_error_of_its_own)
+{
+    bool over = false;
+    sim_spawn(s, "other", fail_as_another, &over);
+    kfk_thread_failf(KAFKA_EINVAL, "mine");
+    sim_wait_for(s, &over);
+    sim_check_text(s, kafka_last_error(), "mine");
+}
+
+/* ---- the runs themselves ------------------------------------------------------------------------------------------------- */
+
+static void some_life(sim *s, void *arg)
+{
+    (void)arg;
+    alarm a = {.sim = s, .at_ms = sim_now_ms(s) + 5};
+    static submitter x;
+    x = (submitter){.in_order = true};
+    sim_spawn(s, "submitter", submit_all, &x);
+    sim_under_baton(s, alarm_set, &a);
+    sim_wait_for(s, &a.done);
+    sim_wait_for(s, &x.all);
+}
+
+static void the_same_seed_gives_the_same_trace_and_another_seed_another(void **state)
+{
+    (void)state;
+    const scenario sc = {.name = "some_life", .run = some_life};
+    uint64_t first, again, different;
+    assert_true(runner_seed(&sc, 1, &first));
+    assert_true(runner_seed(&sc, 1, &again));
+    assert_true(runner_seed(&sc, 2, &different));
+    assert_true(first == again);
+    assert_true(first != different);
+}
+
+/* Runs one fiber, which is to fail, and tells why the run failed. */
+static const char *failure_of(void (*run)(sim *, void *), const sim_config *cfg)
+{
+    static char text[1024];
+    sim *s = sim_new(1, cfg);
+    sim_spawn(s, "wretch", run, NULL);
+    assert_false(sim_run(s));
+    snprintf(text, sizeof text, "%s", sim_failure(s));
+    sim_free(s);
+    return text;
+}
+
+static void wait_for_nothing(sim *s, void *arg)
+{
+    static const bool never = false;
+    (void)arg;
+    sim_sleep_ms(s, 7);
+    sim_wait_for(s, &never);
+}
+
+static void tick(sim *s, void *arg)
+{
+    (void)arg;
+    for (;;) sim_sleep_ms(s, 10);
+}
+
+static void check_what_is_wrong(sim *s, void *arg)
+{
+    (void)arg;
+    sim_check(s, sim_now_ms(s) < 0);
+    sim_check(s, 1 > 2);
+}
+
+static void set_an_alarm(sim *s, void *arg)
+{
+    static alarm a;
+    (void)arg;
+    a = (alarm){.sim = s, .at_ms = sim_now_ms(s) + 1000000};
+    sim_under_baton(s, alarm_set, &a);
+}
+
+static void use_the_loop(sim *s, void *arg)
+{
+    (void)arg;
+    kfk_loop_use(sim_loop(s));
+}
+
+static void a_run_fails_when_no_task_can_ever_go_on(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(failure_of(wait_for_nothing, NULL), "nothing can go on: wretch waits for a flag since 7 ms"));
+}
+
+static void a_run_fails_when_it_takes_too_long(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(failure_of(tick, &(sim_config){.budget_ms = 1000}), "too much virtual time: wretch sleeps"));
+    assert_non_null(strstr(failure_of(tick, &(sim_config){.steps = 1000}), "too many steps: wretch"));
+}
+
+static void a_run_fails_with_its_first_failed_check(void **state)
+{
+    (void)state;
+    const char *why = failure_of(check_what_is_wrong, NULL);
+    assert_non_null(strstr(why, "loop_sim_test.c:"));
+    assert_non_null(strstr(why, "sim_now_ms(s) < 0"));
+}
+
+static void a_run_fails_when_something_is_left_over(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(failure_of(set_an_alarm, NULL), "left over at the end: 1 timers"));
+    assert_non_null(strstr(failure_of(use_the_loop, NULL), "1 uses of the loop are left"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        MEMCHECK_TEST(sleeping_moves_the_clock_by_exactly_that_much),
+        MEMCHECK_TEST(timers_fire_at_their_millisecond_in_the_order_of_time_and_of_setting),
+        MEMCHECK_TEST(a_timer_that_was_cleared_does_not_fire_and_one_that_was_moved_fires_once),
+        MEMCHECK_TEST(equal_timeouts_one_after_another_do_not_wake_the_loop),
+        MEMCHECK_TEST(a_blocking_call_returns_when_its_operation_is_finished),
+        MEMCHECK_TEST(a_wait_that_meets_its_deadline_leaves_the_operation_to_be_finished),
+        MEMCHECK_TEST(every_task_runs_once_in_its_threads_order_whether_or_not_the_baton_is_free),
+        MEMCHECK_TEST(what_a_caller_defers_wakes_the_loop_and_runs_at_once),
+        MEMCHECK_TEST(a_token_that_fires_is_told_to_all_who_still_watch_it),
+        MEMCHECK_TEST(a_token_that_has_fired_already_is_told_as_well),
+        MEMCHECK_TEST(a_job_runs_without_the_baton_and_is_handed_back_under_it),
+        MEMCHECK_TEST(each_fiber_has_a_last_error_of_its_own),
+        MEMCHECK_TEST(the_same_seed_gives_the_same_trace_and_another_seed_another),
+        MEMCHECK_TEST(a_run_fails_when_no_task_can_ever_go_on),
+        MEMCHECK_TEST(a_run_fails_when_it_takes_too_long),
+        MEMCHECK_TEST(a_run_fails_with_its_first_failed_check),
+        MEMCHECK_TEST(a_run_fails_when_something_is_left_over),
+    };
+    return RUNNER_MAIN(tests);
+}

@@ -1,0 +1,85 @@
+/* network: addresses, and the connections to them, in memory and virtual time.
+ *
+ * A route says what becomes of connections to an address and how the way there is; what listens there is a `sim_server`,
+ * which stands for another machine: its functions run as events, outside of the library. A connection is a `sim_link`,
+ * the server's end of it; the library holds the other end, as a kfk_stream.
+ *
+ *     up: from the library to the server        down: from the server to the library
+ *
+ * Bytes are copied when they are sent, arrive in order after the latency, and are cut into pieces by the seed. */
+#ifndef KAFKA_TESTS_SIM_NETWORK_H
+#define KAFKA_TESTS_SIM_NETWORK_H
+#include "sim/loop_sim.h"
+
+typedef struct sim_link sim_link;
+
+typedef struct sim_server {
+    void (*accepted)(void *arg, sim_link *);
+    /* More bytes came, or the end, or a reset: see sim_link_data and sim_link_state. */
+    void (*received)(void *arg, sim_link *);
+    /* The link is about to go, at the end of the run at the latest. */
+    void (*gone)(void *arg, sim_link *);
+} sim_server;
+
+typedef enum sim_reach { SIM_ANSWERS, SIM_REFUSES, SIM_BLACKHOLE } sim_reach;
+typedef enum sim_cut {
+    SIM_CUT_CLOSE,  /* the receiver sees the end of the stream */
+    SIM_CUT_RESET,  /* both ends see a reset */
+    SIM_CUT_SILENCE /* what follows is lost and nobody is told */
+} sim_cut;
+
+/* May be changed at any time; a connection goes by what stood here when it was opened. */
+typedef struct sim_route {
+    char address[KFK_ADDRESS_TEXT]; /* "10.0.0.1:9092" */
+    sim_reach reach;                /* SIM_ANSWERS where nothing listens is a refusal, too */
+    int64_t latency_us, jitter_us;  /* one way; defaults 200 and none */
+    int64_t bytes_per_s;            /* in each direction; 0 = no limit */
+    size_t window;                  /* most bytes that wait to be read by the server; default 64 KiB */
+    int64_t cut_up, cut_down;       /* cut behind so many bytes of the direction; -1 = never */
+    sim_cut cut;                    /* how */
+    const sim_server *server;
+    void *arg;
+    int connects; /* attempts so far */
+} sim_route;
+
+/* The route of an address, made on first use. */
+sim_route *sim_net_route(sim *s, const char *address);
+/* Something answers there from now on. */
+sim_route *sim_net_listen(sim *s, const char *address, const sim_server *server, void *arg);
+
+/* ---- the server's end of a connection ---------------------------------------------------------------------------------- */
+
+typedef enum sim_link_state {
+    SIM_LINK_OPEN,
+    SIM_LINK_ENDED, /* the client sent all it will send, and it has arrived */
+    SIM_LINK_RESET
+} sim_link_state;
+sim_link_state sim_link_state_of(const sim_link *k);
+/* Numbers the connections of a run, from 1. */
+int sim_link_number(const sim_link *k);
+sim *sim_link_sim(const sim_link *k);
+void sim_link_set_owner(sim_link *k, void *owner);
+void *sim_link_owner(const sim_link *k);
+
+/* What has arrived and was not consumed; valid until the next call. */
+const uint8_t *sim_link_data(const sim_link *k, size_t *len);
+/* Bytes that are not consumed fill the window, and in the end stop the client's writes. */
+void sim_link_consume(sim_link *k, size_t len);
+void sim_link_send(sim_link *k, const void *data, size_t len);
+/* Sends no more: the client reads the end of the stream behind what was sent. It may still write. */
+void sim_link_finish(sim_link *k);
+/* Finish, and whatever the client sends from now on is answered by a reset. */
+void sim_link_close(sim_link *k);
+void sim_link_reset(sim_link *k);
+/* From now on whatever either side sends is lost. */
+void sim_link_silence(sim_link *k);
+
+/* Bytes that were delivered to either side so far. */
+int64_t sim_link_delivered_up(const sim_link *k);
+int64_t sim_link_delivered_down(const sim_link *k);
+/* The connections of the run in the order of their making, whatever their state; NULL behind the last. */
+sim_link *sim_net_link(sim *s, size_t index);
+/* Streams that the library has open, connecting ones too. */
+int sim_net_open_streams(const sim *s);
+
+#endif

@@ -1,0 +1,64 @@
+/* runner: runs a scenario under many seeds.
+ *
+ * A test of the simulation is a scenario: a function that runs as the first fiber of each run, sets up the network, starts
+ * other fibers, and checks. The runner, called by a cmocka test, runs it under as many seeds as asked for, the first few of
+ * them twice: the traces must be the same to the byte. When a seed fails it prints why, the end of the trace, and the
+ * command that runs just this seed of this scenario again.
+ *
+ * Environment:
+ *     KFK_SEEDS      how many seeds (default 200, or what the scenario says)
+ *     KFK_SEED       run this one only, with its whole trace in the output when KFK_TRACE is set
+ *     KFK_SEED_BASE  a word from which the seeds are made, such as the name of a commit; default none
+ *     KFK_TEST       run the tests of a program whose name matches this only (see runner_main)
+ * Seeds that failed once stand in seeds.txt and run always. */
+#ifndef KAFKA_TESTS_SIM_RUNNER_H
+#define KAFKA_TESTS_SIM_RUNNER_H
+#include "sim/loop_sim.h"
+#include "support/memcheck.h"
+
+typedef struct scenario {
+    const char *name; /* of the test: use __func__ */
+    void (*run)(sim *, void *arg);
+    void *arg;
+    sim_config config;
+    int seeds; /* 0 = the default */
+    /* What must happen under at least one seed (sim_sometimes), ended by NULL; or NULL. Only asked of a run with as many
+     * seeds as the scenario wants. */
+    const char *const *sometimes;
+} scenario;
+
+/* Fails the running cmocka test when a seed fails. Anything still allocated at the end of a seed is a failure, if memcheck
+ * counts. */
+void runner_run(const scenario *sc);
+
+/* Runs one seed. True when nothing failed; `*hash` is the trace's. */
+bool runner_seed(const scenario *sc, uint64_t seed, uint64_t *hash);
+
+/* A cmocka test that runs its body as the first fiber of each run, with `s` as the simulation:
+ *
+ *     SCENARIO(a_timer_fires_at_its_time)
+ *     {
+ *         ... sim_check(s, ...)
+ *     }
+ *
+ * SCENARIO_WITH sets more fields of the scenario: SCENARIO_WITH(name, .seeds = 50, .config.calm = true). */
+#define SCENARIO_WITH(test, ...)                                                                    \
+    static void test##_body(sim *s);                                                                \
+    static void test##_run(sim *s, void *arg)                                                       \
+    {                                                                                               \
+        (void)arg;                                                                                  \
+        test##_body(s);                                                                             \
+    }                                                                                               \
+    static void test(void **state)                                                                  \
+    {                                                                                               \
+        (void)state;                                                                                \
+        runner_run(&(const scenario){.name = #test, .run = test##_run, __VA_ARGS__});               \
+    }                                                                                               \
+    static void test##_body(sim *s)
+#define SCENARIO(test) SCENARIO_WITH(test, .seeds = 0)
+
+/* A program's main: cmocka_run_group_tests, restricted to the tests named by KFK_TEST. */
+#define RUNNER_MAIN(tests) (runner_filter(), cmocka_run_group_tests(tests, NULL, NULL))
+void runner_filter(void);
+
+#endif

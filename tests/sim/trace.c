@@ -1,0 +1,73 @@
+/* The trace is one growing text. When it is too long its older half goes; the hash has seen it already (FNV-1a, which is
+ * enough: the lines do not come from an adversary). */
+#include "sim/trace.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_BYTES = 64 * 1024, MOST_BYTES = 4 * 1024 * 1024, LINE_BYTES = 512 };
+
+#define FNV_BASIS UINT64_C(14695981039346656037)
+#define FNV_PRIME UINT64_C(1099511628211)
+
+void trace_init(trace *t)
+{
+    *t = (trace){.hash = FNV_BASIS};
+}
+
+void trace_fini(trace *t)
+{
+    free(t->text);
+    t->text = NULL;
+}
+
+static void drop_older_half(trace *t)
+{
+    char *half = t->text + t->len / 2;
+    char *line = memchr(half, '\n', t->len / 2);
+    char *from = line ? line + 1 : half;
+    t->len -= (size_t)(from - t->text);
+    memmove(t->text, from, t->len + 1);
+}
+
+static void make_room(trace *t, size_t bytes)
+{
+    if (t->len + bytes < t->cap) return;
+    if (t->cap >= MOST_BYTES) {
+        drop_older_half(t);
+        return;
+    }
+    size_t cap = t->cap ? t->cap * 2 : FIRST_BYTES;
+    char *text = realloc(t->text, cap);
+    if (!text) {
+        perror("trace");
+        exit(2);
+    }
+    t->text = text;
+    t->cap = cap;
+}
+
+void trace_add(trace *t, int64_t now_us, const char *fmt, va_list ap)
+{
+    make_room(t, LINE_BYTES);
+    char *line = t->text + t->len;
+    int n = snprintf(line, LINE_BYTES, "%7lld.%03lld  ", (long long)(now_us / 1000), (long long)(now_us % 1000));
+    int more = vsnprintf(line + n, (size_t)(LINE_BYTES - 1 - n), fmt, ap);
+    n += more < LINE_BYTES - 1 - n ? more : LINE_BYTES - 2 - n;
+    line[n++] = '\n';
+    line[n] = '\0';
+    for (int i = 0; i < n; i++) t->hash = (t->hash ^ (uint8_t)line[i]) * FNV_PRIME;
+    t->len += (size_t)n;
+    t->lines++;
+}
+
+const char *trace_tail(const trace *t, size_t lines)
+{
+    if (!t->text) return "";
+    size_t at = t->len;
+    while (at > 0) {
+        if (t->text[at - 1] == '\n' && at < t->len && --lines == 0) break;
+        at--;
+    }
+    return t->text + at;
+}
