@@ -15,7 +15,7 @@
 #include "net/baton.h"
 #include "net/stream.h"
 
-typedef struct kfk_loop kfk_loop;
+typedef struct kafka_loop kfk_loop;
 
 /* ---- lifetime: any thread ------------------------------------------------------------------------------------------ */
 

@@ -30,7 +30,7 @@ typedef struct kfk_loop_ops {
     void (*destroy)(kfk_loop *); /* frees the object around it; nothing refers to it any more */
 } kfk_loop_ops;
 
-struct kfk_loop {
+struct kafka_loop {
     const kfk_loop_ops *ops;
     kfk_baton baton;
     kfk_ref refs, uses;

@@ -1,0 +1,142 @@
+/* A batch: a chunk with the connection it came from.
+ *
+ * Closing moves the connection's position to where reading stopped, unless a seek moved it meanwhile, and gives the read
+ * turn back. */
+#include "api/conn.h"
+#include "base/mem.h"
+#include <string.h>
+
+struct kafka_batch {
+    kafka_conn *conn;
+    kfk_chunk chunk;
+    int64_t began_at; /* where the position stood */
+    int err;          /* sticky */
+};
+
+int kfk_batch_new(kafka_conn *c, const kfk_chunk *chunk_take, kafka_batch **out)
+{
+    kafka_batch *b = kfk_mem_zalloc(sizeof *b);
+    if (!b) {
+        kfk_chunk chunk = *chunk_take;
+        kfk_chunk_fini(&chunk);
+        return kfk_failf(NULL, KAFKA_ENOMEM, "no memory for a batch");
+    }
+    b->conn = kfk_api_conn_hold(c);
+    b->chunk = *chunk_take;
+    b->began_at = atomic_load(&c->position);
+    *out = b;
+    return 0;
+}
+
+int kfk_batch_fill_message(kafka_conn *c, kfk_chunk *chunk, const kfk_record *r, kafka_message *out)
+{
+    const kafka_header *headers = NULL;
+    int err = r->header_count > 0 ? kfk_chunk_headers(chunk, r, &headers) : 0;
+    if (err != 0) return err;
+    bool append_time = kfk_batch_is_append_time(&chunk->batch);
+    *out = (kafka_message){
+        .topic = c->topic,
+        .partition = c->partition,
+        .offset = r->offset,
+        .high_watermark = chunk->high_watermark,
+        .time_ms = r->timestamp,
+        .time_type = r->timestamp < 0 ? -1 : append_time,
+        .key = r->key,
+        .value = r->value,
+        .headers = headers,
+        .header_count = r->header_count,
+        .leader_epoch = chunk->batch.leader_epoch,
+    };
+    return 0;
+}
+
+/* The next record, or the error that sticks from now on. */
+static int next(kafka_batch *b, kfk_record *r)
+{
+    if (b->err != 0) return b->err;
+    b->err = kfk_chunk_next(&b->chunk, r);
+    return b->err;
+}
+
+static int failed(kafka_batch *b)
+{
+    if (b->err == KAFKA_EOF) return kfk_failf(NULL, KAFKA_EOF, "the batch has no more messages");
+    return b->chunk.error.code != 0 ? kfk_fail(NULL, &b->chunk.error) : kfk_failf(NULL, b->err, "%s", kafka_strerror(b->err));
+}
+
+int kafka_batch_read_message(kafka_batch *b, kafka_message *out)
+{
+    kfk_record r;
+    if (!b || !out) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_batch_read_message: a pointer is NULL");
+    if (next(b, &r) == 0) {
+        b->err = kfk_batch_fill_message(b->conn, &b->chunk, &r, out);
+        if (b->err == 0) return 0;
+        b->chunk.next_offset = r.offset; /* it was not handed out */
+    }
+    return failed(b);
+}
+
+int kafka_batch_read(kafka_batch *b, void *buf, size_t cap, size_t *len)
+{
+    kfk_record r;
+    if (!b || !len || (!buf && cap > 0)) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_batch_read: a pointer is NULL");
+    if (next(b, &r) != 0) return failed(b);
+    size_t n = r.value.len < cap ? r.value.len : cap;
+    if (n > 0) memcpy(buf, r.value.data, n);
+    *len = r.value.len;
+    if (r.value.len <= cap) return 0;
+    b->chunk.next_offset = r.offset;
+    b->err = kfk_error_set(&b->chunk.error, KAFKA_ESHORTBUF, "the message at offset %lld has %zu bytes, the buffer %zu", (long long)r.offset,
+                           r.value.len, cap);
+    return failed(b);
+}
+
+const char *kafka_batch_topic(const kafka_batch *b)
+{
+    return b->conn->topic;
+}
+
+int32_t kafka_batch_partition(const kafka_batch *b)
+{
+    return b->conn->partition;
+}
+
+int64_t kafka_batch_assignment(const kafka_batch *b)
+{
+    (void)b;
+    return 0; /* a connection is in no group */
+}
+
+int64_t kafka_batch_offset(const kafka_batch *b)
+{
+    return b->chunk.next_offset;
+}
+
+int64_t kafka_batch_high_watermark(const kafka_batch *b)
+{
+    return b->chunk.high_watermark;
+}
+
+int64_t kafka_batch_throttle_ms(const kafka_batch *b)
+{
+    return b->chunk.throttle_ms;
+}
+
+int kafka_batch_error(const kafka_batch *b)
+{
+    return b->err;
+}
+
+int kafka_batch_close(kafka_batch *b)
+{
+    if (!b) return 0;
+    kafka_conn *c = b->conn;
+    int err = b->err == KAFKA_EOF ? 0 : b->err;
+    if (err != 0) failed(b);
+    atomic_compare_exchange_strong(&c->position, &b->began_at, b->chunk.next_offset);
+    kfk_chunk_fini(&b->chunk);
+    kfk_mem_free(b);
+    kfk_conn_give_turn(c->core);
+    kfk_api_conn_drop(c);
+    return err;
+}

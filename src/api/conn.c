@@ -1,0 +1,176 @@
+/* A connection's life, limits and position. Reading, writing and topics have files of their own (conn_*.c).
+ *
+ * The handle holds a use of its loop, so that the loop's thread runs as long as there is somebody to call. A batch that is
+ * still open holds the connection's memory, not its use. */
+#include "api/conn.h"
+#include "api/loop.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include <string.h>
+
+/* ---- birth and death ----------------------------------------------------------------------------------------------- */
+
+int kfk_api_conn_new(kfk_loop *loop_take, kfk_broker *broker_take, const char *topic, int32_t partition, kafka_conn **out)
+{
+    kafka_conn *c = kfk_mem_zalloc(sizeof *c);
+    if (!c || (topic && !(c->topic = kfk_mem_strdup(topic)))) {
+        kfk_broker_free(broker_take);
+        goto fail;
+    }
+    if (kfk_conn_new(loop_take, broker_take, &c->core) != 0) goto fail;
+    kfk_ref_init(&c->ref);
+    c->loop = loop_take;
+    c->partition = partition;
+    atomic_init(&c->position, KAFKA_OFFSET_FIRST);
+    atomic_init(&c->required_acks, -1);
+    atomic_init(&c->spare, NULL);
+    *out = c;
+    return 0;
+
+fail:
+    if (c) kfk_mem_free(c->topic);
+    kfk_mem_free(c);
+    kfk_loop_release(loop_take);
+    return KAFKA_ENOMEM;
+}
+
+kafka_conn *kfk_api_conn_hold(kafka_conn *c)
+{
+    kfk_ref_hold(&c->ref);
+    return c;
+}
+
+void kfk_api_conn_drop(kafka_conn *c)
+{
+    if (!kfk_ref_drop(&c->ref)) return;
+    kfk_api_conn_forget_rest(c);
+    kfk_block_drop(atomic_load(&c->spare));
+    kfk_conn_drop(c->core);
+    kfk_mem_free(c->topic);
+    kfk_mem_free(c);
+}
+
+int kafka_conn_from_fd(int fd, const kafka_conn_config *cfg, kafka_conn **out)
+{
+    (void)fd;
+    (void)cfg;
+    (void)out;
+    return kfk_failf(NULL, KAFKA_ENOTSUP, "kafka_conn_from_fd: adopting a socket is not supported yet");
+}
+
+int kafka_conn_close(kafka_conn *c)
+{
+    if (!c) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_close: the connection is NULL");
+    kfk_conn_end(c->core);
+    return 0;
+}
+
+void kafka_conn_free(kafka_conn *c)
+{
+    if (!c) return;
+    kfk_loop *l = c->loop;
+    kfk_conn_end(c->core);
+    kfk_api_conn_drop(c);
+    kfk_loop_release(l);
+}
+
+int kfk_api_conn_check(kafka_conn *c, const char *call, bool needs_topic)
+{
+    if (!c) return kfk_failf(NULL, KAFKA_EINVAL, "%s: the connection is NULL", call);
+    if (needs_topic && !c->topic)
+        return kfk_failf(NULL, KAFKA_EINVAL, "%s: the connection has no topic; kafka_dial_leader makes one that has", call);
+    return kfk_fail_unless_may_wait(NULL, call);
+}
+
+/* ---- limits -------------------------------------------------------------------------------------------------------- */
+
+void kafka_conn_set_deadline(kafka_conn *c, int64_t deadline)
+{
+    kafka_conn_set_read_deadline(c, deadline);
+    kafka_conn_set_write_deadline(c, deadline);
+}
+
+void kafka_conn_set_read_deadline(kafka_conn *c, int64_t deadline)
+{
+    if (c) kfk_conn_set_deadline(c->core, KFK_CALL_READ, deadline);
+}
+
+void kafka_conn_set_write_deadline(kafka_conn *c, int64_t deadline)
+{
+    if (c) kfk_conn_set_deadline(c->core, KFK_CALL_WRITE, deadline);
+}
+
+void kafka_conn_set_cancel(kafka_conn *c, kafka_cancel *token)
+{
+    if (c) kfk_conn_set_token(c->core, token);
+}
+
+int kafka_conn_set_required_acks(kafka_conn *c, kafka_acks acks)
+{
+    if (!c) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_set_required_acks: the connection is NULL");
+    if (acks != KAFKA_ACKS_NONE && acks != KAFKA_ACKS_ONE && acks != KAFKA_ACKS_ALL && acks != KAFKA_ACKS_DEFAULT)
+        return kfk_failf(NULL, KAFKA_ERR_INVALID_REQUIRED_ACKS, "kafka_conn_set_required_acks: %d is none of KAFKA_ACKS_...", (int)acks);
+    atomic_store(&c->required_acks, acks == KAFKA_ACKS_NONE ? 0 : acks == KAFKA_ACKS_ONE ? 1 : -1);
+    return 0;
+}
+
+/* ---- the two ends -------------------------------------------------------------------------------------------------- */
+
+typedef struct address_op {
+    kfk_op op;
+    kfk_conn *core;
+    bool remote;
+    struct sockaddr_storage addr;
+    socklen_t len;
+} address_op;
+
+static void address_run(kfk_task *t)
+{
+    address_op *a = KFK_CONTAINER(t, address_op, op.task);
+    kfk_stream *s = kfk_broker_stream(a->core->broker);
+    a->len = sizeof a->addr;
+    int err = KAFKA_ECLOSED;
+    if (s && a->core->ended.code == 0) err = (a->remote ? s->ops->peer_addr : s->ops->local_addr)(s, (struct sockaddr *)&a->addr, &a->len);
+    if (err != 0) kfk_error_set(&a->op.error, err, "the connection to %s is closed", kfk_broker_name(a->core->broker));
+    kfk_op_finish_loop(a->core->loop, &a->op);
+}
+
+static void address_destroy(kfk_op *op)
+{
+    address_op *a = KFK_CONTAINER(op, address_op, op);
+    kfk_conn_drop(a->core);
+    kfk_mem_free(a);
+}
+
+static int get_address(kafka_conn *c, bool remote, const char *call, struct sockaddr *addr, socklen_t *len)
+{
+    int err = kfk_api_conn_check(c, call, false);
+    if (err != 0) return err;
+    if (!addr || !len) return kfk_failf(NULL, KAFKA_EINVAL, "%s: a pointer is NULL", call);
+    address_op *a = kfk_mem_zalloc(sizeof *a);
+    if (!a) return kfk_failf(NULL, KAFKA_ENOMEM, "%s: no memory", call);
+    kfk_op_init(&a->op, address_run, address_destroy);
+    kfk_ref_hold(&c->core->ref);
+    a->core = c->core;
+    a->remote = remote;
+    kfk_loop_submit(c->core->loop, &a->op.task);
+    kfk_op_wait(c->core->loop, &a->op, KFK_TIME_NEVER);
+    err = a->op.error.code;
+    if (err != 0) kfk_fail(NULL, &a->op.error);
+    else {
+        memcpy(addr, &a->addr, *len < a->len ? *len : a->len);
+        *len = a->len;
+    }
+    kfk_op_drop(&a->op);
+    return err;
+}
+
+int kafka_conn_local_addr(kafka_conn *c, struct sockaddr *addr, socklen_t *len)
+{
+    return get_address(c, false, "kafka_conn_local_addr", addr, len);
+}
+
+int kafka_conn_remote_addr(kafka_conn *c, struct sockaddr *addr, socklen_t *len)
+{
+    return get_address(c, true, "kafka_conn_remote_addr", addr, len);
+}

@@ -1,0 +1,44 @@
+/* conn: the public connection, and what the files that implement its calls share. */
+#ifndef KFK_API_CONN_H
+#define KFK_API_CONN_H
+#include "api/fail.h"
+#include "engine/chunk.h"
+#include "engine/conn.h"
+#include "kafka/conn.h"
+#include <stdatomic.h>
+
+/* Counted: the handle and an open batch hold it. */
+struct kafka_conn {
+    kfk_ref ref;
+    kfk_conn *core;
+    kfk_loop *loop; /* a use: the handle's alone */
+    char *topic;    /* NULL = none */
+    int32_t partition;
+    _Atomic int64_t position;      /* of the next message to read; KAFKA_OFFSET_FIRST and _LAST: not resolved yet */
+    _Atomic int32_t required_acks; /* as on the wire: 0, 1, -1 */
+    _Atomic(kfk_block *) spare;    /* a buffer for the next write */
+    /* Who has the read turn: what is left of the last fetch of a single message; read on while the position fits. */
+    kfk_chunk rest;
+    bool has_rest;
+};
+
+/* Takes over the broker and the use of the loop, also on failure. topic NULL = none. 0 or KAFKA_ENOMEM. */
+int kfk_api_conn_new(kfk_loop *loop_take, kfk_broker *broker_take, const char *topic, int32_t partition, kafka_conn **out);
+kafka_conn *kfk_api_conn_hold(kafka_conn *c);
+void kfk_api_conn_drop(kafka_conn *c);
+
+/* First and last offset, or offset by time, as ListOffsets answers; READ kind. 0 or the published error. */
+int kfk_api_conn_list_offset(kafka_conn *c, int64_t timestamp, int64_t *out);
+/* Shared by partitions' look-ups: as kafka_conn_read_partitions, with all text in err. */
+int kfk_api_conn_partitions(kafka_conn *c, const char *const *topics, size_t count, kafka_partitions **out, kfk_error *err);
+/* Publishes KAFKA_EINVAL unless the connection has a topic; KAFKA_EAGAIN in a callback. */
+int kfk_api_conn_check(kafka_conn *c, const char *call, bool needs_topic);
+/* With the read turn: forgets what is left of the last fetch. */
+void kfk_api_conn_forget_rest(kafka_conn *c);
+
+/* A batch of records that was read; owns the chunk; gives back the read turn when closed. */
+int kfk_batch_new(kafka_conn *c, const kfk_chunk *chunk_take, kafka_batch **out);
+/* Fills a message from a record of a chunk; headers lie in the chunk. 0 or the chunk's error. */
+int kfk_batch_fill_message(kafka_conn *c, kfk_chunk *chunk, const kfk_record *r, kafka_message *out);
+
+#endif

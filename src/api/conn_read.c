@@ -1,0 +1,286 @@
+/* Reading: one fetch at a time, under the connection's read turn.
+ *
+ * A broker answers one request of a connection at a time, so a fetch that waits for data holds up everything behind it. A
+ * wait is therefore made of slices of SLICE_MS: a write or a query on the same connection gets in between.
+ *
+ * The single-message calls keep what is left of a fetch for the next call, as long as the position is where it begins. */
+#include "api/conn.h"
+#include "api/message.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "wire/gen/fetch.h"
+#include <string.h>
+
+enum { SLICE_MS = 500, DEFAULT_MAX_BYTES = 1024 * 1024, ANSWER_MARGIN_MS = 30000 };
+
+typedef struct fetch_call {
+    kfk_call call;
+    kfk_fetch_request message;
+    kfk_fetch_response answer;
+    kfk_fetch_request_topic topic;
+    kfk_fetch_request_partition partition;
+    kfk_chunk chunk;
+    bool got; /* the chunk is there */
+} fetch_call;
+
+/* What a read asks for, with the defaults filled in. */
+typedef struct fetch_limits {
+    int64_t max_wait_ms; /* 0 = until the read deadline */
+    int32_t min_bytes, max_bytes;
+    bool read_committed;
+} fetch_limits;
+
+/* ---- one fetch ----------------------------------------------------------------------------------------------------- */
+
+static int fetch_take(kfk_call *call, kfk_error *err)
+{
+    fetch_call *f = KFK_CONTAINER(call, fetch_call, call);
+    const char *topic = f->topic.topic.data, *broker = kfk_broker_name(call->conn->broker);
+    int32_t index = f->partition.partition;
+    if (f->answer.error_code != 0) return kfk_error_set(err, f->answer.error_code, "%s: Fetch: %s", broker, kafka_strerror(f->answer.error_code));
+    for (int32_t i = 0; i < f->answer.responses.count; i++) {
+        const kfk_fetch_response_topic *t = &f->answer.responses.items[i];
+        if (t->topic.len != f->topic.topic.len || memcmp(t->topic.data, topic, t->topic.len) != 0) continue;
+        for (int32_t j = 0; j < t->partitions.count; j++) {
+            const kfk_fetch_response_partition *p = &t->partitions.items[j];
+            if (p->partition_index != index) continue;
+            if (p->error_code != 0)
+                return kfk_error_set(err, p->error_code, "reading topic %s partition %d at offset %lld from %s: %s", topic, (int)index,
+                                     (long long)f->partition.fetch_offset, broker, kafka_strerror(p->error_code));
+            kfk_block *frame = call->request.frame;
+            call->request.frame = NULL;
+            int code = kfk_chunk_init(&f->chunk, frame, p, f->partition.fetch_offset, f->message.isolation_level != 0,
+                                      f->partition.partition_max_bytes);
+            if (code != 0) return kfk_error_set(err, code, "no memory for what was fetched");
+            f->chunk.throttle_ms = f->answer.throttle_time_ms < 0 ? 0 : f->answer.throttle_time_ms;
+            f->got = true;
+            return 0;
+        }
+    }
+    return kfk_error_set(err, KAFKA_EPROTO, "%s: the Fetch answer lacks topic %s partition %d", broker, topic, (int)index);
+}
+
+static void fetch_cleanup(kfk_call *call)
+{
+    fetch_call *f = KFK_CONTAINER(call, fetch_call, call);
+    if (f->got) kfk_chunk_fini(&f->chunk);
+}
+
+static fetch_call *fetch_call_new(kafka_conn *c, int64_t from, const fetch_limits *limits, int32_t wait_ms)
+{
+    fetch_call *f = kfk_call_new(c->core, sizeof *f, KFK_CALL_READ, "reading", KFK_API_FETCH);
+    if (!f) return NULL;
+    size_t len = strlen(c->topic);
+    char *name = kfk_arena_alloc(&f->call.memory, len + 1);
+    if (!name) {
+        kfk_call_discard(&f->call);
+        return NULL;
+    }
+    memcpy(name, c->topic, len + 1);
+    kfk_codec_default(f->call.request.api->request, &f->message);
+    f->partition = (kfk_fetch_request_partition){
+        .partition = c->partition,
+        .current_leader_epoch = -1,
+        .fetch_offset = from,
+        .last_fetched_epoch = -1,
+        .log_start_offset = -1,
+        .partition_max_bytes = limits->max_bytes,
+        .high_watermark = INT64_MAX,
+    };
+    f->topic = (kfk_fetch_request_topic){.topic = {name, len}, .partitions = {&f->partition, 1}};
+    f->message.max_wait_ms = wait_ms;
+    f->message.min_bytes = limits->min_bytes;
+    f->message.max_bytes = limits->max_bytes;
+    f->message.isolation_level = limits->read_committed;
+    f->message.topics.items = &f->topic;
+    f->message.topics.count = 1;
+    f->call.request.min_version = 4;  /* record batches */
+    f->call.request.max_version = 12; /* topics by name */
+    f->call.request.message = &f->message;
+    f->call.request.response = &f->answer;
+    f->call.request.timeout_ms = wait_ms + ANSWER_MARGIN_MS;
+    f->call.request.answer_bytes = (size_t)limits->max_bytes;
+    f->call.take = fetch_take;
+    f->call.cleanup = fetch_cleanup;
+    return f;
+}
+
+/* One fetch from the position; the chunk is the caller's afterwards. */
+static int fetch_once(kafka_conn *c, int64_t from, const fetch_limits *limits, int32_t wait_ms, kfk_chunk *out)
+{
+    fetch_call *f = fetch_call_new(c, from, limits, wait_ms);
+    if (!f) return kfk_failf(NULL, KAFKA_ENOMEM, "no memory for a fetch");
+    int err = kfk_call_run(&f->call);
+    if (err != 0) {
+        kfk_fail(NULL, &f->call.op.error);
+    } else {
+        *out = f->chunk;
+        f->got = false;
+    }
+    kfk_op_drop(&f->call.op);
+    return err;
+}
+
+/* ---- reading until there is something ------------------------------------------------------------------------------- */
+
+/* The position as an offset. The read turn is held. */
+static int resolve_position(kafka_conn *c, int64_t *out)
+{
+    int64_t at = atomic_load(&c->position), found;
+    *out = at;
+    if (at >= 0) return 0;
+    int err = kfk_api_conn_list_offset(c, at, &found);
+    if (err != 0) return err;
+    /* a seek that came meanwhile wins */
+    if (atomic_compare_exchange_strong(&c->position, &at, found)) at = found;
+    *out = at < 0 ? found : at;
+    return 0;
+}
+
+/* Opens the chunk's first batch without taking a record out of it: is there anything to read? */
+static bool has_something(kfk_chunk *chunk)
+{
+    kfk_chunk_peek(chunk);
+    return chunk->err != KAFKA_EOF;
+}
+
+/* Fetches until something can be read or max_wait_ms is over: then the chunk is empty. Follows the position over data from
+ * which nothing comes out. The read turn is held. */
+static int fetch_something(kafka_conn *c, const fetch_limits *limits, kfk_chunk *out)
+{
+    int64_t from, until = limits->max_wait_ms > 0 ? kfk_time_add(kfk_time_now_ms(), limits->max_wait_ms) : KFK_TIME_NEVER;
+    int err = resolve_position(c, &from);
+    while (err == 0) {
+        int64_t left = until == KFK_TIME_NEVER ? SLICE_MS : until - kfk_time_now_ms();
+        err = fetch_once(c, from, limits, (int32_t)(left < 0 ? 0 : left > SLICE_MS ? SLICE_MS : left), out);
+        if (err != 0) return err;
+        bool brought = out->at < out->end;
+        if (has_something(out)) return 0;
+        if (brought && out->next_offset == from) {
+            kfk_chunk_fini(out);
+            return kfk_failf(NULL, KAFKA_EPROTO, "reading topic %s partition %d: asked for offset %lld, the broker sends only what lies before it",
+                             c->topic, (int)c->partition, (long long)from);
+        }
+        if (!brought && kfk_time_now_ms() >= until) return 0;
+        int64_t passed = out->next_offset;
+        kfk_chunk_fini(out);
+        if (atomic_compare_exchange_strong(&c->position, &from, passed)) from = passed;
+        else err = resolve_position(c, &from);
+    }
+    return err;
+}
+
+void kfk_api_conn_forget_rest(kafka_conn *c)
+{
+    if (c->has_rest) kfk_chunk_fini(&c->rest);
+    c->has_rest = false;
+}
+
+/* ---- batches ------------------------------------------------------------------------------------------------------- */
+
+static int fill_limits(const kafka_fetch *fetch, fetch_limits *out)
+{
+    static const kafka_fetch defaults = {0};
+    if (!fetch) fetch = &defaults;
+    if (fetch->reserved || fetch->reserved2[0] || fetch->reserved2[1])
+        return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_read_batch: a reserved field of kafka_fetch is not 0");
+    *out = (fetch_limits){
+        .max_wait_ms = fetch->max_wait_ms,
+        .min_bytes = fetch->min_bytes ? fetch->min_bytes : 1,
+        .max_bytes = fetch->max_bytes ? fetch->max_bytes : DEFAULT_MAX_BYTES,
+        .read_committed = fetch->read_committed != 0,
+    };
+    if (out->max_wait_ms < 0 || out->min_bytes < 0 || out->max_bytes < 0)
+        return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_read_batch: max_wait_ms, min_bytes and max_bytes must not be negative");
+    if (out->min_bytes > out->max_bytes)
+        return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_read_batch: min_bytes %d is more than max_bytes %d", (int)out->min_bytes,
+                         (int)out->max_bytes);
+    return 0;
+}
+
+static int take_turn(kafka_conn *c)
+{
+    kfk_error why = {0};
+    return kfk_conn_take_turn(c->core, &why) == 0 ? 0 : kfk_fail(NULL, &why);
+}
+
+int kafka_conn_read_batch(kafka_conn *c, const kafka_fetch *fetch, kafka_batch **out)
+{
+    fetch_limits limits;
+    kfk_chunk chunk;
+    int err = kfk_api_conn_check(c, "kafka_conn_read_batch", true);
+    if (err != 0 || (err = fill_limits(fetch, &limits)) != 0) return err;
+    if (!out) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_read_batch: out is NULL");
+    if ((err = take_turn(c)) != 0) return err;
+    kfk_api_conn_forget_rest(c);
+    if ((err = fetch_something(c, &limits, &chunk)) == 0 && (err = kfk_batch_new(c, &chunk, out)) == 0) return 0;
+    kfk_conn_give_turn(c->core);
+    return err;
+}
+
+/* ---- single messages ----------------------------------------------------------------------------------------------- */
+
+/* The record at the position, from what is left of the last fetch or from a new one; it lies in c->rest. The position does
+ * not move. The read turn is held. */
+static int next_record(kafka_conn *c, int32_t max_bytes, kfk_record *out)
+{
+    fetch_limits limits = {.min_bytes = 1, .max_bytes = max_bytes};
+    for (int err = 0;;) {
+        if (c->has_rest && c->rest.next_offset == atomic_load(&c->position)) {
+            err = kfk_chunk_next(&c->rest, out);
+            if (err == 0) return 0;
+            if (err != KAFKA_EOF) {
+                kfk_fail(NULL, &c->rest.error);
+                kfk_api_conn_forget_rest(c);
+                return err;
+            }
+            int64_t passed = c->rest.next_offset, at = atomic_load(&c->position);
+            if (at >= 0 && at < passed) atomic_compare_exchange_strong(&c->position, &at, passed);
+        }
+        kfk_api_conn_forget_rest(c);
+        if ((err = fetch_something(c, &limits, &c->rest)) != 0) return err;
+        c->has_rest = true;
+        /* a seek that came while the fetch was out is met by the comparison above */
+    }
+}
+
+int kafka_conn_read(kafka_conn *c, void *buf, size_t cap, size_t *len)
+{
+    kfk_record r;
+    int err = kfk_api_conn_check(c, "kafka_conn_read", true);
+    if (err != 0) return err;
+    if (!len || (!buf && cap > 0)) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_read: a pointer is NULL");
+    if ((err = take_turn(c)) != 0) return err;
+    if ((err = next_record(c, DEFAULT_MAX_BYTES, &r)) == 0) {
+        size_t n = r.value.len < cap ? r.value.len : cap;
+        if (n > 0) memcpy(buf, r.value.data, n);
+        *len = r.value.len;
+        if (r.value.len > cap) {
+            err = kfk_failf(NULL, KAFKA_ESHORTBUF, "the message at offset %lld has %zu bytes, the buffer %zu", (long long)r.offset, r.value.len, cap);
+            kfk_api_conn_forget_rest(c); /* the record is read again */
+        } else {
+            atomic_store(&c->position, c->rest.next_offset);
+        }
+    }
+    kfk_conn_give_turn(c->core);
+    return err;
+}
+
+int kafka_conn_read_message(kafka_conn *c, int32_t max_bytes, kafka_message **out)
+{
+    kfk_record r;
+    kafka_message view;
+    int err = kfk_api_conn_check(c, "kafka_conn_read_message", true);
+    if (err != 0) return err;
+    if (!out || max_bytes < 0) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_read_message: %s", out ? "max_bytes is negative" : "out is NULL");
+    if ((err = take_turn(c)) != 0) return err;
+    if ((err = next_record(c, max_bytes ? max_bytes : DEFAULT_MAX_BYTES, &r)) == 0) {
+        err = kfk_batch_fill_message(c, &c->rest, &r, &view);
+        if (err != 0) kfk_fail(NULL, &c->rest.error);
+        else if ((err = kfk_message_new_copy(&view, out)) != 0) kfk_failf(NULL, err, "no memory for a message of %zu bytes", r.size);
+        if (err == 0) atomic_store(&c->position, c->rest.next_offset);
+        else kfk_api_conn_forget_rest(c);
+    }
+    kfk_conn_give_turn(c->core);
+    return err;
+}

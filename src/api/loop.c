@@ -1,0 +1,99 @@
+/* The default loop and loops of the application's own.
+ *
+ * The default loop lives from its first user to its last. Users are counted here under a lock, so that a new first user
+ * cannot get hold of a loop that is ending; it starts another one. */
+#include "api/loop.h"
+#include "api/fail.h"
+#include <stdatomic.h>
+
+static struct {
+    pthread_mutex_t lock;
+    kfk_loop *loop;
+    size_t users;
+    _Atomic(kfk_loop *) replacement;
+} standard = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void kfk_api_set_default_loop(kfk_loop *l)
+{
+    atomic_store(&standard.replacement, l);
+}
+
+static int acquire_default(kfk_loop **out, kfk_error *err)
+{
+    int code = 0;
+    pthread_mutex_lock(&standard.lock);
+    if (!standard.loop) code = kfk_loop_new("kafka-io", &standard.loop, err);
+    if (code == 0) {
+        standard.users++;
+        *out = standard.loop;
+    }
+    pthread_mutex_unlock(&standard.lock);
+    return code;
+}
+
+/* True when the loop is the default one and goes on: then there is nothing else to give up. */
+static bool release_default(kfk_loop *l)
+{
+    bool goes_on = false;
+    pthread_mutex_lock(&standard.lock);
+    if (l == standard.loop) {
+        goes_on = --standard.users > 0;
+        if (!goes_on) standard.loop = NULL;
+    }
+    pthread_mutex_unlock(&standard.lock);
+    return goes_on;
+}
+
+int kfk_loop_acquire(kafka_loop *wanted, kfk_loop **out, kfk_error *err)
+{
+    if (!wanted) wanted = atomic_load(&standard.replacement);
+    if (!wanted) return acquire_default(out, err);
+    kfk_loop_use(wanted);
+    *out = kfk_loop_hold(wanted);
+    return 0;
+}
+
+void kfk_loop_release(kfk_loop *l)
+{
+    if (release_default(l)) return;
+    kfk_loop_unuse(l);
+    kfk_loop_drop(l);
+}
+
+int kafka_loop_new(const kafka_loop_config *cfg, kafka_loop **out)
+{
+    if (!out) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_loop_new: out is NULL");
+    if (cfg && (cfg->reserved || cfg->reserved2[0] || cfg->reserved2[1] || cfg->reserved2[2]))
+        return kfk_failf(NULL, KAFKA_EINVAL, "kafka_loop_new: a reserved field of kafka_loop_config is not 0");
+    if (cfg && cfg->manual) return kfk_failf(NULL, KAFKA_ENOTSUP, "kafka_loop_new: manual loops are not supported yet");
+    kfk_error err = {0};
+    kfk_loop *l;
+    if (kfk_loop_new("kafka-io", &l, &err) != 0) return kfk_fail(NULL, &err);
+    *out = l;
+    return 0;
+}
+
+int kafka_loop_fd(kafka_loop *l)
+{
+    (void)l;
+    return kfk_failf(NULL, KAFKA_ENOTSUP, "kafka_loop_fd: the loop has a thread of its own; manual loops are not supported yet");
+}
+
+int64_t kafka_loop_timeout_ms(kafka_loop *l)
+{
+    (void)l;
+    return -1;
+}
+
+int kafka_loop_run(kafka_loop *l)
+{
+    (void)l;
+    return kfk_failf(NULL, KAFKA_ENOTSUP, "kafka_loop_run: the loop has a thread of its own; manual loops are not supported yet");
+}
+
+void kafka_loop_free(kafka_loop *l)
+{
+    if (!l) return;
+    kfk_loop_unuse(l);
+    kfk_loop_drop(l);
+}

@@ -1,0 +1,69 @@
+/* broker: one connection to one broker.
+ *
+ * It connects (every address of the host, RFC 8305), learns which versions of which APIs the broker has (KIP-35, with
+ * downgrade), then sends requests one behind the other and hands out the answers, matched by correlation id. Each request
+ * has its own deadline; a broker that misses one loses the connection, since it answers in order. Throttle times are obeyed
+ * (KIP-219). Frames are bounded: 1 MiB until the broker has introduced itself, then `max_frame_bytes`, or what a request
+ * asked for.
+ *
+ * With `reconnect` a lost connection comes back by itself when there is something to send, with exponential backoff and
+ * jitter; requests of which not a byte was sent wait for it. Without, the first failure is the end.
+ *
+ * Errors say phase, peer, cause, and what to look at: "dial localhost:9092: 127.0.0.1:9092: connect: Connection refused".
+ *
+ * Everything under the loop's baton, unless it says otherwise. */
+#ifndef KFK_ENGINE_BROKER_H
+#define KFK_ENGINE_BROKER_H
+#include "base/log.h"
+#include "engine/request.h"
+#include "net/address.h"
+
+typedef struct kfk_broker kfk_broker;
+
+enum { KFK_BROKER_MAX_FRAME = 100 * 1024 * 1024 };
+
+typedef struct kfk_broker_config {
+    kfk_loop *loop;
+    kfk_hostport address;
+    const char *client_id;      /* copied */
+    int64_t connect_timeout_ms; /* resolve, connect, versions; 0 = none */
+    int64_t fallback_delay_ms;
+    bool dual_stack;
+    bool reconnect;
+    const kfk_log *log; /* copied; may be NULL */
+    /* Called when the connection became usable (err NULL), and when it was lost or could not be made. May be NULL. */
+    void (*changed)(void *owner, kfk_broker *, const kfk_error *err);
+    void *owner;
+} kfk_broker_config;
+
+/* Any thread. Nothing is connected yet. Holds a reference to the loop. 0 or KAFKA_ENOMEM. */
+int kfk_broker_new(const kfk_broker_config *cfg, kfk_broker **out);
+/* Starts connecting; without it the first request does. */
+void kfk_broker_connect_loop(kfk_broker *b);
+/* Queues a request and sends it as far as possible. Its `done` may come before this returns. */
+void kfk_broker_send_loop(kfk_broker *b, kfk_request *r);
+/* Takes back a request of which nothing was sent: it is done with KAFKA_ECANCELED. One that was sent, or is not here, is
+ * left alone. */
+void kfk_broker_withdraw_loop(kfk_broker *b, kfk_request *r);
+/* Ends everything with this error: requests are done with it, `changed` is not called any more, later requests fail with
+ * it. Again is harmless. */
+void kfk_broker_close_loop(kfk_broker *b, const kfk_error *why);
+/* `changed` is not called any more: the connection goes to another owner. */
+void kfk_broker_forget_owner_loop(kfk_broker *b);
+/* Closes, if that was not done, and releases. Also from inside its own callbacks. */
+void kfk_broker_free_loop(kfk_broker *b);
+/* The same for a thread that does not hold the baton. */
+void kfk_broker_free(kfk_broker *b);
+
+bool kfk_broker_is_ready(const kfk_broker *b);
+/* "host:port" as it was dialled; valid as long as the broker. */
+const char *kfk_broker_name(const kfk_broker *b);
+/* The highest version of an API that lies in [min, max] and that the broker has. 0, or KAFKA_EVERSION with both ranges. */
+int kfk_broker_choose_version(const kfk_broker *b, const kfk_api *api, int16_t min, int16_t max, int16_t *version,
+                              kfk_error *err);
+/* What it is doing, for the text of a timeout: "resolving h", "connecting to 127.0.0.1:9092", ... Always terminated. */
+void kfk_broker_describe(const kfk_broker *b, char *out, size_t cap);
+/* The connected stream, or NULL. Borrowed: to ask it for its addresses. */
+kfk_stream *kfk_broker_stream(const kfk_broker *b);
+
+#endif

@@ -1,0 +1,232 @@
+/* Walking fetched data.
+ *
+ * The position never comes from the last record seen but from batch headers: base offset + last offset delta + 1, so that
+ * compacted, empty and control-only batches make progress, too. Within a batch it is the offset of the last record handed
+ * out + 1.
+ *
+ * Aborted transactions (KIP-98): the answer lists producer ids with the offset at which each of their aborted transactions
+ * begins. From that offset on, up to its abort marker, transactional batches of the producer are passed over. The list
+ * should be sorted, but brokers have sent it otherwise. */
+#include "engine/chunk.h"
+#include "base/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- aborted transactions ------------------------------------------------------------------------------------------ */
+
+static int by_first_offset(const void *a, const void *b)
+{
+    const kfk_aborted *x = a, *y = b;
+    return x->first_offset < y->first_offset ? -1 : x->first_offset > y->first_offset;
+}
+
+static int copy_aborted(kfk_chunk *c, const kfk_fetch_response_aborted_array *list)
+{
+    if (list->count <= 0) return 0;
+    c->aborted = kfk_mem_array((size_t)list->count, sizeof *c->aborted);
+    if (!c->aborted) return KAFKA_ENOMEM;
+    for (int32_t i = 0; i < list->count; i++) {
+        c->aborted[i].producer_id = list->items[i].producer_id;
+        c->aborted[i].first_offset = list->items[i].first_offset;
+    }
+    c->aborted_count = (size_t)list->count;
+    qsort(c->aborted, c->aborted_count, sizeof *c->aborted, by_first_offset);
+    return 0;
+}
+
+/* Does the batch belong to an aborted transaction that has begun and not ended? */
+static bool is_aborted(const kfk_chunk *c)
+{
+    int64_t last = kfk_batch_next_offset(&c->batch) - 1;
+    if (!kfk_batch_is_transactional(&c->batch)) return false;
+    for (size_t i = 0; i < c->aborted_count && c->aborted[i].first_offset <= last; i++) {
+        if (c->aborted[i].producer_id == c->batch.producer_id && !c->aborted[i].ended) return true;
+    }
+    return false;
+}
+
+/* An abort marker ends the transactions of its producer that had begun before it. */
+static int read_marker(kfk_chunk *c)
+{
+    kfk_record r;
+    kfk_control marker;
+    if (!kfk_record_iter_next(&c->iter, &r)) return 0;
+    int err = kfk_record_control(&r, &marker, &c->error);
+    if (err != 0 || marker.type != KFK_CONTROL_ABORT) return err;
+    for (size_t i = 0; i < c->aborted_count; i++) {
+        kfk_aborted *a = &c->aborted[i];
+        if (a->producer_id == c->batch.producer_id && a->first_offset <= c->batch.base_offset) a->ended = true;
+    }
+    return 0;
+}
+
+/* ---- batches ------------------------------------------------------------------------------------------------------- */
+
+/* Keeps an inflated body alive until the chunk is freed. */
+static int keep_inflated(kfk_chunk *c, kfk_buf *inflated)
+{
+    if (inflated->len == 0) {
+        kfk_buf_fini(inflated);
+        return 0;
+    }
+    if (c->inflated_count == c->inflated_cap) {
+        size_t cap = c->inflated_cap ? c->inflated_cap * 2 : 8;
+        uint8_t **grown = kfk_mem_realloc(c->inflated, cap * sizeof *grown);
+        if (!grown) return KAFKA_ENOMEM;
+        c->inflated = grown;
+        c->inflated_cap = cap;
+    }
+    size_t len;
+    c->inflated[c->inflated_count++] = kfk_buf_take(inflated, &len);
+    c->inflate_left -= len < c->inflate_left ? len : c->inflate_left;
+    return 0;
+}
+
+/* Opens the batch at c->at, whose header was parsed: its records are checked and can be walked. */
+static int open_batch(kfk_chunk *c)
+{
+    kfk_buf scratch;
+    kfk_buf_init(&scratch, c->inflate_left);
+    int err = kfk_record_open(&c->batch, c->at, &scratch, &c->iter, &c->error);
+    if (err == 0) err = keep_inflated(c, &scratch);
+    if (err == KAFKA_ENOMEM) kfk_error_set(&c->error, err, "no memory to inflate the batch at offset %lld", (long long)c->batch.base_offset);
+    kfk_buf_fini(&scratch);
+    return err;
+}
+
+/* Passes a batch, from whose records nothing (more) comes out. */
+static void pass_batch(kfk_chunk *c)
+{
+    int64_t behind = kfk_batch_next_offset(&c->batch);
+    c->at += kfk_batch_size(&c->batch);
+    c->progress = true;
+    c->open = false;
+    if (behind > c->next_offset) c->next_offset = behind;
+}
+
+/* Parses the header of the batch at c->at. 0, or how the chunk ends. */
+static int parse_header(kfk_chunk *c)
+{
+    int err = kfk_record_header_parse(c->at, (size_t)(c->end - c->at), &c->batch, &c->error);
+    if (err == KAFKA_EUNEXPECTED_EOF) {
+        if (c->progress) return KAFKA_EOF; /* brokers cut the last batch off */
+        return kfk_error_set(&c->error, KAFKA_ETOOBIG,
+                             "the batch at offset %lld has %lld bytes, more than max_bytes let the broker send",
+                             (long long)c->next_offset, (long long)c->batch.batch_length + KFK_RECORD_LENGTH_FROM);
+    }
+    if (err == KAFKA_EVERSION) {
+        return kfk_error_set(&c->error, KAFKA_ENOTSUP, "offset %lld is stored in message format %d, which is not supported yet",
+                             (long long)c->batch.base_offset, c->batch.magic);
+    }
+    return err;
+}
+
+/* Has the batch records that the caller may see? */
+static bool is_wanted(const kfk_chunk *c)
+{
+    return kfk_batch_next_offset(&c->batch) > c->next_offset && c->batch.record_count > 0 && !kfk_batch_is_control(&c->batch) &&
+           !is_aborted(c);
+}
+
+/* Goes to the next batch that has records for the caller. 0, or how the chunk ends. */
+static int next_batch(kfk_chunk *c)
+{
+    while (c->at < c->end) {
+        int err = parse_header(c);
+        if (err != 0) return err;
+        bool marker = kfk_batch_is_control(&c->batch) && c->aborted_count > 0 && c->batch.record_count > 0;
+        if (is_wanted(c) || marker) {
+            err = open_batch(c);
+            if (err == KAFKA_ETOOBIG && c->delivered) return KAFKA_EOF; /* the next fetch begins with this batch */
+            if (err == 0 && marker) err = read_marker(c);
+            if (err != 0) return err;
+            if (!marker) {
+                c->open = true;
+                return 0;
+            }
+        }
+        pass_batch(c);
+    }
+    return KAFKA_EOF;
+}
+
+/* Passes records in front of the position. True when one behind it is next. */
+static bool at_wanted_record(kfk_chunk *c)
+{
+    kfk_record r;
+    for (;;) {
+        kfk_record_iter before = c->iter;
+        if (!c->open || !kfk_record_iter_next(&c->iter, &r)) return false;
+        if (r.offset < c->next_offset) continue;
+        c->iter = before;
+        return true;
+    }
+}
+
+void kfk_chunk_peek(kfk_chunk *c)
+{
+    while (c->err == 0 && !at_wanted_record(c)) {
+        if (c->open) pass_batch(c);
+        c->err = next_batch(c);
+    }
+}
+
+int kfk_chunk_next(kfk_chunk *c, kfk_record *out)
+{
+    while (c->err == 0) {
+        while (c->open && kfk_record_iter_next(&c->iter, out)) {
+            if (out->offset < c->next_offset) continue;
+            c->next_offset = out->offset + 1;
+            c->delivered = true;
+            return 0;
+        }
+        if (c->open) pass_batch(c);
+        c->err = next_batch(c);
+    }
+    return c->err;
+}
+
+int kfk_chunk_headers(kfk_chunk *c, const kfk_record *r, const kafka_header **out)
+{
+    *out = NULL;
+    if (r->header_count == 0) return 0;
+    kafka_header *headers = kfk_arena_array(&c->headers, r->header_count, sizeof *headers);
+    char *keys = headers ? kfk_arena_alloc(&c->headers, kfk_record_header_keys_size(r)) : NULL;
+    if (!keys) {
+        int code = c->headers.err;
+        return kfk_error_set(&c->error, code, "%s for the headers of the message at offset %lld",
+                             code == KAFKA_ENOMEM ? "no memory" : "a batch may not have so many bytes", (long long)r->offset);
+    }
+    int err = kfk_record_headers(r, headers, keys);
+    if (err == 0) *out = headers;
+    return err;
+}
+
+/* ---- birth and death ----------------------------------------------------------------------------------------------- */
+
+int kfk_chunk_init(kfk_chunk *c, kfk_block *frame_take, const kfk_fetch_response_partition *p, int64_t from_offset,
+                   bool read_committed, int32_t max_bytes)
+{
+    memset(c, 0, sizeof *c);
+    c->frame = frame_take;
+    c->at = p->records.bytes.data;
+    c->end = c->at ? c->at + p->records.bytes.len : NULL;
+    c->next_offset = from_offset;
+    c->high_watermark = p->high_watermark;
+    c->inflate_left = KFK_CHUNK_INFLATE_LIMIT;
+    if ((size_t)max_bytes * 2 > c->inflate_left) c->inflate_left = (size_t)max_bytes * 2;
+    kfk_arena_init(&c->headers, c->inflate_left);
+    int err = read_committed ? copy_aborted(c, &p->aborted_transactions) : 0;
+    if (err != 0) kfk_chunk_fini(c);
+    return err;
+}
+
+void kfk_chunk_fini(kfk_chunk *c)
+{
+    for (size_t i = 0; i < c->inflated_count; i++) kfk_mem_free(c->inflated[i]);
+    kfk_mem_free(c->inflated);
+    kfk_mem_free(c->aborted);
+    kfk_arena_fini(&c->headers);
+    kfk_block_drop(c->frame);
+    c->frame = NULL;
+}

@@ -1,0 +1,60 @@
+/* chunk: what a Fetch brought of one partition, and the way through it, record by record.
+ *
+ * Batches are checked (CRC, every record) and inflated one at a time, on the thread that reads; records are views into the
+ * fetched frame or into inflated blocks, all of which the chunk keeps until it is freed. What one chunk inflates is bounded:
+ * at the limit it ends early, and the next fetch goes on behind it. Records in front of the asked-for offset, control
+ * batches, and with read_committed what aborted transactions wrote, are passed over.
+ *
+ * Damage ends a chunk: everything whole in front of it comes out first, then the error, which sticks. A chunk belongs to
+ * one thread at a time. */
+#ifndef KFK_ENGINE_CHUNK_H
+#define KFK_ENGINE_CHUNK_H
+#include "base/arena.h"
+#include "base/buf.h"
+#include "wire/gen/fetch.h"
+#include "wire/record.h"
+
+enum { KFK_CHUNK_INFLATE_LIMIT = 64 * 1024 * 1024 };
+
+typedef struct kfk_aborted {
+    int64_t producer_id, first_offset;
+    bool ended; /* its marker was passed */
+} kfk_aborted;
+
+typedef struct kfk_chunk {
+    kfk_block *frame;
+    const uint8_t *at, *end; /* batches that were not opened yet */
+    int64_t next_offset;     /* of the next record to hand out, or behind all that was looked at */
+    int64_t high_watermark, throttle_ms;
+    size_t inflate_left;
+    kfk_aborted *aborted; /* by first offset; NULL unless read_committed */
+    size_t aborted_count;
+    kfk_batch_header batch; /* the one that is open */
+    kfk_record_iter iter;
+    bool open;             /* `batch` lies at `at`, `iter` walks it */
+    bool delivered;        /* at least one record came out */
+    bool progress;         /* at least one whole batch was passed */
+    uint8_t **inflated; /* the inflated bodies so far */
+    size_t inflated_count, inflated_cap;
+    kfk_arena headers; /* arrays and keys of message headers */
+    int err;           /* sticky: KAFKA_EOF behind the last record, or why it ends */
+    kfk_error error;
+} kfk_chunk;
+
+/* Takes over a reference to the frame that holds the partition's records; `p` may lie in the request's arena and is not
+ * needed afterwards. `max_bytes`: what was asked for, for the inflating limit. 0, or KAFKA_ENOMEM (the reference is given
+ * up then, too). */
+int kfk_chunk_init(kfk_chunk *c, kfk_block *frame_take, const kfk_fetch_response_partition *p, int64_t from_offset,
+                   bool read_committed, int32_t max_bytes);
+void kfk_chunk_fini(kfk_chunk *c);
+
+/* Goes as far as the next batch that has records, without taking one: afterwards c->err is 0 when there are, else as
+ * kfk_chunk_next will return. */
+void kfk_chunk_peek(kfk_chunk *c);
+/* The next record. KAFKA_EOF at the end; KAFKA_ECORRUPT, KAFKA_ECODEC, KAFKA_ETOOBIG (a batch that inflates past the
+ * limit, or that the broker sent only part of), KAFKA_ENOTSUP (message formats 0 and 1): with c->error filled. */
+int kfk_chunk_next(kfk_chunk *c, kfk_record *out);
+/* The record's headers as an array, valid until the chunk is freed. 0, KAFKA_ENOMEM or KAFKA_ETOOBIG. */
+int kfk_chunk_headers(kfk_chunk *c, const kfk_record *r, const kafka_header **out);
+
+#endif

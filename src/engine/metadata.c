@@ -1,0 +1,72 @@
+/* See the header. The answer stays the request's own; what is wanted of it is copied by the callers. */
+#include "engine/metadata.h"
+#include "net/address.h"
+#include <string.h>
+
+int kfk_metadata_prepare(kfk_request *r, kfk_metadata_request *message, kfk_metadata_response *answer, kfk_arena *memory,
+                         const char *const *topics, size_t count, bool all)
+{
+    r->min_version = 1; /* the first that tells "all topics" from "none" */
+    r->message = message;
+    r->response = answer;
+    kfk_codec_default(r->api->request, message);
+    message->topics.count = all ? -1 : (int32_t)count;
+    if (count == 0) return 0;
+    if (!(message->topics.items = kfk_arena_array(memory, count, sizeof *message->topics.items))) return KAFKA_ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strlen(topics[i]);
+        char *name = kfk_arena_alloc(memory, len + 1);
+        if (!name) return KAFKA_ENOMEM;
+        memcpy(name, topics[i], len + 1);
+        message->topics.items[i].name = (kafka_bytes){name, len};
+    }
+    return 0;
+}
+
+bool kfk_metadata_broker_is_sane(const kfk_metadata_response_broker *b)
+{
+    char host[KFK_HOST_MAX + 1];
+    if (b->node_id < 0 || b->port < 1 || b->port > 65535 || b->host.len == 0 || b->host.len > KFK_HOST_MAX) return false;
+    memcpy(host, b->host.data, b->host.len);
+    host[b->host.len] = '\0';
+    return strlen(host) == b->host.len && kfk_host_is_valid(host);
+}
+
+const kfk_metadata_response_broker *kfk_metadata_broker(const kfk_metadata_response *r, int32_t id)
+{
+    for (int32_t i = 0; i < r->brokers.count; i++) {
+        const kfk_metadata_response_broker *b = &r->brokers.items[i];
+        if (b->node_id == id && kfk_metadata_broker_is_sane(b)) return b;
+    }
+    return NULL;
+}
+
+const kfk_metadata_response_topic *kfk_metadata_topic(const kfk_metadata_response *r, kafka_bytes name)
+{
+    for (int32_t i = 0; i < r->topics.count; i++) {
+        const kfk_metadata_response_topic *t = &r->topics.items[i];
+        if (t->name.data && t->name.len == name.len && memcmp(t->name.data, name.data, name.len) == 0) return t;
+    }
+    return NULL;
+}
+
+int kfk_metadata_leader(const kfk_metadata_response *r, const char *topic, int32_t partition,
+                        const kfk_metadata_response_broker **out, kfk_error *err)
+{
+    const kfk_metadata_response_topic *t = kfk_metadata_topic(r, kafka_str(topic));
+    int code = t ? t->error_code : KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
+    if (code != 0) return kfk_error_set(err, code, "topic %s: %s", topic, kafka_strerror(code));
+    for (int32_t i = 0; i < t->partitions.count; i++) {
+        const kfk_metadata_response_partition *p = &t->partitions.items[i];
+        if (p->partition_index != partition) continue;
+        *out = kfk_metadata_broker(r, p->leader_id);
+        if (*out) return 0;
+        if (p->leader_id >= 0)
+            return kfk_error_set(err, KAFKA_ERR_LEADER_NOT_AVAILABLE, "topic %s partition %d: its leader, broker %d, is not among the brokers",
+                                 topic, (int)partition, (int)p->leader_id);
+        code = p->error_code != 0 ? p->error_code : KAFKA_ERR_LEADER_NOT_AVAILABLE;
+        return kfk_error_set(err, code, "topic %s partition %d: %s", topic, (int)partition, kafka_strerror(code));
+    }
+    return kfk_error_set(err, KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, "topic %s has no partition %d, it has %d", topic, (int)partition,
+                         (int)t->partitions.count);
+}

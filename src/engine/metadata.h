@@ -1,0 +1,26 @@
+/* metadata: asking for brokers, topics and partitions, and reading the answer without believing it.
+ *
+ * A broker whose id, host or port cannot be counts as not named (its host could end up in a resolver or a log). Partitions
+ * and leaders are looked up by id, never used as an index. */
+#ifndef KFK_ENGINE_METADATA_H
+#define KFK_ENGINE_METADATA_H
+#include "engine/request.h"
+#include "wire/gen/metadata.h"
+
+/* Prepares a request for the named topics, copied into `memory`; with `topics` NULL for all of them (`all`) or for the
+ * brokers alone. Named topics are created by brokers that are configured to do so, as in the Go package. The structs and
+ * the memory must live as long as the request. 0, KAFKA_ENOMEM. */
+int kfk_metadata_prepare(kfk_request *r, kfk_metadata_request *message, kfk_metadata_response *answer, kfk_arena *memory,
+                         const char *const *topics, size_t count, bool all);
+
+/* May a broker be called so? */
+bool kfk_metadata_broker_is_sane(const kfk_metadata_response_broker *b);
+/* The broker with the id, or NULL when the answer does not name it, or names nonsense. */
+const kfk_metadata_response_broker *kfk_metadata_broker(const kfk_metadata_response *r, int32_t id);
+const kfk_metadata_response_topic *kfk_metadata_topic(const kfk_metadata_response *r, kafka_bytes name);
+/* The leader of a partition. 0; the topic's or partition's error; code 3 for a topic or partition that is not there;
+ * code 5 when nobody leads it at the moment, or the leader is not named. The sentence names topic and partition. */
+int kfk_metadata_leader(const kfk_metadata_response *r, const char *topic, int32_t partition,
+                        const kfk_metadata_response_broker **out, kfk_error *err);
+
+#endif
