@@ -1,0 +1,144 @@
+/* connect.c: dialling, and the words for what goes wrong.
+ *
+ * The library's sentence says phase, peer and cause, and is printed whole; what is added here is the step that somebody
+ * at a shell takes next, in terms of kc's own options and commands. */
+#include "connect.h"
+#include "say.h"
+#include "stop.h"
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static kafka_dialer dialer_of(const kc_common *c)
+{
+    return (kafka_dialer){.client_id = "kc", .timeout_ms = c->timeout_ms};
+}
+
+static kafka_ctx ctx_of(const kc_common *c)
+{
+    return (kafka_ctx){.deadline = kafka_deadline_in(c->timeout_ms), .cancel = kc_stop_token()};
+}
+
+void kc_connect_rearm(const kc_common *c, kafka_conn *conn)
+{
+    kafka_conn_set_deadline(conn, kafka_deadline_in(c->timeout_ms));
+}
+
+static int ready(const kc_common *c, int err, kafka_conn *conn)
+{
+    if (err == 0) {
+        kafka_conn_set_cancel(conn, kc_stop_token());
+        kc_connect_rearm(c, conn);
+    }
+    return err;
+}
+
+int kc_connect_any(const kc_common *c, kafka_conn **out)
+{
+    kafka_dialer dialer = dialer_of(c);
+    kafka_ctx ctx = ctx_of(c);
+    int err = kafka_dial(&dialer, &ctx, c->brokers, out);
+    return ready(c, err, *out);
+}
+
+int kc_connect_controller(const kc_common *c, kafka_conn **out)
+{
+    kafka_dialer dialer = dialer_of(c);
+    kafka_conn *any = NULL;
+    int err = kc_connect_any(c, &any);
+    if (err != 0) return err;
+    kafka_broker *controller = NULL;
+    err = kafka_conn_controller(any, &controller);
+    if (err == 0) {
+        kafka_ctx ctx = ctx_of(c);
+        err = kafka_dial_broker(&dialer, &ctx, controller, out);
+        err = ready(c, err, *out);
+    }
+    kafka_broker_free(controller);
+    kafka_conn_free(any);
+    return err;
+}
+
+int kc_connect_leader(const kc_common *c, const char *topic, int32_t partition, kafka_conn **out)
+{
+    kafka_dialer dialer = dialer_of(c);
+    kafka_ctx ctx = ctx_of(c);
+    int err = kafka_dial_leader(&dialer, &ctx, c->brokers, topic, partition, out);
+    return ready(c, err, *out);
+}
+
+int kc_connect_partitions(const kc_common *c, const char *topic, kafka_partitions **out)
+{
+    kafka_dialer dialer = dialer_of(c);
+    kafka_ctx ctx = ctx_of(c);
+    for (int retry = 0;; retry++) {
+        int err = kafka_lookup_partitions(&dialer, &ctx, c->brokers, topic, out);
+        bool again = err == KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION && retry < 2;
+        if (!again || !kc_stop_pause(kc_connect_backoff_ms(retry))) return err;
+    }
+}
+
+bool kc_connect_may_retry(int err, bool reached)
+{
+    if (!kafka_err_is_temporary(err)) return false;
+    bool local = err <= KAFKA_EINVAL;
+    return reached || !local;
+}
+
+int64_t kc_connect_backoff_ms(int retry)
+{
+    return retry < 5 ? INT64_C(100) << retry : 2000;
+}
+
+/* ---- what to try next -------------------------------------------------------------------------------------------- */
+
+/* "-b HOST:PORT " when the brokers came from there, so that a command line that is suggested works as it is printed. */
+static const char *brokers_option(const kc_common *c, char *text, size_t cap)
+{
+    if (!c->brokers_given || strpbrk(c->brokers, " \t\n'\"\\$`*?[]()<>|&;") != NULL) return "";
+    int n = snprintf(text, cap, " -b %s", c->brokers);
+    return n > 0 && (size_t)n < cap ? text : "";
+}
+
+static void advise(const kc_common *c, int err, const char *topic)
+{
+    char option[256];
+    const char *b = brokers_option(c, option, sizeof option);
+    switch (err) {
+    case KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION:
+        if (topic != NULL) kc_say_try("create it with: kc topics create%s %s", b, topic);
+        kc_say_try("see what there is: kc topics list%s", b);
+        break;
+    case KAFKA_ERR_TOPIC_ALREADY_EXISTS:
+        kc_say_try("look at it: kc topics describe%s %s", b, topic != NULL ? topic : "");
+        break;
+    case KAFKA_ERR_MESSAGE_TOO_LARGE:
+    case KAFKA_ERR_RECORD_LIST_TOO_LARGE:
+        kc_say_try("compress (-z), send smaller messages, or raise the topic's max.message.bytes");
+        break;
+    case KAFKA_ERR_INVALID_REPLICATION_FACTOR:
+        kc_say_try("a topic has at most as many replicas as there are brokers: -r");
+        break;
+    case KAFKA_ERESOLVE:
+    case KAFKA_EIO:
+    case KAFKA_EUNEXPECTED_EOF:
+        kc_say_try("kc asked %s, from %s", c->brokers, c->brokers_given ? "-b" : "KAFKA_BROKERS");
+        break;
+    case KAFKA_ETIMEDOUT: kc_say_try("a longer wait: -m SECONDS (now %g)", (double)c->timeout_ms / 1000); break;
+    default: break;
+    }
+}
+
+int kc_connect_explain(const kc_common *c, int err, const char *why, const char *topic, const char *fmt, ...)
+{
+    if (kc_stop_signal() != 0 && err == KAFKA_ECANCELED) return KC_SIGNALLED + kc_stop_signal();
+    char what[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(what, sizeof what, fmt, ap);
+    va_end(ap);
+    kc_say_error("cannot %s: %s", what, why != NULL && *why != '\0' ? why : kafka_strerror(err));
+    advise(c, err, topic);
+    return KC_FAILED;
+}

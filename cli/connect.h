@@ -1,0 +1,32 @@
+/* connect: finding brokers and leaders, and telling the person who runs kc why it failed. */
+#ifndef KC_CONNECT_H
+#define KC_CONNECT_H
+#include "options.h"
+#include <kafka/kafka.h>
+
+/* Dials a broker of the list. The library's code; nothing is said. */
+int kc_connect_any(const kc_common *c, kafka_conn **out);
+/* Dials the broker that has to do what concerns the cluster as a whole, such as creating topics. Likewise. */
+int kc_connect_controller(const kc_common *c, kafka_conn **out);
+/* Dials the leader of a partition. Likewise. */
+int kc_connect_leader(const kc_common *c, const char *topic, int32_t partition, kafka_conn **out);
+
+/* The partitions of a topic. A topic that was created a moment ago may not be known to every broker: asks again for a
+ * short while before it believes that there is none. */
+int kc_connect_partitions(const kc_common *c, const char *topic, kafka_partitions **out);
+
+/* Sets the deadline of the next calls: the timeout of the command line, from now. */
+void kc_connect_rearm(const kc_common *c, kafka_conn *conn);
+
+/* True for an error that may be gone in a moment. Errors of connecting count only when the cluster had been reached
+ * before (`reached`): at the beginning they rather mean a mistyped address, and nobody wants to wait for that. */
+bool kc_connect_may_retry(int err, bool reached);
+/* How long to wait before the n-th retry (from 0): 100 ms, doubling, at most 2 s. */
+int64_t kc_connect_backoff_ms(int retry);
+
+/* Says "cannot ...: why" for a failed call of the library and what to try next. `why` is kafka_last_error() unless it
+ * was kept from another call; topic may be NULL. Says nothing when a signal stopped kc. Returns the exit code. */
+int kc_connect_explain(const kc_common *c, int err, const char *why, const char *topic, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+
+#endif

@@ -1,0 +1,77 @@
+/* output.c: writes to standard output.
+ *
+ * Callers bring large pieces, so they go out with write(2) and no further copy. The first failure decides: EPIPE means
+ * that the reader has seen enough, which is a success; anything else (a full disk) is said once. */
+#include "output.h"
+#include "kc.h"
+#include "say.h"
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static atomic_bool closed, failed;
+
+static void note_failure(int why)
+{
+    if (why == EPIPE)
+        atomic_store(&closed, true);
+    else if (!atomic_exchange(&failed, true))
+        kc_say_error("cannot write the output: %s", strerror(why));
+}
+
+/* Somebody may have handed us a descriptor in non-blocking mode. */
+static bool wait_for_room(void)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&p, 1, -1) >= 0 || errno == EINTR;
+}
+
+static bool write_all(const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(STDOUT_FILENO, data, len);
+        if (n >= 0) {
+            data += n;
+            len -= (size_t)n;
+        } else if (errno != EINTR && !(errno == EAGAIN && wait_for_room())) {
+            note_failure(errno);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool kc_output_write(const char *data, size_t len)
+{
+    pthread_mutex_lock(&lock);
+    bool ok = !kc_output_gone() && write_all(data, len);
+    pthread_mutex_unlock(&lock);
+    return ok;
+}
+
+bool kc_output_closed(void)
+{
+    return atomic_load(&closed);
+}
+
+bool kc_output_gone(void)
+{
+    return atomic_load(&closed) || atomic_load(&failed);
+}
+
+void kc_output_mark_closed(void)
+{
+    atomic_store(&closed, true);
+}
+
+int kc_output_finish(int code)
+{
+    errno = 0;
+    if (fflush(stdout) != 0) note_failure(errno);
+    return atomic_load(&failed) && code == KC_OK ? KC_FAILED : code;
+}

@@ -1,0 +1,246 @@
+/* reader.c: fetch, print, again.
+ *
+ * Each reader has its own connection to its partition's leader and formats into its own buffer, so decompression and
+ * formatting use all processors; only the finished text goes through the lock of the output. The buffer is written at
+ * the end of each batch, so nothing that was fetched waits while the reader waits for more.
+ *
+ * The first reader that fails stops the others. Errors that pass (a leader that moves, a lost connection) are retried
+ * from the position reached, for --timeout seconds without any success in between. */
+#include "reader.h"
+#include "connect.h"
+#include "output.h"
+#include "say.h"
+#include "stop.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { WRITE_AT = 256 << 10, KEEP = 4 << 20, IDLE_WAIT_MS = 500, STACK = 512 << 10 };
+
+struct kc_reader {
+    kc_reading *shared;
+    int32_t partition;
+    pthread_t thread;
+    kafka_conn *conn;
+    bool placed;       /* next and end are known */
+    int64_t next, end; /* end: when reading began */
+    kc_buf out;
+};
+
+/* ---- beginning --------------------------------------------------------------------------------------------------- */
+
+/* Turns -o into an offset. 0, a code of the library, or KAFKA_ERR_OFFSET_OUT_OF_RANGE. */
+static int place(kc_reader *r)
+{
+    const kc_position *from = &r->shared->from;
+    int64_t first = 0, last = 0, found = -1;
+    int err = kafka_conn_read_offsets(r->conn, &first, &last);
+    if (err == 0 && from->from == KC_FROM_TIME) err = kafka_conn_read_offset(r->conn, from->value, &found);
+    if (err != 0) return err;
+    switch (from->from) {
+    case KC_FROM_BEGINNING: r->next = first; break;
+    case KC_FROM_END: r->next = last; break;
+    case KC_FROM_OFFSET: r->next = from->value; break;
+    case KC_FROM_BEFORE_END: r->next = last - first < from->value ? first : last - from->value; break;
+    case KC_FROM_TIME: r->next = found >= 0 ? found : last; break;
+    }
+    r->end = last;
+    r->placed = r->next >= first && r->next <= last;
+    return r->placed ? 0 : KAFKA_ERR_OFFSET_OUT_OF_RANGE;
+}
+
+/* Connects and goes to the position. */
+static int connect_reader(kc_reader *r)
+{
+    int err = kc_connect_leader(r->shared->common, r->shared->topic, r->partition, &r->conn);
+    if (err == 0 && !r->placed) err = place(r);
+    if (err == 0) err = kafka_conn_seek(r->conn, r->next, KAFKA_SEEK_ABSOLUTE | KAFKA_SEEK_DONT_CHECK, NULL);
+    return err;
+}
+
+/* ---- printing ---------------------------------------------------------------------------------------------------- */
+
+static bool write_out(kc_reader *r)
+{
+    bool ok = r->out.len == 0 || kc_output_write(r->out.data, r->out.len);
+    r->out.len = 0;
+    if (r->out.cap > KEEP) { /* one giant message should not hold its memory for ever */
+        free(r->out.data);
+        r->out = (kc_buf){0};
+    }
+    return ok;
+}
+
+typedef enum outcome { MORE, FINISHED, FAILED } outcome;
+
+/* Takes one message of the count that all readers share. */
+static bool claim(kc_reading *s)
+{
+    return !s->limited || atomic_fetch_sub(&s->left, 1) > 0;
+}
+
+/* Prints a batch up to the end that was asked for. *err is what ended the batch, KAFKA_EOF if nothing is wrong. */
+static outcome print_batch(kc_reader *r, kafka_batch *batch, int *err)
+{
+    kc_reading *s = r->shared;
+    uint64_t messages = 0, bytes = 0;
+    outcome result = MORE;
+    kafka_message m;
+    while (result == MORE && (*err = kafka_batch_read_message(batch, &m)) == 0) {
+        if ((s->stop_at_end && m.offset >= r->end) || !claim(s)) {
+            result = FINISHED;
+            break;
+        }
+        kc_format_write(&s->format, &m, &r->out);
+        messages++;
+        bytes += m.key.len + m.value.len;
+        if (r->out.len >= WRITE_AT && !write_out(r)) result = FINISHED;
+    }
+    atomic_fetch_add(&s->messages, messages);
+    atomic_fetch_add(&s->bytes, bytes);
+    r->next = kafka_batch_offset(batch);
+    bool all = s->limited && atomic_load(&s->left) <= 0;
+    return write_out(r) && !all ? result : FINISHED;
+}
+
+/* One fetch. FAILED: *err says why, and kafka_last_error(). */
+static outcome read_batch(kc_reader *r, int *err)
+{
+    kc_reading *s = r->shared;
+    const kafka_fetch fetch = {.max_wait_ms = IDLE_WAIT_MS, .min_bytes = 1, .max_bytes = s->fetch_bytes};
+    kafka_batch *batch = NULL;
+    kc_connect_rearm(s->common, r->conn);
+    *err = kafka_conn_read_batch(r->conn, &fetch, &batch);
+    if (*err != 0) return FAILED;
+    int ended = 0;
+    outcome result = print_batch(r, batch, &ended);
+    *err = kafka_batch_close(batch);
+    if (result == FINISHED) return FINISHED;
+    if (*err == 0 && ended != 0 && ended != KAFKA_EOF) *err = ended;
+    return *err != 0 ? FAILED : MORE;
+}
+
+/* ---- errors ------------------------------------------------------------------------------------------------------ */
+
+/* The records at our position were deleted (retention) while we read: go on with what is left, and say what is
+ * missing. */
+static bool skip_deleted(kc_reader *r)
+{
+    int64_t first = 0, last = 0;
+    kc_connect_rearm(r->shared->common, r->conn);
+    if (kafka_conn_read_offsets(r->conn, &first, &last) != 0 || first <= r->next) return false;
+    kc_say("partition %d: offsets %lld to %lld were deleted before they could be read", (int)r->partition,
+           (long long)r->next, (long long)first - 1);
+    r->next = first;
+    return kafka_conn_seek(r->conn, first, KAFKA_SEEK_ABSOLUTE | KAFKA_SEEK_DONT_CHECK, NULL) == 0;
+}
+
+static void explain_range(const kc_reader *r)
+{
+    int64_t first = 0, last = 0;
+    kc_connect_rearm(r->shared->common, r->conn);
+    if (kafka_conn_read_offsets(r->conn, &first, &last) != 0) return;
+    kc_say_error("cannot read partition %d of topic %s from offset %lld: it holds %lld messages, %lld to %lld",
+                 (int)r->partition, r->shared->topic, (long long)r->next, (long long)(last - first), (long long)first,
+                 (long long)last - 1);
+    kc_say_try("begin elsewhere: -o beginning, -o end, -o -N for the last N");
+}
+
+/* Says why this reader gives up, unless another one did before or it was stopped, and stops the others. */
+static void fail(kc_reader *r, int err)
+{
+    kc_reading *s = r->shared;
+    int none = KC_OK;
+    bool stopped = err == KAFKA_ECANCELED;
+    if (!stopped && atomic_compare_exchange_strong(&s->code, &none, KC_FAILED)) {
+        if (err == KAFKA_ERR_OFFSET_OUT_OF_RANGE && r->conn != NULL)
+            explain_range(r);
+        else if (!r->placed)
+            kc_connect_explain(s->common, err, kafka_last_error(), s->topic, "read partition %d of topic %s",
+                               (int)r->partition, s->topic);
+        else
+            kc_connect_explain(s->common, err, kafka_last_error(), s->topic,
+                               "read partition %d of topic %s at offset %lld", (int)r->partition, s->topic,
+                               (long long)r->next);
+    }
+    kc_stop_all();
+}
+
+static void drop_connection(kc_reader *r)
+{
+    kafka_conn_free(r->conn);
+    r->conn = NULL;
+}
+
+/* ---- the thread -------------------------------------------------------------------------------------------------- */
+
+static void read_partition(kc_reader *r)
+{
+    kc_reading *s = r->shared;
+    int64_t give_up = 0;
+    for (int retry = 0;;) {
+        int err = r->conn == NULL ? connect_reader(r) : 0;
+        if (err == 0) {
+            if (s->stop_at_end && r->next >= r->end) return;
+            outcome result = read_batch(r, &err);
+            if (result == FINISHED) return;
+            if (result == MORE) {
+                retry = 0;
+                give_up = 0;
+                continue;
+            }
+        }
+        if (err == KAFKA_ERR_OFFSET_OUT_OF_RANGE && r->placed && skip_deleted(r)) continue;
+        if (give_up == 0) give_up = kafka_deadline_in(s->common->timeout_ms);
+        if (!kc_connect_may_retry(err, r->placed) || kafka_now_ms() >= give_up) {
+            fail(r, err);
+            return;
+        }
+        kc_say_detail("partition %d: %s; trying again in %lld ms", (int)r->partition, kafka_last_error(),
+                      (long long)kc_connect_backoff_ms(retry));
+        drop_connection(r);
+        if (!kc_stop_pause(kc_connect_backoff_ms(retry++))) return;
+    }
+}
+
+static void *thread_main(void *arg)
+{
+    kc_reader *r = arg;
+    kc_reading *s = r->shared;
+    read_partition(r);
+    bool all = s->limited && atomic_load(&s->left) <= 0;
+    if (all || kc_output_gone()) kc_stop_all();
+    drop_connection(r);
+    atomic_fetch_sub(&s->running, 1);
+    const uint64_t one = 1;
+    ssize_t n = write(s->done_fd, &one, sizeof one);
+    (void)n;
+    return NULL;
+}
+
+kc_reader *kc_reader_start(kc_reading *shared, int32_t partition)
+{
+    kc_reader *r = kc_zalloc(1, sizeof *r);
+    r->shared = shared;
+    r->partition = partition;
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, STACK);
+    atomic_fetch_add(&shared->running, 1);
+    int err = pthread_create(&r->thread, &attr, thread_main, r);
+    pthread_attr_destroy(&attr);
+    if (err == 0) return r;
+    atomic_fetch_sub(&shared->running, 1);
+    kc_say_error("cannot start a thread for partition %d: %s", (int)partition, strerror(err));
+    kc_say_try("read fewer partitions at once: -p");
+    free(r);
+    return NULL;
+}
+
+void kc_reader_join(kc_reader *r)
+{
+    pthread_join(r->thread, NULL);
+    free(r->out.data);
+    free(r);
+}
