@@ -522,6 +522,11 @@ kfk_loop *sim_loop(sim *s)
     return &s->loop;
 }
 
+bool sim_on_loop_thread(const sim *s)
+{
+    return s->thread == &s->loop_thread;
+}
+
 uint64_t sim_turns(const sim *s)
 {
     return s->turns;

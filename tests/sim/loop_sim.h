@@ -101,6 +101,8 @@ uint64_t sim_trace_hash(const sim *s);
 /* ---- the loop -------------------------------------------------------------------------------------------------------- */
 
 kfk_loop *sim_loop(sim *s);
+/* Is this a turn of the loop? For checking on which thread a callback comes. */
+bool sim_on_loop_thread(const sim *s);
 /* No helper threads can be had: jobs are refused. */
 void sim_refuse_work(sim *s, bool refuse);
 /* How often the loop turned, and how often it was woken by a caller. */

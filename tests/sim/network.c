@@ -411,7 +411,9 @@ static void stall_over(sim *s, sim_event *e)
     (void)s;
     client *c = KFK_CONTAINER(e, client, stall);
     c->stalled = false;
-    writable(c);
+    if (!c->write_armed || room(c) == 0) return;
+    c->write_armed = false;
+    edge(c, KFK_STREAM_WRITABLE);
 }
 
 static int client_write(kfk_stream *stream, const struct iovec *iov, int count, size_t *sent, kfk_error *err)
