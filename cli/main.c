@@ -55,7 +55,7 @@ static int unknown(const char *word)
         kc_suggest_offer(&s, "--version");
     }
     const char *kind = word[0] == '-' ? "option" : "command";
-    kc_say_error("kc knows no %s '%s'%s%s%s", kind, word, s.best ? "; did you mean " : "", s.best ? s.best : "",
+    kc_say_error("there is no %s '%s'%s%s%s", kind, word, s.best ? "; did you mean " : "", s.best ? s.best : "",
                  s.best ? "?" : "");
     kc_say_try("kc --help lists %s", word[0] == '-' ? "what there is; options follow the command" : "the commands");
     return KC_USAGE;

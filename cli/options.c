@@ -83,7 +83,7 @@ int kc_options_refuse(const kc_manual *m, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    kc_say_error("%s: %s", m->command, text);
+    kc_say_error("%s", text);
     kc_say_try("%s --help says what it takes", m->command);
     return KC_USAGE;
 }
@@ -163,6 +163,7 @@ static int parse_letters(parser *p, const char *arg)
 int kc_options_parse(const kc_manual *m, int argc, char **argv, size_t *operands)
 {
     parser p = begin(m, argc, argv);
+    kc_say_set_command(m->command);
     bool options_end = false;
     *operands = 0;
     while (p.next < argc) {
@@ -191,7 +192,7 @@ int kc_options_finish(const kc_manual *m)
     c->brokers_given = c->brokers != NULL;
     if (c->brokers == NULL) c->brokers = getenv("KAFKA_BROKERS");
     if (c->brokers != NULL && *c->brokers != '\0') return PARSE_ON;
-    kc_say_error("%s: no broker given", m->command);
+    kc_say_error("no broker given");
     kc_say_try("say where the cluster is: -b HOST:PORT, or export KAFKA_BROKERS=HOST:PORT");
     kc_say_try("(a broker on this machine is usually localhost:9092)");
     return KC_USAGE;

@@ -12,6 +12,7 @@
 #include "say.h"
 #include "stop.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -141,9 +142,13 @@ static void explain_range(const kc_reader *r)
     int64_t first = 0, last = 0;
     kc_connect_rearm(r->shared->common, r->conn);
     if (kafka_conn_read_offsets(r->conn, &first, &last) != 0) return;
-    kc_say_error("cannot read partition %d of topic %s from offset %lld: it holds %lld messages, %lld to %lld",
-                 (int)r->partition, r->shared->topic, (long long)r->next, (long long)(last - first), (long long)first,
-                 (long long)last - 1);
+    char held[96];
+    if (first < last)
+        snprintf(held, sizeof held, "it holds %lld to %lld", (long long)first, (long long)last - 1);
+    else
+        snprintf(held, sizeof held, "it is empty, the next will be %lld", (long long)last);
+    kc_say_error("cannot read partition %d of topic %s from offset %lld: %s", (int)r->partition, r->shared->topic,
+                 (long long)r->next, held);
     kc_say_try("begin elsewhere: -o beginning, -o end, -o -N for the last N");
 }
 

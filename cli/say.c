@@ -10,7 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool verbose, terminal, colour; /* set while there is one thread only */
+static bool verbose, terminal, colour; /* set while there is one thread only, as is `command` */
+static const char *command = "kc";
 
 #define RED   "\033[31;1m"
 #define FAINT "\033[2m"
@@ -28,6 +29,11 @@ void kc_say_set_verbose(bool on)
     verbose = on;
 }
 
+void kc_say_set_command(const char *name)
+{
+    command = name;
+}
+
 bool kc_say_on_terminal(void)
 {
     return terminal;
@@ -41,7 +47,8 @@ static void clean(char *text)
     }
 }
 
-static void emit(const char *prefix, const char *paint, const char *fmt, va_list ap)
+/* `who` NULL: a line that goes with the one before it. */
+static void emit(const char *who, const char *paint, const char *fmt, va_list ap)
 {
     char text[2048], line[sizeof text + 64];
     int n = vsnprintf(text, sizeof text, fmt, ap);
@@ -49,35 +56,36 @@ static void emit(const char *prefix, const char *paint, const char *fmt, va_list
     if (n >= (int)sizeof text) memcpy(text + sizeof text - 4, "...", 4);
     clean(text);
     const char *stop = *paint != '\0' ? PLAIN : "";
-    int len = snprintf(line, sizeof line, "%s%s%s%s\n", paint, prefix, stop, text);
+    int len = who != NULL ? snprintf(line, sizeof line, "%s%s:%s %s\n", paint, who, stop, text)
+                          : snprintf(line, sizeof line, "    %s\n", text);
     kc_progress_clear();
     if (len > 0) fwrite(line, 1, (size_t)len < sizeof line ? (size_t)len : sizeof line - 1, stderr);
     fflush(stderr);
 }
 
-#define EMIT(prefix, paint)           \
-    va_list ap;                       \
-    va_start(ap, fmt);                \
-    emit((prefix), (paint), fmt, ap); \
+#define EMIT(who, paint)           \
+    va_list ap;                    \
+    va_start(ap, fmt);             \
+    emit((who), (paint), fmt, ap); \
     va_end(ap)
 
 void kc_say_error(const char *fmt, ...)
 {
-    EMIT("kc: ", colour ? RED : "");
+    EMIT(command, colour ? RED : "");
 }
 
 void kc_say(const char *fmt, ...)
 {
-    EMIT("kc: ", "");
+    EMIT(command, "");
 }
 
 void kc_say_detail(const char *fmt, ...)
 {
     if (!verbose) return;
-    EMIT("kc: ", colour ? FAINT : "");
+    EMIT(command, colour ? FAINT : "");
 }
 
 void kc_say_try(const char *fmt, ...)
 {
-    EMIT("    ", "");
+    EMIT(NULL, "");
 }

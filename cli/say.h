@@ -10,12 +10,14 @@
 /* Looks at the terminal and at NO_COLOR; before anything else is said. */
 void kc_say_init(void);
 void kc_say_set_verbose(bool verbose);
+/* What messages begin with: "kc consume". Constant storage. */
+void kc_say_set_command(const char *command);
 
-/* "kc: ..." in red. */
+/* "kc consume: ...", the command in red. */
 void kc_say_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* "kc: ..." */
+/* The same without the colour. */
 void kc_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* The same, with -v only. */
+/* With -v only. */
 void kc_say_detail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* An indented line that belongs to the message before it: the next step to take. */
 void kc_say_try(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -28,6 +28,7 @@ int kc_topics(int argc, char **argv)
         return KC_USAGE;
     }
     const char *word = argv[1];
+    kc_say_set_command("kc topics");
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
         print_help(stdout);
         return KC_OK;
@@ -38,9 +39,9 @@ int kc_topics(int argc, char **argv)
         kc_suggest_offer(&s, verbs[i].name);
     }
     if (word[0] == '-') {
-        kc_say_error("kc topics: the verb comes first: kc topics list %s ...", word);
+        kc_say_error("the verb comes first: kc topics list %s ...", word);
     } else {
-        kc_say_error("kc topics knows no verb '%s'%s%s%s", word, s.best ? "; did you mean " : "", s.best ? s.best : "",
+        kc_say_error("there is no verb '%s'%s%s%s", word, s.best ? "; did you mean " : "", s.best ? s.best : "",
                      s.best ? "?" : "");
     }
     kc_say_try("kc topics --help lists them");

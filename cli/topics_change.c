@@ -74,6 +74,16 @@ static void welcome(const creation *c, const char *topic)
     kc_say("topic %s was created, but not all its partitions have a leader yet", topic);
 }
 
+/* Is there such a topic? The library takes "exists already" for a success, and its user wants to know the difference. */
+static bool is_there(const kc_common *common, kafka_conn *conn, const char *topic)
+{
+    kafka_partitions *found = NULL;
+    kc_connect_rearm(common, conn);
+    int err = kafka_conn_read_partitions(conn, &topic, 1, &found);
+    kafka_partitions_free(found);
+    return err == 0;
+}
+
 static int create_one(const creation *c, kafka_conn *conn, const char *topic, const kafka_config_entry *entries)
 {
     const kafka_topic_config cfg = {.topic = topic,
@@ -81,18 +91,13 @@ static int create_one(const creation *c, kafka_conn *conn, const char *topic, co
                                     .replication_factor = c->replicas,
                                     .entries = entries,
                                     .entry_count = c->configs.count};
-    int result = 0;
-    kc_connect_rearm(&c->common, conn);
-    int err = kafka_conn_create_topics(conn, &cfg, 1, &result);
-    bool existed = err == KAFKA_ERR_TOPIC_ALREADY_EXISTS || (err == 0 && result == KAFKA_ERR_TOPIC_ALREADY_EXISTS);
-    if (existed && c->if_not_exists) {
-        kc_say_detail("topic %s exists already", topic);
-        return KC_OK;
-    }
-    if (existed) {
+    if (is_there(&c->common, conn, topic)) {
+        if (c->if_not_exists) return KC_OK;
         return kc_connect_explain(&c->common, KAFKA_ERR_TOPIC_ALREADY_EXISTS, "there is a topic of that name already",
                                   topic, "create topic %s", topic);
     }
+    kc_connect_rearm(&c->common, conn);
+    int err = kafka_conn_create_topics(conn, &cfg, 1, NULL);
     if (err != 0) return kc_connect_explain(&c->common, err, kafka_last_error(), topic, "create topic %s", topic);
     welcome(c, topic);
     return KC_OK;
