@@ -18,3 +18,35 @@ foreach(lib kafka_shared kafka_static)
   target_include_directories(${lib} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_link_libraries(${lib} PRIVATE $<BUILD_INTERFACE:kafka_flags> Threads::Threads ${KAFKA_CODEC_LIBS})
 endforeach()
+
+# ---- what is installed: headers, both libraries, libkafka.pc, and the CMake package `kafka` with target kafka::kafka --------
+include(CMakePackageConfigHelpers)
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/kafka)
+
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/kafka DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(TARGETS kafka_shared kafka_static EXPORT kafka
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(EXPORT kafka NAMESPACE kafka:: FILE kafka-targets.cmake DESTINATION ${package_dir})
+configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/kafka-config.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/kafka-config.cmake
+  INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/kafka-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/kafka-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/kafka-config-version.cmake DESTINATION ${package_dir})
+
+# What a static link needs beside -lkafka.
+set(KAFKA_PC_LIBS_PRIVATE -pthread)
+foreach(codec GZIP:z SNAPPY:snappy LZ4:lz4 ZSTD:zstd)
+  string(REPLACE ":" ";" pair ${codec})
+  list(GET pair 0 option)
+  list(GET pair 1 library)
+  if(KAFKA_WITH_${option})
+    list(APPEND KAFKA_PC_LIBS_PRIVATE -l${library})
+  endif()
+endforeach()
+if(KAFKA_WITH_SNAPPY)
+  list(APPEND KAFKA_PC_LIBS_PRIVATE -lstdc++)
+endif()
+list(JOIN KAFKA_PC_LIBS_PRIVATE " " KAFKA_PC_LIBS_PRIVATE)
+# The prefix is found from where the file lies, so that an installed tree may be moved.
+file(RELATIVE_PATH KAFKA_PC_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+configure_file(${PROJECT_SOURCE_DIR}/cmake/libkafka.pc.in ${CMAKE_CURRENT_BINARY_DIR}/libkafka.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/libkafka.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,0 +1,48 @@
+# The commands of a developer. CMake does the building; see CMakePresets.json for the kinds of builds.
+#
+#   make            build library and kc, optimised, in build/release
+#   make check      install what is missing (Debian), build, run every test; one summary line at the end
+#   make demo       produce a file into a real Kafka and read it back
+#   make bench      print the figures of bench/
+#   make install    install from build/release (PREFIX=/usr/local)
+#   make generate   write src/wire/gen/ from schema/
+#   make format     lay out the code with clang-format-14
+#   make clean
+
+PREFIX ?= /usr/local
+CMAKE_FLAGS ?=
+
+.PHONY: all setup check demo bench install generate format clean
+
+all: setup-build
+	cmake -S . -B build/release -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo $(CMAKE_FLAGS)
+	cmake --build build/release
+
+.PHONY: setup-build
+setup-build:
+	@tools/setup.sh build
+
+setup:
+	@tools/setup.sh build test
+
+check:
+	@tools/check.sh
+
+demo: all
+	@tools/setup.sh demo
+	@tools/demo.sh
+
+bench: setup-build
+	@tools/bench.sh
+
+install: all
+	cmake --install build/release --prefix $(PREFIX)
+
+generate:
+	tools/gen.py
+
+format:
+	git ls-files 'src/*.[ch]' 'src/*.cc' 'tests/*.[ch]' 'cli/*.[ch]' 'bench/*.[ch]' 'examples/*.c' | grep -v '^src/wire/gen/' | xargs clang-format-14 -i
+
+clean:
+	rm -rf build

@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# `make check`: builds everything in every way that matters and runs every test, beside one real Kafka broker. One line per
+# step with its time; the output of a step lies in build/check/ and is shown when it fails. The last line sums up.
+#
+#   check.sh              everything
+#   check.sh STEP...      only these steps, in this order (check.sh list names them)
+set -uo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+logs=$root/build/check
+jobs=$(nproc)
+kafka=$root/tests/kafka/kafka.sh
+
+# ---- the steps ----------------------------------------------------------------------------------------------------------
+
+steps=(setup sources jars build-dev build-clang build-release build-asan build-tsan build-bare schemas
+       unit install docs asan tsan kafka kafka-asan kafka-tsan)
+
+step_setup() { tools/setup.sh build test; }
+step_sources() { tools/check_layers.py && tools/gen.py --check; }
+step_jars() { "$kafka" jars && "$kafka" client-jar 4.4.0 && "$kafka" client-jar 3.9.1; }
+step_schemas() { tools/check_schema.py "$("$kafka" client-jar 4.4.0)" "$("$kafka" client-jar 3.9.1)"; }
+
+preset() { cmake --preset "$1" > /dev/null && cmake --build --preset "$1" -- -j "$jobs"; }
+step_build-dev() { preset dev; }
+step_build-clang() { preset clang; }
+step_build-release() { preset release; }
+step_build-asan() { preset asan; }
+step_build-tsan() { preset tsan; }
+step_build-bare() { # every optional part left out, and what is left must pass its tests
+  cmake -S . -B build/bare -G Ninja -DCMAKE_BUILD_TYPE=Debug -DKAFKA_WERROR=ON -DKAFKA_BUILD_TESTS=ON -DKAFKA_BUILD_CLI=OFF \
+    -DKAFKA_WITH_GZIP=OFF -DKAFKA_WITH_SNAPPY=OFF -DKAFKA_WITH_LZ4=OFF -DKAFKA_WITH_ZSTD=OFF > /dev/null &&
+    cmake --build build/bare -- -j "$jobs" && tests_in bare -L 'base|wire|api'
+}
+
+# tests_in BUILD ctest-options...: runs tests of one build.
+tests_in() {
+  local build=$1
+  shift
+  ctest --test-dir "build/$build" -j "$jobs" --output-on-failure --no-tests=error "$@"
+}
+step_unit() { tests_in dev -LE 'kafka|install'; }
+step_install() { tests/install/install_test.sh build/release; }
+step_docs() { tools/check_docs.sh; }
+step_asan() { tests_in asan -LE 'kafka|install|model'; }
+step_tsan() { tests_in tsan -LE 'kafka|install|model|sim'; }
+step_kafka() { tests_in release -L kafka; }
+step_kafka-asan() { tests_in asan -L kafka -LE java; }
+step_kafka-tsan() { tests_in tsan -L kafka -LE java; }
+
+# ---- running them -------------------------------------------------------------------------------------------------------
+
+needs_broker() { [[ $1 == kafka* ]]; }
+
+failed=()
+run_step() {
+  local name=$1 begin=$SECONDS log=$logs/$1.log
+  printf '%-15s' "$name"
+  if "step_$name" > "$log" 2>&1; then
+    printf 'ok      %4d s\n' $((SECONDS - begin))
+    return 0
+  fi
+  printf 'FAILED  %4d s\n' $((SECONDS - begin))
+  tail -n 60 "$log" | sed 's/^/    /'
+  printf '    (all of it: %s)\n' "${log#"$root"/}"
+  failed+=("$name")
+  case $name in setup | jars | build-dev) return 1 ;; esac # nothing makes sense without these
+}
+
+count_tests() {
+  cat "$logs"/*.log 2>/dev/null | sed -n 's/.*tests passed, \([0-9]*\) tests failed out of \([0-9]*\).*/\2/p' | awk '{n += $1} END {print n + 0}'
+}
+
+summary() {
+  local total
+  total=$(count_tests)
+  if [ ${#failed[@]} -eq 0 ]; then
+    echo "check: all $# steps passed, $total test programs run, $((SECONDS / 60)) min $((SECONDS % 60)) s"
+  else
+    echo "check: FAILED: ${failed[*]} (of $# steps, $total test programs run, $((SECONDS / 60)) min $((SECONDS % 60)) s)"
+    exit 1
+  fi
+}
+
+[ "${1:-}" = list ] && { printf '%s\n' "${steps[@]}"; exit 0; }
+[ $# -gt 0 ] && steps=("$@")
+for name in "${steps[@]}"; do
+  declare -F "step_$name" > /dev/null || { echo "check.sh: no step \"$name\"; check.sh list names them" >&2; exit 2; }
+done
+
+# The steps that need a broker run inside `kafka.sh with`, which stops it whatever happens.
+if [ -z "${KAFKA_CHECK_INSIDE:-}" ]; then
+  mkdir -p "$logs"
+  rm -f "$logs"/*.log
+  before=() beside=()
+  for name in "${steps[@]}"; do
+    if needs_broker "$name"; then beside+=("$name"); else before+=("$name"); fi
+  done
+  for name in ${before[@]+"${before[@]}"}; do run_step "$name" || { summary "${steps[@]}"; exit 1; }; done
+  if [ ${#beside[@]} -gt 0 ]; then
+    KAFKA_CHECK_INSIDE=1 "$kafka" with "$0" "${beside[@]}"
+    case $? in 0) ;; 3) mapfile -t names < "$logs/failed"; failed+=("${names[@]}") ;; *) failed+=(broker) ;; esac
+  fi
+  summary "${steps[@]}"
+else
+  for name in "${steps[@]}"; do run_step "$name"; done
+  printf '%s\n' ${failed[@]+"${failed[@]}"} > "$logs/failed"
+  [ ${#failed[@]} -eq 0 ] || exit 3
+fi
