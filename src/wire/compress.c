@@ -1,16 +1,17 @@
 /* compress.c: finding a codec, and what they have in common.
  *
- * A codec is a constant object with functions; the table below holds those that were built in. Whatever differs between them
- * is in a file of their own.
+ * A codec is a constant object with functions; the table below holds those that were built in. Whatever differs
+ * between them is in a file of their own.
  *
- * Memory. Nothing a stream says about its size is believed further than the limit of the output buffer, and output grows as
- * it is made. All codecs write straight into that buffer: what they decode into windows of their own would come on top of
- * the limit. At the limit itself a codec gets one byte of spill, to see whether the stream just ended there.
+ * Memory. Nothing a stream says about its size is believed further than the limit of the output buffer, and output
+ * grows as it is made. All codecs write straight into that buffer: what they decode into windows of their own would
+ * come on top of the limit. At the limit itself a codec gets one byte of spill, to see whether the stream just ended
+ * there.
  *
  * Contexts cost tens of microseconds and up to megabytes of fresh pages to set up, more than a small batch costs to
- * compress. A few of each kind therefore wait in slots that are exchanged atomically. That is neither a lock, which a fork
- * could leave taken for ever in the child, nor thread-local storage, which would need destructors when threads end and
- * would keep one context per thread of the application, busy or not. */
+ * compress. A few of each kind therefore wait in slots that are exchanged atomically. That is neither a lock, which a
+ * fork could leave taken for ever in the child, nor thread-local storage, which would need destructors when threads
+ * end and would keep one context per thread of the application, busy or not. */
 #include "base/mem.h"
 #include "wire/compress_impl.h"
 #include <string.h>
@@ -94,7 +95,7 @@ void kfk_compress_trim(void)
         if (codecs[i] != NULL && codecs[i]->trim != NULL) codecs[i]->trim();
 }
 
-/* ---- contexts ---------------------------------------------------------------------------------------------------------- */
+/* ---- contexts ---------------------------------------------------------------------------------------------------- */
 
 void *kfk_compress_pool_take(kfk_compress_pool *pool)
 {
@@ -117,7 +118,7 @@ bool kfk_compress_pool_give(kfk_compress_pool *pool, void *ctx)
     return false;
 }
 
-/* ---- output ------------------------------------------------------------------------------------------------------------ */
+/* ---- output ------------------------------------------------------------------------------------------------------ */
 
 uint8_t *kfk_compress_room(kfk_buf *dst, size_t want, size_t *room)
 {
@@ -157,7 +158,7 @@ size_t kfk_compress_total(const struct iovec *src, int src_count)
     return total;
 }
 
-/* ---- failures ---------------------------------------------------------------------------------------------------------- */
+/* ---- failures ---------------------------------------------------------------------------------------------------- */
 
 int kfk_compress_too_big(const kfk_codec *c, kfk_buf *dst, kfk_error *err)
 {

@@ -1,8 +1,9 @@
 /* compress: the codecs of record data, gzip, snappy, lz4 and zstd, in the framings that Kafka's other clients read.
  *
- * Each is optional at build time (KAFKA_HAVE_GZIP ...); one that was left out is KAFKA_ECODEC when used. Output is appended
- * to a buffer whose limit bounds it: growing is incremental, a size that a stream declares is believed only within bounds,
- * so that a peer costs us at most the limit. Contexts of the libraries are kept and reused, at most a few of each kind.
+ * Each is optional at build time (KAFKA_HAVE_GZIP ...); one that was left out is KAFKA_ECODEC when used. Output is
+ * appended to a buffer whose limit bounds it: growing is incremental, a size that a stream declares is believed only
+ * within bounds, so that a peer costs us at most the limit. Contexts of the libraries are kept and reused, at most a
+ * few of each kind.
  *
  * Threads: every function may run on several threads at once; none blocks. No lock is held, so a fork is harmless. */
 #ifndef KFK_WIRE_COMPRESS_H

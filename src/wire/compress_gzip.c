@@ -1,7 +1,7 @@
 /* compress_gzip.c: gzip by zlib.
  *
- * Written is one member without name or time. Read are any number of members one behind the other; what follows them and is
- * not one is damage.
+ * Written is one member without name or time. Read are any number of members one behind the other; what follows them
+ * and is not one is damage.
  *
  * zlib takes our allocator. A reader keeps 7 KiB and, if its output did not fit at once, a window of 32 KiB; a writer
  * 256 KiB whatever its level, so one pool serves all levels: deflateParams changes it in a fresh stream for nothing. */
@@ -46,7 +46,7 @@ static uInt at_most(size_t n)
     return n < UINT_MAX ? (uInt)n : UINT_MAX;
 }
 
-/* ---- compressing ------------------------------------------------------------------------------------------------------- */
+/* ---- compressing ------------------------------------------------------------------------------------------------- */
 
 static void writer_free(z_stream *z)
 {
@@ -101,14 +101,14 @@ static int gzip_compress(const kfk_codec *self, int level, const struct iovec *s
     uLong bound = deflateBound(z, (uLong)kfk_compress_total(src, src_count));
     int rc = kfk_compress_room(dst, bound, &room) != NULL ? 0 : dst->err;
     for (int i = 0; i < src_count && rc == 0; i++)
-        rc = deflate_chunk(z, src[i].iov_base, src[i].iov_len, Z_NO_FLUSH, dst);
-    if (rc == 0) rc = deflate_chunk(z, NULL, 0, Z_FINISH, dst);
+        if (src[i].iov_len > 0) rc = deflate_chunk(z, src[i].iov_base, src[i].iov_len, Z_NO_FLUSH, dst);
+    if (rc == 0) rc = deflate_chunk(z, (const uint8_t *)"", 0, Z_FINISH, dst);
 
     if (!kfk_compress_pool_give(&writers, z)) writer_free(z);
     return rc != 0 ? kfk_compress_failed(self, rc, dst, err) : 0;
 }
 
-/* ---- decompressing ----------------------------------------------------------------------------------------------------- */
+/* ---- decompressing ----------------------------------------------------------------------------------------------- */
 
 static void reader_free(z_stream *z)
 {
@@ -174,6 +174,7 @@ static int inflate_all(const kfk_codec *self, z_stream *z, const uint8_t *src, s
 
 static int gzip_decompress(const kfk_codec *self, const void *src, size_t len, kfk_buf *dst, kfk_error *err)
 {
+    if (len == 0) return kfk_compress_truncated(self, err);
     z_stream *z = reader_take();
     if (z == NULL) return kfk_compress_no_memory(self, err);
 

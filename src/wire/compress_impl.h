@@ -18,12 +18,12 @@ void *kfk_compress_pool_take(kfk_compress_pool *pool);
 /* False when all slots are taken: the context stays the caller's, to free. */
 bool kfk_compress_pool_give(kfk_compress_pool *pool, void *ctx);
 
-/* Room behind the content of `dst`: all that it has, at least `want` bytes if its limit allows; *room = how much, 0 at the
- * limit. NULL without memory (dst->err). */
+/* Room behind the content of `dst`: all that it has, at least `want` bytes if its limit allows; *room = how much, 0 at
+ * the limit. NULL without memory (dst->err). */
 uint8_t *kfk_compress_room(kfk_buf *dst, size_t want, size_t *room);
 
-/* A place for output that has to be offered its worst case although it will turn out smaller: in `dst`, or, where the limit
- * is nearer than the worst case, in a block of its own that is appended afterwards. */
+/* A place for output that has to be offered its worst case although it will turn out smaller: in `dst`, or, where the
+ * limit is nearer than the worst case, in a block of its own that is appended afterwards. */
 typedef struct kfk_compress_stage {
     uint8_t *at;  /* `need` bytes */
     uint8_t *own; /* the block, or NULL */

@@ -1,14 +1,17 @@
 /* compress_lz4.c: the lz4 frame format by liblz4.
  *
- * Written are independent blocks of 64 KiB without checksums, the very header that Java writes: it refuses frames with
- * linked blocks, which are liblz4's default, and the CRC of the batch covers everything anyhow. Read is every frame
- * of the format, linked blocks and checksums included, one or several; liblz4 itself turns down the legacy format.
+ * Written are independent blocks of 64 KiB without checksums, under the very header that Java writes: it refuses
+ * frames with linked blocks, which are liblz4's default, and the CRC of the batch covers everything anyhow. Read is
+ * every frame of the format, linked blocks and checksums included, one or several; liblz4 itself turns down the legacy
+ * format.
  *
- * liblz4 compresses only into room for the worst case, which for a piece of a block is two blocks. So input is handed over
- * in pieces of a block, and near the limit of the output a piece goes through a block of memory of its own.
+ * liblz4 is handed one block at a time and told to write it at once. Left to gather blocks by itself it would allocate
+ * its buffer for that anew with every frame (1.9.4 does), and want room for two blocks in the worst case. A block that
+ * lies in several chunks is gathered here; near the limit of the output one goes through a piece of memory of its own.
  *
- * A reader's context holds two blocks, of the size that the frame's header says. Contexts that saw more than 256 KiB are not
- * kept. They are touched only where output has no room for a whole block, which is why room is made early. */
+ * A reader's context holds two blocks, of the size that the frame's header says. Contexts that saw more than 256 KiB
+ * are not kept. They are touched only where output has no room for a whole block, which is why room is made early. */
+#include "base/mem.h"
 #include "wire/compress_impl.h"
 #include <lz4frame.h>
 #include <string.h>
@@ -29,73 +32,106 @@ static int failure(const kfk_codec *self, size_t code, kfk_error *err)
     return kfk_compress_corrupt(self, err, strncmp(name, "ERROR_", 6) == 0 ? name + 6 : name);
 }
 
-/* ---- compressing ------------------------------------------------------------------------------------------------------- */
+/* ---- compressing ------------------------------------------------------------------------------------------------- */
 
-static LZ4F_cctx *writer_take(void)
+typedef struct writer {
+    LZ4F_cctx *ctx;
+    uint8_t block[BLOCK]; /* where one is gathered */
+} writer;
+
+static void writer_free(writer *w)
 {
-    LZ4F_cctx *ctx = kfk_compress_pool_take(&writers);
-    if (ctx == NULL && LZ4F_isError(LZ4F_createCompressionContext(&ctx, LZ4F_VERSION))) return NULL;
-    return ctx;
+    if (w != NULL) LZ4F_freeCompressionContext(w->ctx);
+    kfk_mem_free(w);
 }
 
-/* One step of a frame: its start (src NULL and not `end`), a piece of at most a block, or its end. */
-static int write_step(LZ4F_cctx *ctx, const LZ4F_preferences_t *prefs, const void *src, size_t len, bool end,
+static writer *writer_take(void)
+{
+    writer *w = kfk_compress_pool_take(&writers);
+    if (w != NULL) return w;
+    w = kfk_mem_alloc(sizeof *w);
+    if (w == NULL) return NULL;
+    w->ctx = NULL;
+    if (!LZ4F_isError(LZ4F_createCompressionContext(&w->ctx, LZ4F_VERSION))) return w;
+    writer_free(w);
+    return NULL;
+}
+
+/* A position in the chunks. */
+typedef struct cursor {
+    const struct iovec *chunk;
+    size_t used; /* of the current one */
+} cursor;
+
+/* The next `len` bytes, which are there and at most a block: in place, or gathered. */
+static const uint8_t *next_block(writer *w, cursor *at, size_t len)
+{
+    for (size_t have = 0, part; have < len; have += part) {
+        while (at->used == at->chunk->iov_len) *at = (cursor){.chunk = at->chunk + 1};
+        const uint8_t *p = (const uint8_t *)at->chunk->iov_base + at->used;
+        part = at->chunk->iov_len - at->used;
+        if (part > len - have) part = len - have;
+        at->used += part;
+        if (part == len) return p;
+        memcpy(w->block + have, p, part);
+    }
+    return w->block;
+}
+
+/* One step of a frame: a block, or, without one, its start or its end. */
+static int write_step(writer *w, const LZ4F_preferences_t *prefs, const uint8_t *block, size_t len, bool end,
                       kfk_buf *dst)
 {
     kfk_compress_stage stage;
-    size_t need = src != NULL || end ? LZ4F_compressBound(len, prefs) : LZ4F_HEADER_SIZE_MAX, made;
+    size_t need = block != NULL || end ? LZ4F_compressBound(len, prefs) : LZ4F_HEADER_SIZE_MAX, made;
     int rc = kfk_compress_stage_open(&stage, dst, need);
     if (rc != 0) return rc;
 
     if (end)
-        made = LZ4F_compressEnd(ctx, stage.at, need, NULL);
-    else if (src != NULL)
-        made = LZ4F_compressUpdate(ctx, stage.at, need, src, len, NULL);
+        made = LZ4F_compressEnd(w->ctx, stage.at, need, NULL);
+    else if (block != NULL)
+        made = LZ4F_compressUpdate(w->ctx, stage.at, need, block, len, NULL);
     else
-        made = LZ4F_compressBegin(ctx, stage.at, need, prefs);
+        made = LZ4F_compressBegin(w->ctx, stage.at, need, prefs);
 
     bool failed = LZ4F_isError(made) != 0; /* for want of memory: with room and in order nothing else can fail */
     rc = kfk_compress_stage_close(&stage, dst, failed ? 0 : made);
     return failed ? KAFKA_ENOMEM : rc;
 }
 
-static int write_chunk(LZ4F_cctx *ctx, const LZ4F_preferences_t *prefs, const uint8_t *src, size_t len, kfk_buf *dst)
+static int write_frame(writer *w, int level, const struct iovec *src, size_t left, kfk_buf *dst)
 {
-    int rc = 0;
-    while (rc == 0 && len > 0) {
-        size_t piece = len < BLOCK ? len : BLOCK;
-        rc = write_step(ctx, prefs, src, piece, false, dst);
-        src += piece;
-        len -= piece;
+    LZ4F_preferences_t prefs = LZ4F_INIT_PREFERENCES;
+    cursor at = {.chunk = src};
+    size_t room, len;
+
+    prefs.frameInfo.blockSizeID = LZ4F_max64KB;
+    prefs.frameInfo.blockMode = LZ4F_blockIndependent;
+    prefs.autoFlush = 1;
+    prefs.compressionLevel = level;
+    /* Once for all; a few bytes more than the worst case, which every step asks for again. */
+    if (kfk_compress_room(dst, LZ4F_compressFrameBound(left, &prefs) + 64, &room) == NULL) return dst->err;
+    int rc = write_step(w, &prefs, NULL, 0, false, dst);
+    for (; rc == 0 && left > 0; left -= len) {
+        len = left < BLOCK ? left : BLOCK;
+        rc = write_step(w, &prefs, next_block(w, &at, len), len, false, dst);
     }
-    return rc;
+    return rc == 0 ? write_step(w, &prefs, NULL, 0, true, dst) : rc;
 }
 
 static int lz4_compress(const kfk_codec *self, int level, const struct iovec *src, int src_count, kfk_buf *dst,
                         kfk_error *err)
 {
-    LZ4F_preferences_t prefs = LZ4F_INIT_PREFERENCES;
-    LZ4F_cctx *ctx = writer_take();
-    size_t room;
+    writer *w = writer_take();
+    if (w == NULL) return kfk_compress_no_memory(self, err);
 
-    if (ctx == NULL) return kfk_compress_no_memory(self, err);
-    prefs.frameInfo.blockSizeID = LZ4F_max64KB;
-    prefs.frameInfo.blockMode = LZ4F_blockIndependent;
-    prefs.compressionLevel = level;
-
-    /* The worst case of it all and the two blocks that the last piece asks for. */
-    size_t bound = LZ4F_compressFrameBound(kfk_compress_total(src, src_count), &prefs) + 2 * BLOCK;
-    int rc = kfk_compress_room(dst, bound, &room) != NULL ? 0 : dst->err;
-    if (rc == 0) rc = write_step(ctx, &prefs, NULL, 0, false, dst);
-    for (int i = 0; i < src_count && rc == 0; i++) rc = write_chunk(ctx, &prefs, src[i].iov_base, src[i].iov_len, dst);
-    if (rc == 0) rc = write_step(ctx, &prefs, NULL, 0, true, dst);
-
-    /* A frame that was left open is no matter: the next begin starts over. After a failure inside of liblz4 it is. */
-    if (rc == KAFKA_ENOMEM || !kfk_compress_pool_give(&writers, ctx)) LZ4F_freeCompressionContext(ctx);
+    int rc = write_frame(w, level, src, kfk_compress_total(src, src_count), dst);
+    /* A frame that was left open does not matter, the next one starts over; want of memory inside of liblz4 does. */
+    if (rc == KAFKA_ENOMEM || !kfk_compress_pool_give(&writers, w)) writer_free(w);
     return rc != 0 ? kfk_compress_failed(self, rc, dst, err) : 0;
 }
 
-/* ---- decompressing ----------------------------------------------------------------------------------------------------- */
+/* ---- decompressing ----------------------------------------------------------------------------------------------- */
 
 static LZ4F_dctx *reader_take(void)
 {
@@ -158,9 +194,10 @@ static int lz4_decompress(const kfk_codec *self, const void *src, size_t len, kf
 
 static void lz4_trim(void)
 {
-    void *ctx;
-    while ((ctx = kfk_compress_pool_take(&writers)) != NULL) LZ4F_freeCompressionContext(ctx);
-    while ((ctx = kfk_compress_pool_take(&readers)) != NULL) LZ4F_freeDecompressionContext(ctx);
+    writer *w;
+    LZ4F_dctx *r;
+    while ((w = kfk_compress_pool_take(&writers)) != NULL) writer_free(w);
+    while ((r = kfk_compress_pool_take(&readers)) != NULL) LZ4F_freeDecompressionContext(r);
 }
 
 const kfk_codec kfk_codec_lz4 = {.name = "lz4",

@@ -1,14 +1,14 @@
 /* compress_snappy.c: snappy in the framing of snappy-java, and bare.
  *
- * A stream of snappy-java (its authors call themselves xerial) is 16 bytes, a magic of 8 and two version numbers, and then
- * blocks with their length in front as 32 bits, big-endian. Java writes it and reads nothing else; other clients write one
- * bare block. Where the magic is missing it is a bare block: as one, the magic would make no sense. Streams may be
- * appended to one another; a length that equals the first four bytes of the magic starts the next.
+ * A stream of snappy-java (its authors call themselves xerial) is 16 bytes, a magic of 8 and two version numbers, and
+ * then blocks with their length in front as 32 bits, big-endian. Java writes it and reads nothing else; other clients
+ * write one bare block. Where the magic is missing it is a bare block: as one, the magic would make no sense. Streams
+ * may be appended to one another; a length that equals the first four bytes of the magic starts the next.
  *
  * The two version numbers are 1 since ever and are not looked at, like in other clients.
  *
- * A block declares its size. That is checked against the limit, and against what snappy can do at best (64 bytes from a
- * copy of 3), before any memory is asked for. */
+ * A block declares its size. That is checked against the limit, and against what snappy can do at best (64 bytes from
+ * a copy of 3), before any memory is asked for. */
 #include "wire/compress_impl.h"
 #include "wire/compress_snappy_block.h"
 #include "wire/prim.h"

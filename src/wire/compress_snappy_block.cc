@@ -1,7 +1,7 @@
 /* compress_snappy_block.cc: the only file of the library that is not C.
  *
- * libsnappy has a C interface too, but it takes contiguous input alone, and an exception would still go right through it into
- * C frames that cannot be unwound. All that can be thrown in there is bad_alloc. */
+ * libsnappy has a C interface too, but it takes contiguous input alone, and an exception would still go right through
+ * it into C frames that cannot be unwound. All that can be thrown in there is bad_alloc. */
 #include "wire/compress_snappy_block.h"
 #include "kafka/error.h"
 #include <snappy-sinksource.h>

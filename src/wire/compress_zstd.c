@@ -1,17 +1,17 @@
 /* compress_zstd.c: zstd by libzstd.
  *
- * Reading does not use libzstd's streaming decoder. That one decodes into a window of its own and copies from there: it would
- * hold up to 128 MiB besides the output, and touch every byte twice. Instead each frame is gone over first, block
- * header by block header, which costs nothing: that yields its length, and bounds of what comes out, from below (raw and
- * repeated blocks tell their size) and from above (no block yields more than 128 KiB). A frame that cannot stay within the
- * limit is refused there and then; any other is decoded in one go, straight into the output. A declared size counts only
- * where it makes the upper bound smaller.
+ * Reading does not use libzstd's streaming decoder. That one decodes into a window of its own and copies from there:
+ * it would hold up to 128 MiB besides the output, and touch every byte twice. Instead each frame is gone over first,
+ * block header by block header, which costs nothing: that yields its length, and bounds of what comes out, from below
+ * (raw and repeated blocks tell their size) and from above (no block yields more than 128 KiB). A frame that cannot
+ * stay within the limit is refused there and then; any other is decoded in one go, straight into the output. A
+ * declared size counts only where it makes the upper bound smaller.
  *
- * Windows above 128 MiB are refused, as Java's reader does, though they would cost nothing here: such a batch is unreadable
- * for everybody else.
+ * Windows above 128 MiB are refused, as Java's reader does, though they would cost nothing here: such a batch is
+ * unreadable for everybody else.
  *
- * Only libzstd's stable interface is used, so its contexts come from malloc. Contexts above 4 MiB (high levels) are not
- * kept: their pages are cheap against the time those levels take. */
+ * Only libzstd's stable interface is used, so its contexts come from malloc. Contexts above 4 MiB (high levels) are
+ * not kept: their pages are cheap against the time those levels take. */
 #include "wire/compress_impl.h"
 #include "wire/prim.h"
 #include <string.h>
@@ -23,7 +23,7 @@ enum { WINDOW_LOG_MAX = 27, BLOCK_MAX = 128 * 1024, KEEP_MAX = 4 * 1024 * 1024 }
 
 static kfk_compress_pool writers, readers;
 
-/* ---- compressing ------------------------------------------------------------------------------------------------------- */
+/* ---- compressing ------------------------------------------------------------------------------------------------- */
 
 static ZSTD_CCtx *writer_take(void)
 {
@@ -93,7 +93,7 @@ static int zstd_compress(const kfk_codec *self, int level, const struct iovec *s
     return rc != 0 ? kfk_compress_failed(self, rc, dst, err) : 0;
 }
 
-/* ---- decompressing ----------------------------------------------------------------------------------------------------- */
+/* ---- decompressing ----------------------------------------------------------------------------------------------- */
 
 /* What the headers of a frame and of its blocks say. */
 typedef struct frame {
@@ -146,28 +146,31 @@ static frame scan_blocks(const uint8_t *p, size_t len, size_t at, uint64_t block
     return f;
 }
 
-static frame scan_frame(const uint8_t *p, size_t len)
+/* Looks at a frame of `len` bytes or less, of which not more than `limit` bytes may come out: if its header already
+ * says that it is more, nothing else is looked at. */
+static frame scan_frame(const uint8_t *p, size_t len, uint64_t limit)
 {
     static const uint8_t dictionary_size[] = {0, 1, 2, 4}, content_size[] = {0, 2, 4, 8};
     if (len < 6) return damaged(too_early);
     uint8_t descriptor = p[4];
     bool single = (descriptor & 0x20) != 0, checksum = (descriptor & 0x04) != 0;
-    size_t window_size = single ? 0 : 1;
-    size_t size_at = 5 + window_size + dictionary_size[descriptor & 3];
+    size_t at = single ? 5 : 6;
+    at += dictionary_size[descriptor & 3];
     size_t size_len = content_size[descriptor >> 6];
     if (size_len == 0 && single) size_len = 1;
-    if (size_at + size_len > len) return damaged(too_early);
+    if (at + size_len > len) return damaged(too_early);
 
     /* Two bytes say what one could not. */
-    uint64_t declared = size_len == 0 ? UINT64_MAX : get_le(p + size_at, size_len) + (size_len == 2 ? 256 : 0);
+    uint64_t declared = size_len == 0 ? UINT64_MAX : get_le(p + at, size_len) + (size_len == 2 ? 256 : 0);
     uint64_t window = single ? declared : window_of(p[5]);
     if (!single && window > UINT64_C(1) << WINDOW_LOG_MAX) return damaged("its window is larger than 128 MiB");
+    if (size_len > 0 && declared > limit) return (frame){.least = declared, .most = declared};
 
-    frame f = scan_blocks(p, len, size_at + size_len, window < BLOCK_MAX ? window : BLOCK_MAX);
+    frame f = scan_blocks(p, len, at + size_len, window < BLOCK_MAX ? window : BLOCK_MAX);
     if (f.bad != NULL) return f;
     if (checksum && len - f.length < 4) return damaged(too_early);
     if (checksum) f.length += 4;
-    if (declared != UINT64_MAX) {
+    if (size_len > 0) {
         if (declared < f.least || declared > f.most) return damaged("it cannot be of the size it declares");
         f.least = f.most = declared;
     }
@@ -178,21 +181,21 @@ static int read_frame(const kfk_codec *self, ZSTD_DCtx *ctx, const uint8_t *src,
                       kfk_error *err)
 {
     size_t limit = dst->limit - dst->len, room;
-    frame f = scan_frame(src, len);
+    frame f = scan_frame(src, len, limit);
     if (f.bad != NULL) return kfk_compress_corrupt(self, err, f.bad);
-    *used = f.length;
     if (f.least > limit) return kfk_compress_too_big(self, dst, err);
     uint8_t *out = kfk_compress_room(dst, f.most < limit ? (size_t)f.most : limit, &room);
     if (out == NULL) return kfk_compress_failed(self, dst->err, dst, err);
 
+    *used = f.length;
     size_t made = ZSTD_decompressDCtx(ctx, out, room, src, f.length);
     if (!ZSTD_isError(made)) {
         kfk_buf_commit(dst, made);
         return 0;
     }
-    if (ZSTD_getErrorCode(made) == ZSTD_error_memory_allocation) return kfk_compress_no_memory(self, err);
-    if (ZSTD_getErrorCode(made) == ZSTD_error_dstSize_tooSmall && room < f.most)
-        return kfk_compress_too_big(self, dst, err);
+    ZSTD_ErrorCode code = ZSTD_getErrorCode(made);
+    if (code == ZSTD_error_memory_allocation) return kfk_compress_no_memory(self, err);
+    if (code == ZSTD_error_dstSize_tooSmall && room < f.most) return kfk_compress_too_big(self, dst, err);
     return kfk_compress_corrupt(self, err, ZSTD_getErrorName(made));
 }
 

@@ -1,14 +1,15 @@
 /* record.c: the header of a batch, and writing one.
  *
- * A batch is written in two halves that meet only when it is sent. The body grows record by record in memory of the caller's
- * and is final once sealed, while producer id, epoch and sequence are known late and change with an epoch bump. So the
- * header is never stored: it is built beside the body, as often as needed, and its CRC is combined from the CRC of its own
- * 40 covered bytes and the one of the body. Whether a batch of a megabyte is sent once or five times, it is read once.
+ * A batch is written in two halves that meet only when it is sent. The body grows record by record in memory of the
+ * caller's and is final once sealed, while producer id, epoch and sequence are known late and change with an epoch
+ * bump. So the header is never stored: it is built beside the body, as often as needed, and its CRC is combined from
+ * the CRC of its own 40 covered bytes and the one of the body. Whether a batch of a megabyte is sent once or five
+ * times, it is read once.
  *
- * A record carries its own length in front, a varint, so its size has to be known before its first byte. `measure` adds
- * it up once, the same number decides whether the record fits, and then every field is written straight down: no second
- * look at the window's end, no back-patching. Varints of one and two bytes, which is nearly all, are written without a
- * loop.
+ * A record carries its own length in front, a varint, so its size has to be known before its first byte. `measure`
+ * adds it up once, the same number decides whether the record fits, and then every field is written straight down: no
+ * second look at the window's end, no back-patching. Varints of one and two bytes, which is nearly all, are written
+ * without a loop.
  *
  * A record that does not fit changes nothing: the caller hands in its next window and appends again. */
 #include "wire/record.h"
@@ -43,7 +44,7 @@ enum {
     RECORD_MIN = 7       /* length, attributes, two deltas, two lengths, header count */
 };
 
-/* ---- reading and building a header --------------------------------------------------------------------------------- */
+/* ---- reading and building a header ------------------------------------------------------------------------------- */
 
 /* The fields behind the CRC, and whether they can be true of a batch of this length. */
 static int parse_covered(const uint8_t *p, kfk_batch_header *h, kfk_error *err)
@@ -142,7 +143,7 @@ void kfk_record_header_build(uint8_t out[KFK_RECORD_HEADER], const kfk_batch_hea
     kfk_prim_put_be32(out + AT_CRC, kfk_crc32c_combine(covered, body_crc, body_len));
 }
 
-/* ---- writing records ----------------------------------------------------------------------------------------------- */
+/* ---- writing records --------------------------------------------------------------------------------------------- */
 
 void kfk_record_writer_init(kfk_record_writer *w, void *window, size_t cap)
 {

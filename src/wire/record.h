@@ -1,13 +1,15 @@
 /* record: record batches of format 2, the bytes in which records travel and lie in a log (KIP-98, headers KIP-82).
  *
  * A batch is a header of 61 bytes and a body. The body is the records one behind the other, compressed as a whole when
- * the attributes name a codec (wire/compress.h). The CRC covers the last 40 bytes of the header and the body; base offset,
- * length, leader epoch and magic lie outside it, so that a broker may set them.
+ * the attributes name a codec (wire/compress.h). The CRC covers the last 40 bytes of the header and the body; base
+ * offset, length, leader epoch and magic lie outside it, so that a broker may set them.
  *
- * Writing: a `kfk_record_writer` appends records to a body in memory of the caller's; `kfk_record_header_build` makes the
- * header beside it when the batch is sent. Reading: parse the header, check the CRC, inflate, validate the body as a whole,
- * then walk it in place; `kfk_record_open` does these in order. Nothing here allocates (but inflating does, into the
- * caller's buffer), blocks or keeps state of its own; a value belongs to one thread at a time.
+ * Writing: a `kfk_record_writer` appends records to a body in memory of the caller's; `kfk_record_header_build` makes
+ * the header beside it when the batch is sent. Reading: parse the header, check the CRC, inflate, validate the body as
+ * a whole, then walk it in place; `kfk_record_open` does these in order. Nothing here allocates (but inflating does,
+ * into the caller's buffer), blocks or keeps state of its own; a value belongs to one thread at a time.
+ *
+ * Varints may be padded, as Java's reader takes them too, but not longer than 5 bytes (10 for timestamps).
  *
  * Errors: damage is KAFKA_ECORRUPT, with the offset of batch and record and the reason. */
 #ifndef KFK_WIRE_RECORD_H
@@ -25,7 +27,7 @@ enum {
     KFK_RECORD_LENGTH_FROM = 12 /* batch_length counts from here */
 };
 
-/* ---- the header of a batch --------------------------------------------------------------------------------------------- */
+/* ---- the header of a batch --------------------------------------------------------------------------------------- */
 
 /* The fields of a batch header, in the order of the wire. */
 typedef struct kfk_batch_header {
@@ -35,12 +37,10 @@ typedef struct kfk_batch_header {
     int8_t magic;
     uint32_t crc;
     uint16_t attributes;
-    int32_t
-        last_offset_delta; /* next offset = base_offset + last_offset_delta + 1, also when records were compacted away */
-    int64_t
-        base_timestamp;    /* with the delete horizon flag: the horizon; deltas of records count from it all the same */
-    int64_t max_timestamp; /* with log-append time: the time of every record */
-    int64_t producer_id;   /* -1 = not idempotent */
+    int32_t last_offset_delta; /* offsets of the batch - 1, also when records were compacted away */
+    int64_t base_timestamp;    /* what the times of records count from; maybe the delete horizon */
+    int64_t max_timestamp;     /* with log-append time: the time of every record */
+    int64_t producer_id;       /* -1 = not idempotent */
     int16_t producer_epoch;
     int32_t base_sequence;
     int32_t record_count;
@@ -104,10 +104,11 @@ static inline int64_t kfk_batch_next_offset(const kfk_batch_header *h)
 /* Reads the header of the batch that starts at `p`, of which `len` bytes are there.
  *
  *  0                      magic 2, every length and count plausible, and all of the batch's bytes are there.
- *  KAFKA_EUNEXPECTED_EOF  the batch goes on behind `len`: Fetch answers may end so. `batch_length` is set, or is -1 when not
- *                         even that field is there. A caller that got nothing whole decides whether that is damage.
- *  KAFKA_EVERSION         a message of magic 0 or 1: base_offset, batch_length and magic are set, nothing else; the bytes
- *                         are there. It belongs to a message set, which is another format.
+ *  KAFKA_EUNEXPECTED_EOF  the batch goes on behind `len`: Fetch answers may end so. `batch_length` is set, or is -1
+ *                         when not even that field is there. A caller that got nothing whole decides whether that is
+ *                         damage.
+ *  KAFKA_EVERSION         a message of magic 0 or 1: base_offset, batch_length and magic are set, nothing else; the
+ *                         bytes are there. It belongs to a message set, which is another format.
  *  KAFKA_ECORRUPT         lengths or counts that cannot be, magic above 2.
  *
  * The CRC is not looked at. `err` may be NULL. */
@@ -121,9 +122,10 @@ int kfk_record_crc_check(const kfk_batch_header *h, const void *p, kfk_error *er
 void kfk_record_header_build(uint8_t out[KFK_RECORD_HEADER], const kfk_batch_header *h, size_t body_len,
                              uint32_t body_crc);
 
-/* ---- writing ------------------------------------------------------------------------------------------------------------ */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
-/* An open batch. Offset deltas are 0, 1, 2 ...; the first record's timestamp is the base. The fields are for reading. */
+/* An open batch. Offset deltas are 0, 1, 2 ...; the first record's timestamp is the base. The fields are for
+ * reading. */
 typedef struct kfk_record_writer {
     uint8_t *at, *end;                     /* the window: where the next record starts, and the window's end */
     size_t bytes;                          /* size of the body so far, over all windows */
@@ -133,7 +135,8 @@ typedef struct kfk_record_writer {
 
 /* A batch without records, and its first window (cap may be 0). */
 void kfk_record_writer_init(kfk_record_writer *w, void *window, size_t cap);
-/* The next records go to another window. A record never spans two: what is left of the old window (end - at) stays unused. */
+/* The next records go to another window. A record never spans two: what is left of the old window (end - at) stays
+ * unused. */
 void kfk_record_writer_window(kfk_record_writer *w, void *window, size_t cap);
 
 /* The exact size that this record would take as the next one of `w`, or, with NULL, as the first one of a batch.
@@ -153,7 +156,7 @@ int kfk_record_append(kfk_record_writer *w, int64_t timestamp, kafka_bytes key, 
  * producer id, epoch and sequence -1. */
 void kfk_record_writer_header(const kfk_record_writer *w, kfk_batch_header *out);
 
-/* ---- reading ------------------------------------------------------------------------------------------------------------ */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 /* One record; all pointers point into the body. */
 typedef struct kfk_record {
@@ -179,23 +182,25 @@ int kfk_record_validate(const kfk_batch_header *h, const void *body, size_t len,
 
 /* Starts before the first record of a validated body. */
 void kfk_record_iter_init(kfk_record_iter *it, const kfk_batch_header *h, const void *body, size_t len);
-/* The next record; false behind the last. It never reads outside the body: on one that was not validated it just stops at
- * the first damage, with `left` > 0. */
+/* The next record; false behind the last. It never reads outside the body: on one that was not validated it just stops
+ * at the first damage, with `left` > 0. */
 bool kfk_record_iter_next(kfk_record_iter *it, kfk_record *out);
 
-/* All steps for the batch at `p`, whose header was parsed: CRC, inflating into `scratch` (if compressed; its limit bounds
- * the body, its old content goes), validation. The iterator then points into `p` or into `scratch`, which must outlive it.
- * A batch without records is not inflated. KAFKA_ECORRUPT, KAFKA_ECODEC, KAFKA_ETOOBIG (beyond the limit), KAFKA_ENOMEM. */
+/* All steps for the batch at `p`, whose header was parsed: CRC, inflating into `scratch` (if compressed; its limit
+ * bounds the body, its old content goes), validation. The iterator then points into `p` or into `scratch`, which must
+ * outlive it. A batch without records is not inflated. KAFKA_ECORRUPT, KAFKA_ECODEC, KAFKA_ETOOBIG (beyond the limit),
+ * KAFKA_ENOMEM. */
 int kfk_record_open(const kfk_batch_header *h, const void *p, kfk_buf *scratch, kfk_record_iter *it, kfk_error *err);
 
 /* Bytes that kfk_record_headers needs for the keys of a record. */
 size_t kfk_record_header_keys_size(const kfk_record *r);
-/* Decodes the headers of a record: `out` has room for r->header_count of them, `keys` for kfk_record_header_keys_size(r)
- * bytes. Keys are copied there, as on the wire they have no NUL behind them; values stay in the body. A key that holds a NUL
- * is copied whole, and reads as cut there. 0, or KAFKA_ECORRUPT (not after validation). */
+/* Decodes the headers of a record: `out` has room for r->header_count of them, `keys` for
+ * kfk_record_header_keys_size(r) bytes. Keys are copied there, as on the wire they have no NUL behind them; values
+ * stay in the body. A key that holds a NUL is copied whole, and reads as cut there. 0, or KAFKA_ECORRUPT (not after
+ * validation). */
 int kfk_record_headers(const kfk_record *r, kafka_header *out, char *keys);
 
-/* ---- control records ---------------------------------------------------------------------------------------------------- */
+/* ---- control records --------------------------------------------------------------------------------------------- */
 
 /* Types of control records; Kafka has more (leader change, snapshots ...), none of them in topics of users. */
 enum { KFK_CONTROL_ABORT = 0, KFK_CONTROL_COMMIT = 1 };

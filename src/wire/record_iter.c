@@ -1,16 +1,17 @@
 /* record_iter.c: reading the records of a batch.
  *
- * No record comes out of a batch one of whose records is damaged, so a body is gone over twice: `validate` looks at every
- * length of every record, and only then the iterator hands them out, one per call, in place. Both use the same `parse`;
- * the compiler drops from each what it does not look at, and the second pass finds the few bytes of each record that
- * matter in the cache. Headers are walked when validating and when somebody asks for them, otherwise skipped as a whole.
+ * No record comes out of a batch one of whose records is damaged, so a body is gone over twice: `validate` looks at
+ * every length of every record, and only then the iterator hands them out, one per call, in place. Both use the same
+ * `parse`; the compiler drops from each what it does not look at, and the second pass finds the few bytes of each
+ * record that matter in the cache. Headers are walked when validating and when somebody asks for them, otherwise
+ * skipped as a whole.
  *
  * The iterator checks bounds again although a validated body does not need it. It costs next to nothing, and so no
  * mistake in the order of calls can make it read outside the body.
  *
- * Timestamps count from the base timestamp of the header. The cleaner puts a batch's delete horizon there (KIP-534) and
- * rewrites the deltas to count from it, so that adding remains right; only with log-append time all deltas are moot. The
- * sum wraps, as the difference did when it was written. */
+ * Timestamps count from the base timestamp of the header. The cleaner puts a batch's delete horizon there (KIP-534)
+ * and rewrites the deltas to count from it, so that adding remains right; only with log-append time all deltas are
+ * moot. The sum wraps, as the difference did when it was written. */
 #include "wire/compress.h"
 #include "wire/prim.h"
 #include "wire/record.h"
@@ -30,7 +31,7 @@ typedef struct raw {
     kafka_bytes key, value;
 } raw;
 
-/* ---- one record, whatever it looks like ------------------------------------------------------------------------------- */
+/* ---- one record, whatever it looks like -------------------------------------------------------------------------- */
 
 /* Bytes with their length; -1 is null if `nullable`. NULL: what is there is neither. */
 static const uint8_t *get_bytes(const uint8_t *p, const uint8_t *end, bool nullable, kafka_bytes *b)
@@ -68,7 +69,7 @@ static __attribute__((noinline)) const char *parse_any(const uint8_t *p, const u
     return NULL;
 }
 
-/* ---- one record of the usual kind -------------------------------------------------------------------------------------- */
+/* ---- one record of the usual kind -------------------------------------------------------------------------------- */
 
 /* A varint of up to three bytes, unsigned; the caller knows that three bytes are there. NULL if it is longer. */
 ALWAYS_INLINE const uint8_t *get_short(const uint8_t *p, uint32_t *v)
@@ -229,7 +230,7 @@ int kfk_record_open(const kfk_batch_header *h, const void *p, kfk_buf *scratch, 
         kfk_buf_clear(scratch);
         rc = h->record_count > 0 ? kfk_decompress(kfk_batch_codec(h), body, len, scratch, err) : 0;
         if (rc != 0) {
-            kfk_error_prefix(err, "record batch at offset %" PRId64 ": ", h->base_offset);
+            if (err != NULL) kfk_error_prefix(err, "record batch at offset %" PRId64 ": ", h->base_offset);
             return rc;
         }
         body = scratch->data;
