@@ -127,3 +127,23 @@ int kfk_error_prefix(kfk_error *e, const char *fmt, ...)
     store(e, text, used + rest);
     return e->code;
 }
+
+int kfk_error_append(kfk_error *e, int code, const char *fmt, ...)
+{
+    char text[2 * KFK_ERROR_TEXT];
+    size_t used = e->code == 0 ? 0 : strlen(e->text);
+    if (used > 0) {
+        memcpy(text, e->text, used);
+        memcpy(text + used, "; ", 2);
+        used += 2;
+    }
+    va_list ap;
+    va_start(ap, fmt);
+    int len = vsnprintf(text + used, sizeof text - used, fmt, ap);
+    va_end(ap);
+    if (len < 0) len = 0;
+    used += (size_t)len;
+    e->code = code;
+    store(e, text, used < sizeof text ? used : sizeof text - 1);
+    return code;
+}

@@ -30,6 +30,10 @@ void kfk_error_clean(char *text);
 /* The same for a text that was cut to fit `cap` bytes (as snprintf does): it ends in "..." then, on a whole character. */
 void kfk_error_clean_cut(char *text, size_t cap);
 
+/* Adds what happened next: "what it said; the new sentence". Without an earlier error it is kfk_error_set. The code is the
+ * new one. Returns `code`. */
+int kfk_error_append(kfk_error *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
 /* One row of the table of codes. */
 typedef struct kfk_error_info {
     int code;

@@ -5,7 +5,6 @@
 #include "engine/dial.h"
 #include "base/mem.h"
 #include "base/time.h"
-#include <stdio.h>
 #include <string.h>
 
 enum { SMALLEST_SHARE_MS = 2000 };
@@ -53,9 +52,7 @@ static void broker_changed(void *owner, kfk_broker *b, const kfk_error *err)
         finish(d, NULL);
         return;
     }
-    char before[KFK_ERROR_TEXT];
-    snprintf(before, sizeof before, "%s%s", d->error.text, d->error.code ? "; " : "");
-    kfk_error_set(&d->error, err->code, "%s%s", before, err->text);
+    kfk_error_append(&d->error, err->code, "%s", err->text);
     kfk_broker_free_loop(b);
     d->broker = NULL;
     if (d->next < d->cfg.count) try_next(d);

@@ -54,10 +54,9 @@ static void conclude(kfk_tcp *t, kfk_stream *stream)
 /* Adds what happened at one address to the sentence. */
 static void note_failure(kfk_tcp *t, size_t index, const kfk_error *why)
 {
-    char where[KFK_ADDRESS_TEXT], before[KFK_ERROR_TEXT];
+    char where[KFK_ADDRESS_TEXT];
     kfk_address_format(&t->addresses[index], where, sizeof where);
-    snprintf(before, sizeof before, "%s%s", t->error.text, t->error.code ? "; " : "");
-    kfk_error_set(&t->error, why->code, "%s%s: %s", before, where, why->text);
+    kfk_error_append(&t->error, why->code, "%s: %s", where, why->text);
 }
 
 static void attempt_ready(void *owner, unsigned events);

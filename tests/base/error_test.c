@@ -283,6 +283,20 @@ static void a_text_of_garbage_is_cut_without_looking_in_front_of_it(void **state
     assert_int_equal(strspn(e.text, "?"), KFK_ERROR_TEXT - 4);
 }
 
+static void what_happened_next_is_appended(void **state)
+{
+    (void)state;
+    kfk_error e = {.code = 0};
+    assert_int_equal(kfk_error_append(&e, KAFKA_EIO, "%s refused", "a:1"), KAFKA_EIO);
+    assert_string_equal(e.text, "a:1 refused");
+    assert_int_equal(kfk_error_append(&e, KAFKA_ERESOLVE, "b is unknown"), KAFKA_ERESOLVE);
+    assert_int_equal(e.code, KAFKA_ERESOLVE);
+    assert_string_equal(e.text, "a:1 refused; b is unknown");
+    for (int i = 0; i < 100; i++) kfk_error_append(&e, KAFKA_EIO, "and again");
+    assert_true(strlen(e.text) < KFK_ERROR_TEXT);
+    assert_string_equal(e.text + strlen(e.text) - 3, "...");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +309,7 @@ int main(void)
         MEMCHECK_TEST(fifty_five_has_kafka_gos_name_too),
         MEMCHECK_TEST(a_sentence_keeps_its_code_and_text),
         MEMCHECK_TEST(a_prefix_goes_in_front),
+        MEMCHECK_TEST(what_happened_next_is_appended),
         MEMCHECK_TEST(the_old_text_may_be_an_argument),
         MEMCHECK_TEST(control_characters_and_broken_utf8_become_question_marks),
         MEMCHECK_TEST(a_long_text_is_cut_between_characters_and_ends_in_dots),
