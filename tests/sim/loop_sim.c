@@ -512,9 +512,23 @@ void sim_free(sim *s)
     if (clean && s->loop_gone) kfk_loop_fini(&s->loop);
     redirect_library(NULL);
     sim_network_free(s);
+    while (s->owned_count > 0) {
+        s->owned_count--;
+        s->owned[s->owned_count].fini(s->owned[s->owned_count].arg);
+    }
     sim_tasks_free(s);
     trace_fini(&s->trace);
     free(s);
+}
+
+void sim_own(sim *s, void (*fini)(void *), void *arg)
+{
+    if (s->owned_count == SIM_OWNED) {
+        fprintf(stderr, "simulation: more than %d things to free\n", (int)SIM_OWNED);
+        exit(2);
+    }
+    s->owned[s->owned_count].fini = fini;
+    s->owned[s->owned_count++].arg = arg;
 }
 
 kfk_loop *sim_loop(sim *s)

@@ -52,6 +52,9 @@ void sim_yield(sim *s);
 /* Runs fn(arg) under the baton, by submission, and waits for it. For tests of what lies below the public interface. */
 void sim_under_baton(sim *s, void (*fn)(void *), void *arg);
 
+/* Calls fini(arg) when the sim is freed and nothing runs any more, the latest first. */
+void sim_own(sim *s, void (*fini)(void *), void *arg);
+
 /* ---- time and chance ------------------------------------------------------------------------------------------------- */
 
 int64_t sim_now_us(const sim *s);

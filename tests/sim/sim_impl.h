@@ -8,7 +8,7 @@
 #include "sim/loop_sim.h"
 #include "sim/trace.h"
 
-enum { SIM_HAPPENINGS = 32, SIM_FAILURE_TEXT = 1024 };
+enum { SIM_HAPPENINGS = 32, SIM_FAILURE_TEXT = 1024, SIM_OWNED = 64 };
 
 /* Something for the loop's next turn to report: an edge, an answer, a token. Runs under the baton, as its thread. */
 typedef struct sim_report sim_report;
@@ -50,6 +50,11 @@ struct sim {
     char failure[SIM_FAILURE_TEXT];
     const char *happened[SIM_HAPPENINGS];
     size_t happened_count;
+    struct {
+        void (*fini)(void *);
+        void *arg;
+    } owned[SIM_OWNED];
+    size_t owned_count;
 };
 
 /* memory of the simulation's own, not the library's: never NULL */
