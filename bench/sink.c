@@ -26,7 +26,7 @@ typedef struct connection {
     size_t cap, len;
 } connection;
 
-static int own_port;
+static int own_port, answer_delay_us;
 
 static void die(const char *what)
 {
@@ -107,6 +107,7 @@ static void answer_produce(kfk_arena *a, const kfk_produce_request *q, kfk_produ
 
 static void send_all(int fd, kfk_gather *g)
 {
+    if (answer_delay_us > 0) usleep((useconds_t)answer_delay_us);
     uint8_t *flat = malloc(kfk_gather_len(g));
     if (!flat) die("sink: memory");
     kfk_gather_copy(g, flat);
@@ -201,13 +202,14 @@ static void run(int listener)
     }
 }
 
-pid_t sink_start(int *port)
+pid_t sink_start(int *port, int delay_us)
 {
     struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof addr;
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (listener < 0 || bind(listener, (struct sockaddr *)&addr, len) != 0 || listen(listener, 64) != 0) die("sink: listen");
     getsockname(listener, (struct sockaddr *)&addr, &len);
+    answer_delay_us = delay_us;
     *port = own_port = ntohs(addr.sin_port);
     pid_t pid = fork();
     if (pid < 0) die("sink: fork");

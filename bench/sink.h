@@ -6,8 +6,9 @@
 #define KAFKA_BENCH_SINK_H
 #include <sys/types.h>
 
-/* Starts it in a child process, listening on a free port of 127.0.0.1. Exits the program when that fails. */
-pid_t sink_start(int *port);
+/* Starts it in a child process, listening on a free port of 127.0.0.1. Exits the program when that fails. Each answer waits
+ * for `delay_us` first: as long as a network would take, where that matters. */
+pid_t sink_start(int *port, int delay_us);
 void sink_stop(pid_t pid);
 
 #endif
