@@ -101,44 +101,53 @@ static const char *brokers_option(const kc_common *c, char *text, size_t cap)
     return n > 0 && (size_t)n < cap ? text : "";
 }
 
-static void advise(const kc_common *c, int err, const char *topic)
+static void advise_address(const kc_common *c, const char *why)
+{
+    if (strstr(why, "advertised.listeners") != NULL) return; /* the address was right, and the library knows better */
+    kc_say_try("kc asked %s, from %s; another address: -b HOST:PORT", c->brokers,
+               c->brokers_given ? "-b" : "KAFKA_BROKERS");
+}
+
+static void advise(const kc_common *c, const kc_failure *f, const char *why)
 {
     char option[256];
     const char *b = brokers_option(c, option, sizeof option);
-    switch (err) {
+    switch (f->err) {
     case KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION:
-        if (topic != NULL) kc_say_try("create it with: kc topics create%s %s", b, topic);
+        if (f->topic != NULL) kc_say_try("create it with: kc topics create%s %s", b, f->topic);
         kc_say_try("see what there is: kc topics list%s", b);
         break;
     case KAFKA_ERR_TOPIC_ALREADY_EXISTS:
-        kc_say_try("look at it: kc topics describe%s %s", b, topic != NULL ? topic : "");
+        if (f->topic != NULL) kc_say_try("look at it: kc topics describe%s %s", b, f->topic);
         break;
     case KAFKA_ERR_MESSAGE_TOO_LARGE:
     case KAFKA_ERR_RECORD_LIST_TOO_LARGE:
         kc_say_try("compress (-z), send smaller messages, or raise the topic's max.message.bytes");
         break;
-    case KAFKA_ERR_INVALID_REPLICATION_FACTOR:
-        kc_say_try("a topic has at most as many replicas as there are brokers: -r");
-        break;
     case KAFKA_ERESOLVE:
     case KAFKA_EIO:
     case KAFKA_EUNEXPECTED_EOF:
-        kc_say_try("kc asked %s, from %s", c->brokers, c->brokers_given ? "-b" : "KAFKA_BROKERS");
+    case KAFKA_EPROTO:
+        if (!f->reached) advise_address(c, why);
         break;
-    case KAFKA_ETIMEDOUT: kc_say_try("a longer wait: -m SECONDS (now %g)", (double)c->timeout_ms / 1000); break;
+    case KAFKA_ETIMEDOUT:
+        if (!f->reached) advise_address(c, why);
+        kc_say_try("kc waited %g seconds; longer: -m SECONDS", (double)c->timeout_ms / 1000);
+        break;
     default: break;
     }
 }
 
-int kc_connect_explain(const kc_common *c, int err, const char *why, const char *topic, const char *fmt, ...)
+int kc_connect_explain(const kc_common *c, kc_failure f, const char *fmt, ...)
 {
-    if (kc_stop_signal() != 0 && err == KAFKA_ECANCELED) return KC_SIGNALLED + kc_stop_signal();
-    char what[512];
+    if (kc_stop_signal() != 0 && f.err == KAFKA_ECANCELED) return KC_SIGNALLED + kc_stop_signal();
+    char what[512], why[1024]; /* kafka_last_error() lives until the next failing call only */
+    snprintf(why, sizeof why, "%s", f.why != NULL ? f.why : kafka_last_error());
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
-    kc_say_error("cannot %s: %s", what, why != NULL && *why != '\0' ? why : kafka_strerror(err));
-    advise(c, err, topic);
-    return KC_FAILED;
+    kc_say_error("cannot %s: %s", what, *why != '\0' ? why : kafka_strerror(f.err));
+    advise(c, &f, why);
+    return f.err == KAFKA_EINVAL ? KC_USAGE : KC_FAILED;
 }

@@ -24,9 +24,16 @@ bool kc_connect_may_retry(int err, bool reached);
 /* How long to wait before the n-th retry (from 0): 100 ms, doubling, at most 2 s. */
 int64_t kc_connect_backoff_ms(int retry);
 
-/* Says "cannot ...: why" for a failed call of the library and what to try next. `why` is kafka_last_error() unless it
- * was kept from another call; topic may be NULL. Says nothing when a signal stopped kc. Returns the exit code. */
-int kc_connect_explain(const kc_common *c, int err, const char *why, const char *topic, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
+/* A failed call of the library. */
+typedef struct kc_failure {
+    int err;
+    const char *why;   /* NULL: kafka_last_error() */
+    const char *topic; /* that it was about, NULL = none */
+    bool reached;      /* the cluster had answered before, so the addresses given are right */
+} kc_failure;
+/* Says "cannot ...: why", and what to try next. Says nothing when a signal stopped kc. Returns the exit code: KC_USAGE
+ * when the library found an argument wrong, such as an address. */
+int kc_connect_explain(const kc_common *c, kc_failure failure, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -14,6 +14,7 @@
 #include "progress.h"
 #include "say.h"
 #include "stop.h"
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +63,8 @@ int kc_sender_open(const kc_sender_config *cfg, kc_sender **out)
     kafka_partitions *found = NULL;
     int err = kc_connect_partitions(cfg->common, cfg->topic, &found);
     if (err != 0)
-        return kc_connect_explain(cfg->common, err, kafka_last_error(), cfg->topic, "write to topic %s", cfg->topic);
+        return kc_connect_explain(cfg->common, (kc_failure){.err = err, .topic = cfg->topic}, "write to topic %s",
+                                  cfg->topic);
     kc_sender *s = kc_zalloc(1, sizeof *s);
     s->cfg = cfg;
     int code = pick_targets(s, found);
@@ -134,9 +136,10 @@ static bool send_again(const kc_sender *s, int err, kafka_written written)
 static int explain(const kc_sender *s, const target *t, const kafka_message *messages, size_t count, int err)
 {
     char first[32], last[32];
-    int code = kc_connect_explain(s->cfg->common, err, kafka_last_error(), s->cfg->topic,
-                                  "write to partition %d of topic %s", (int)t->id, s->cfg->topic);
-    if (code != KC_FAILED) return code;
+    int code =
+        kc_connect_explain(s->cfg->common, (kc_failure){.err = err, .topic = s->cfg->topic, .reached = s->batches > 0},
+                           "write to partition %d of topic %s", (int)t->id, s->cfg->topic);
+    if (kc_stop_signal() != 0 || kafka_err_is_temporary(err)) return code; /* no matter of the messages */
     kc_count_text((uintptr_t)messages[0].userdata, first);
     kc_count_text((uintptr_t)messages[count - 1].userdata, last);
     if (count == 1)
@@ -144,6 +147,17 @@ static int explain(const kc_sender *s, const target *t, const kafka_message *mes
     else
         kc_say_try("the batch was of %zu messages between %s and %s", count, first, last);
     return code;
+}
+
+/* The batch may be in the log or not. */
+static void leave_unknown(kc_sender *s, const target *t, size_t count)
+{
+    s->unknown += count;
+    if (kc_stop_signal() != 0) return;
+    kc_say_try("nobody knows whether the last batch was written; what is there shows: kc consume -t %s -p %d -o -5 -e",
+               s->cfg->topic, (int)t->id);
+    if (!s->cfg->retry_unknown)
+        kc_say_try("with --retry-unknown kc sends such a batch again: nothing is lost then, some may be twice");
 }
 
 /* Sends a batch, again and again while that is right. */
@@ -165,7 +179,7 @@ static int send_batch(kc_sender *s, target *t, const kafka_message *messages, si
         bool again = send_again(s, err, written) && kafka_now_ms() < give_up;
         if (!again || kc_stop_signal() != 0) {
             int code = explain(s, t, messages, count, err);
-            if (written != KAFKA_WRITTEN_NO) s->unknown += count;
+            if (written != KAFKA_WRITTEN_NO) leave_unknown(s, t, count);
             return code;
         }
         kc_say_detail("partition %d: %s; trying again in %lld ms", (int)t->id, kafka_last_error(),
@@ -234,7 +248,10 @@ int kc_sender_tell(kc_sender *s, int code)
     count_up(s, counts, sizeof counts);
     kc_progress_end(s->acknowledged, s->bytes);
     if (kc_stop_signal() != 0) {
-        kc_say("stopped by signal %d (%s): %s", kc_stop_signal(), strsignal(kc_stop_signal()), counts);
+        if (kc_stop_signal() == SIGINT)
+            kc_say("interrupted: %s", counts);
+        else
+            kc_say("stopped by signal %d (%s): %s", kc_stop_signal(), strsignal(kc_stop_signal()), counts);
         return KC_SIGNALLED + kc_stop_signal();
     }
     if (code != KC_OK)

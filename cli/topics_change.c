@@ -93,12 +93,16 @@ static int create_one(const creation *c, kafka_conn *conn, const char *topic, co
                                     .entry_count = c->configs.count};
     if (is_there(&c->common, conn, topic)) {
         if (c->if_not_exists) return KC_OK;
-        return kc_connect_explain(&c->common, KAFKA_ERR_TOPIC_ALREADY_EXISTS, "there is a topic of that name already",
-                                  topic, "create topic %s", topic);
+        return kc_connect_explain(&c->common,
+                                  (kc_failure){.err = KAFKA_ERR_TOPIC_ALREADY_EXISTS,
+                                               .why = "there is a topic of that name already",
+                                               .topic = topic},
+                                  "create topic %s", topic);
     }
     kc_connect_rearm(&c->common, conn);
     int err = kafka_conn_create_topics(conn, &cfg, 1, NULL);
-    if (err != 0) return kc_connect_explain(&c->common, err, kafka_last_error(), topic, "create topic %s", topic);
+    if (err != 0)
+        return kc_connect_explain(&c->common, (kc_failure){.err = err, .topic = topic}, "create topic %s", topic);
     welcome(c, topic);
     return KC_OK;
 }
@@ -108,7 +112,7 @@ static int create_all(const creation *c, char *const *topics, size_t count, cons
     if (!kc_stop_init()) return KC_FAILED;
     kafka_conn *conn = NULL;
     int code = KC_OK, err = kc_connect_controller(&c->common, &conn);
-    if (err != 0) code = kc_connect_explain(&c->common, err, kafka_last_error(), NULL, "create topic %s", topics[0]);
+    if (err != 0) code = kc_connect_explain(&c->common, (kc_failure){.err = err}, "create topic %s", topics[0]);
     for (size_t i = 0; i < count && err == 0; i++) {
         int one = create_one(c, conn, topics[i], entries);
         if (one != KC_OK) code = one;
@@ -158,7 +162,7 @@ static int delete_all(const kc_common *common, char *const *topics, size_t count
     if (!kc_stop_init()) return KC_FAILED;
     kafka_conn *conn = NULL;
     int code = KC_OK, err = kc_connect_controller(common, &conn);
-    if (err != 0) code = kc_connect_explain(common, err, kafka_last_error(), NULL, "delete topic %s", topics[0]);
+    if (err != 0) code = kc_connect_explain(common, (kc_failure){.err = err}, "delete topic %s", topics[0]);
     for (size_t i = 0; i < count && err == 0; i++) {
         const char *topic = topics[i];
         kc_connect_rearm(common, conn);
@@ -166,7 +170,7 @@ static int delete_all(const kc_common *common, char *const *topics, size_t count
         if (failed == 0 && !common->quiet) printf("deleted topic %s\n", topic);
         if (failed == 0 || (if_exists && failed == KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION)) continue;
         /* "create it" is not what somebody wants to hear who deletes: no topic for the advice */
-        code = kc_connect_explain(common, failed, kafka_last_error(), NULL, "delete topic %s", topic);
+        code = kc_connect_explain(common, (kc_failure){.err = failed}, "delete topic %s", topic);
     }
     kafka_conn_free(conn);
     return kc_output_finish(code);

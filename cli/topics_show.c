@@ -127,7 +127,7 @@ int kc_topics_list(int argc, char **argv)
     int err = kc_connect_any(&common, &conn);
     if (err == 0) err = kafka_conn_read_partitions(conn, NULL, 0, &all);
     if (err != 0)
-        code = kc_connect_explain(&common, err, kafka_last_error(), NULL, "list the topics");
+        code = kc_connect_explain(&common, (kc_failure){.err = err}, "list the topics");
     else
         list_all(all, internal, json);
     kafka_partitions_free(all);
@@ -241,7 +241,7 @@ static int describe_topics(const kc_common *common, kafka_conn *conn, char *cons
         kc_connect_rearm(common, conn);
         int err = kafka_conn_read_partitions(conn, &name, 1, &found);
         if (err != 0)
-            code = kc_connect_explain(common, err, kafka_last_error(), name, "describe topic %s", name);
+            code = kc_connect_explain(common, (kc_failure){.err = err, .topic = name}, "describe topic %s", name);
         else
             describe_all(found, true, json);
         kafka_partitions_free(found);
@@ -276,7 +276,7 @@ int kc_topics_describe(int argc, char **argv)
     int err = kc_connect_any(&common, &conn);
     if (err == 0 && topics == 0) err = kafka_conn_read_partitions(conn, NULL, 0, &all);
     if (err != 0)
-        code = kc_connect_explain(&common, err, kafka_last_error(), NULL, "describe topics");
+        code = kc_connect_explain(&common, (kc_failure){.err = err}, "describe topics");
     else if (topics > 0)
         code = describe_topics(&common, conn, argv + 1, topics, json);
     else
