@@ -96,12 +96,12 @@ static int encode_records(encoder *e, const kfk_codec_path *at, const kfk_record
 {
     if (r->part_count == 0) return encode_bytes(e, at, &r->bytes);
     if (r->part_count < 0 || !r->parts) return encode_fail(e, at, KAFKA_EINVAL, "a part count without parts");
-    uint64_t len = 0;
+    size_t len = 0;
     for (int32_t i = 0; i < r->part_count; i++) {
-        if (r->parts[i].iov_len > INT32_MAX) return encode_fail(e, at, KAFKA_EINVAL, "longer than 2147483647 bytes");
+        if (r->parts[i].iov_len > INT32_MAX - len)
+            return encode_fail(e, at, KAFKA_EINVAL, "longer than 2147483647 bytes");
         len += r->parts[i].iov_len;
     }
-    if (len > INT32_MAX) return encode_fail(e, at, KAFKA_EINVAL, "longer than 2147483647 bytes");
     int err = encode_length(e, at, true, (int64_t)len);
     if (err == 0) kfk_gather_splice(e->out, r->parts, (size_t)r->part_count);
     return err;

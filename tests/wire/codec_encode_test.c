@@ -252,15 +252,17 @@ static void impossible_counts_are_refused(void **state)
     r.topics.count = 1;
     assert_refused(&kfk_metadata_request_schema, 9, &r, KAFKA_EINVAL,
                    "Metadata request v9: topics: a count without items");
-    struct iovec huge = {NULL, (size_t)INT32_MAX + 1};
-    kfk_produce_request_partition partition = {.records = {{NULL, 0}, &huge, -1}};
+    struct iovec huge[] = {{NULL, INT32_MAX}, {NULL, 1}, {NULL, SIZE_MAX}};
+    kfk_produce_request_partition partition = {.records = {{NULL, 0}, huge, -1}};
     kfk_produce_request_topic topic = {.name = KAFKA_LIT("t"), .partition_data = {&partition, 1}};
     kfk_produce_request p = {.topic_data = {&topic, 1}};
     assert_refused(&kfk_produce_request_schema, 9, &p, KAFKA_EINVAL,
                    "Produce request v9: topic_data[0].partition_data[0].records: a part count without parts");
-    partition.records.part_count = 1;
-    assert_refused(&kfk_produce_request_schema, 9, &p, KAFKA_EINVAL,
-                   "Produce request v9: topic_data[0].partition_data[0].records: longer than 2147483647 bytes");
+    for (int first = 0; first <= 2; first += 2) {
+        partition.records = (kfk_records){{NULL, 0}, huge + first, first == 0 ? 2 : 1};
+        assert_refused(&kfk_produce_request_schema, 9, &p, KAFKA_EINVAL,
+                       "Produce request v9: topic_data[0].partition_data[0].records: longer than 2147483647 bytes");
+    }
 }
 
 static void beyond_the_gathers_limit_the_message_is_too_big(void **state)

@@ -117,7 +117,8 @@ static void every_type_has_its_form(void **state)
         "a_string=null, later_string=null, rigid_string=null, some_bytes=null, bools=[true, false], int8s=[-1], "
         "int16s=[-2], uint16s=[65535], int32s=[], uint32s=[4294967295], int64s=[-9223372036854775808], "
         "doubles=[0.5, -2], ids=[AAAAAAAAAAAAAAAAAAAAAA, __79AAAAAAAAAAAAAAAA_w], strings=[\"\", \"b\"], "
-        "blobs=[0x01ff], inside={default=0, values=[]}, maybe={flag=true, deeper=[]}, first={number=0, word=null}, "
+        "blobs=[0x01ff], inside={default=0, values=[]}, maybe={flag=true, later=0, deeper=[]}, first={number=0, "
+        "word=null}, "
         "others=[], needed=0, droppable=0, tag_number=4, tag_struct={x=0, y=null}");
 }
 

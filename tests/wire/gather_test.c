@@ -132,6 +132,11 @@ static void a_short_list_of_iovecs_has_the_first_pieces(void **state)
     assert_int_equal(kfk_gather_iov_from(&g, 2, out, 2), 2);
     assert_memory_equal(out[1].iov_base, "d", 1);
     assert_int_equal(kfk_gather_iov(&g, out, 0), 0);
+    kfk_gather_splice(&g, parts, 1);
+    out[1] = (struct iovec){NULL, 0};
+    assert_int_equal(kfk_gather_iov_from(&g, 3, out, 1), 1);
+    assert_memory_equal(out[0].iov_base, "d", 1);
+    assert_null(out[1].iov_base);
     kfk_gather_fini(&g);
 }
 

@@ -24,14 +24,15 @@ static const kfk_schema kfk_specimen_leaf_schema = {
     "leaf", sizeof(kfk_specimen_leaf), 2, 1, {0, 3}, 2,
     specimen_leaf_fields, specimen_leaf_tagged, specimen_leaf_min_sizes, &specimen_leaf_default};
 
-static const kfk_specimen_optional specimen_optional_default = {0};
+static const kfk_specimen_optional specimen_optional_default = {.later = 9};
 static const kfk_field specimen_optional_fields[] = {
     {"flag", KFK_TYPE_BOOL, 0, offsetof(kfk_specimen_optional, flag), {0, INT16_MAX}, {0, -1}, {0, -1}, -1, NULL},
+    {"later", KFK_TYPE_INT16, KFK_FIELD_IGNORABLE, offsetof(kfk_specimen_optional, later), {2, INT16_MAX}, {0, -1}, {0, -1}, -1, NULL},
     {"deeper", KFK_TYPE_STRUCT, KFK_FIELD_ARRAY, offsetof(kfk_specimen_optional, deeper), {0, INT16_MAX}, {0, -1}, {0, -1}, -1, &kfk_specimen_leaf_schema},
 };
-static const uint16_t specimen_optional_min_sizes[] = {5, 5, 3, 3};
+static const uint16_t specimen_optional_min_sizes[] = {5, 5, 5, 5};
 static const kfk_schema kfk_specimen_optional_schema = {
-    "optional", sizeof(kfk_specimen_optional), 2, 0, {0, 3}, 2,
+    "optional", sizeof(kfk_specimen_optional), 3, 0, {0, 3}, 2,
     specimen_optional_fields, NULL, specimen_optional_min_sizes, &specimen_optional_default};
 
 static const kfk_specimen_shared specimen_shared_default = {.number = 7, .word = {"", 0}};

@@ -22,6 +22,7 @@ typedef struct kfk_specimen_leaf_array {
 
 typedef struct kfk_specimen_optional {
     bool flag;                                  /* 0+ */
+    int16_t later;                              /* 2+, default 9, ignorable */
     kfk_specimen_leaf_array deeper;             /* 0+ */
 } kfk_specimen_optional;
 
