@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# What the documents say is so: the README prints the programs of examples/ as they are, its commands exist, links lead
+# somewhere, and every step that is mentioned can be run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+wrong=0
+complain() { echo "check_docs: $*"; wrong=1; }
+
+# block N: the N-th fenced block of C in the README
+block() { awk -v want="$1" '/^```c$/ {n++; inside = 1; next} /^```$/ {inside = 0} inside && n == want' README.md; }
+cmp -s <(block 1) examples/produce.c || complain "README.md does not print examples/produce.c as it is"
+cmp -s <(block 2) examples/consume.c || complain "README.md does not print examples/consume.c as it is"
+[ "$(wc -l < examples/produce.c)" -le 15 ] || complain "examples/produce.c is longer than 15 lines"
+[ "$(wc -l < examples/consume.c)" -le 20 ] || complain "examples/consume.c is longer than 20 lines"
+
+for page in *.md tests/kafka/README.md schema/GRAMMAR.md; do
+  while read -r link; do
+    [ -e "$(dirname "$page")/$link" ] || complain "$page links to $link, which is not there"
+  done < <(grep -oE '\]\([^)#:]+\)' "$page" | sed 's/^](//; s/)$//')
+done
+
+for target in $(grep -oE '^make [a-z]+|`make [a-z]+' README.md CONTRIBUTING.md DESIGN.md | sed 's/.*make //' | sort -u); do
+  grep -qE "^$target:" Makefile || complain "the documents speak of \`make $target\`, the Makefile does not"
+done
+version=$(sed -n 's/^project(kafka-c VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
+grep -qF "## $version" CHANGELOG.md || complain "CHANGELOG.md has no entry for version $version"
+
+[ $wrong = 0 ] && echo "check_docs: ok"
+exit $wrong
