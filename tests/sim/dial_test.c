@@ -204,27 +204,27 @@ static void dial_with_every_cut(sim *s, bool down, sim_cut how, int code)
     }
 }
 
-SCENARIO_WITH(an_answer_that_ends_at_any_byte_is_an_unexpected_end, .seeds = 20)
+SCENARIO_WITH(an_answer_that_ends_at_any_byte_is_an_unexpected_end, .seeds = 20, .parts = 20)
 {
     dial_with_every_cut(s, true, SIM_CUT_CLOSE, KAFKA_EUNEXPECTED_EOF);
 }
 
-SCENARIO_WITH(an_answer_that_is_reset_at_any_byte_is_an_io_error, .seeds = 20)
+SCENARIO_WITH(an_answer_that_is_reset_at_any_byte_is_an_io_error, .seeds = 20, .parts = 20)
 {
     dial_with_every_cut(s, true, SIM_CUT_RESET, KAFKA_EIO);
 }
 
-SCENARIO_WITH(an_answer_that_stops_at_any_byte_is_a_timeout, .seeds = 20)
+SCENARIO_WITH(an_answer_that_stops_at_any_byte_is_a_timeout, .seeds = 20, .parts = 20)
 {
     dial_with_every_cut(s, true, SIM_CUT_SILENCE, KAFKA_ETIMEDOUT);
 }
 
-SCENARIO_WITH(a_request_that_is_reset_at_any_byte_is_an_io_error, .seeds = 20)
+SCENARIO_WITH(a_request_that_is_reset_at_any_byte_is_an_io_error, .seeds = 20, .parts = 20)
 {
     dial_with_every_cut(s, false, SIM_CUT_RESET, KAFKA_EIO);
 }
 
-SCENARIO_WITH(a_request_that_is_lost_from_any_byte_on_is_a_timeout, .seeds = 20)
+SCENARIO_WITH(a_request_that_is_lost_from_any_byte_on_is_a_timeout, .seeds = 20, .parts = 20)
 {
     dial_with_every_cut(s, false, SIM_CUT_SILENCE, KAFKA_ETIMEDOUT);
 }

@@ -609,6 +609,18 @@ void sim_link_silence(sim_link *k)
     k->up.lost = k->down.lost = true;
 }
 
+void sim_link_cut_up(sim_link *k, int64_t bytes, sim_cut how)
+{
+    k->config.cut = how;
+    k->up.cut_after = k->up.sent + bytes;
+}
+
+void sim_link_cut_down(sim_link *k, int64_t bytes, sim_cut how)
+{
+    k->config.cut = how;
+    k->down.cut_after = k->down.sent + bytes;
+}
+
 int64_t sim_link_delivered_up(const sim_link *k)
 {
     return k->up.delivered;
@@ -626,6 +638,12 @@ sim_link *sim_net_link(sim *s, size_t index)
         if (index-- == 0) return KFK_CONTAINER(node, sim_link, node);
     }
     return NULL;
+}
+
+sim_link *sim_net_last_link(sim *s)
+{
+    kfk_list *links = &s->network->links;
+    return kfk_list_empty(links) ? NULL : KFK_CONTAINER(links->prev, sim_link, node);
 }
 
 int sim_net_open_streams(const sim *s)

@@ -74,11 +74,16 @@ void sim_link_reset(sim_link *k);
 /* From now on whatever either side sends is lost. */
 void sim_link_silence(sim_link *k);
 
+/* The direction is cut behind so many bytes from now on. */
+void sim_link_cut_up(sim_link *k, int64_t bytes, sim_cut how);
+void sim_link_cut_down(sim_link *k, int64_t bytes, sim_cut how);
+
 /* Bytes that were delivered to either side so far. */
 int64_t sim_link_delivered_up(const sim_link *k);
 int64_t sim_link_delivered_down(const sim_link *k);
 /* The connections of the run in the order of their making, whatever their state; NULL behind the last. */
 sim_link *sim_net_link(sim *s, size_t index);
+sim_link *sim_net_last_link(sim *s);
 /* Streams that the library has open, connecting ones too. */
 int sim_net_open_streams(const sim *s);
 

@@ -1,7 +1,7 @@
 /* The connections of a peer, its script, and the frames.
  *
- * A session handles one request at a time, as a broker does: while it is busy what comes in stays in the link, and in the
- * end fills the client's window. A busy session has an event: the end of a delay, or the time until which a Fetch waits,
+ * A session reads one request, as its bytes arrive, and handles it before it reads the next, as a broker does: while it is
+ * busy what comes in stays in the link, and in the end fills the client's window. A busy session has an event: the end of a delay, or the time until which a Fetch waits,
  * which data wakes earlier; each time the request is decoded anew, so nothing but its bytes is kept. */
 #include "sim/peer.h"
 #include "sim/peer_impl.h"
@@ -19,8 +19,10 @@ typedef struct peer_session {
     sim_event event;
     kfk_list waiting; /* in the cluster's list */
     bool busy, gone;  /* gone: it closed the link */
-    uint8_t *request; /* the frame that it is busy with, without the length */
-    size_t len;
+    uint8_t length[KFK_FRAME_LENGTH]; /* of the frame that arrives */
+    size_t length_got;
+    uint8_t *request; /* the frame that arrives, or that it is busy with, without the length */
+    size_t len, got;
     int64_t asked_us;
     peer_step step;
 } peer_session;
@@ -170,13 +172,10 @@ static void choose_step(peer_session *x, int16_t api, int16_t version)
                  x->step.version, api, version);
 }
 
-static void begin_request(peer_session *x, const uint8_t *frame, size_t len)
+static void begin_request(peer_session *x)
 {
-    int16_t api = len >= 4 ? (int16_t)kfk_prim_get_be16(frame) : -1, version = len >= 4 ? (int16_t)kfk_prim_get_be16(frame + 2) : -1;
-    free(x->request);
-    x->request = sim_alloc(len + 1);
-    memcpy(x->request, frame, len);
-    x->len = len;
+    const uint8_t *p = x->request;
+    int16_t api = x->len >= 4 ? (int16_t)kfk_prim_get_be16(p) : -1, version = x->len >= 4 ? (int16_t)kfk_prim_get_be16(p + 2) : -1;
     x->busy = true;
     x->asked_us = sim_now_us(sim_of(x));
     count_request(x, api, version);
@@ -187,21 +186,38 @@ static void begin_request(peer_session *x, const uint8_t *frame, size_t len)
     else proceed(x);
 }
 
+/* Moves what has arrived of `want` bytes to `to`; returns how many there are then. */
+static size_t take_bytes(peer_session *x, uint8_t *to, size_t got, size_t want)
+{
+    size_t len;
+    const uint8_t *data = sim_link_data(x->link, &len);
+    size_t n = len < want - got ? len : want - got;
+    if (n > 0) memcpy(to + got, data, n);
+    sim_link_consume(x->link, n);
+    return got + n;
+}
+
+/* True when a whole frame lies in `request`. */
+static bool take_frame(peer_session *x)
+{
+    if (x->length_got < KFK_FRAME_LENGTH) {
+        x->length_got = take_bytes(x, x->length, x->length_got, KFK_FRAME_LENGTH);
+        if (x->length_got < KFK_FRAME_LENGTH) return false;
+        free(x->request);
+        x->len = kfk_prim_get_be32(x->length);
+        x->request = sim_alloc(x->len + 1);
+        x->got = 0;
+    }
+    x->got = take_bytes(x, x->request, x->got, x->len);
+    if (x->got < x->len) return false;
+    x->length_got = 0;
+    return true;
+}
+
 /* Takes requests until one keeps it busy. */
 static void take_requests(peer_session *x)
 {
-    while (!x->busy && !x->gone) {
-        size_t len;
-        const uint8_t *data = sim_link_data(x->link, &len);
-        if (len < KFK_FRAME_LENGTH) break;
-        size_t frame = kfk_prim_get_be32(data);
-        if (len - KFK_FRAME_LENGTH < frame) break;
-        uint8_t *copy = sim_alloc(frame + 1);
-        memcpy(copy, data + KFK_FRAME_LENGTH, frame);
-        sim_link_consume(x->link, KFK_FRAME_LENGTH + frame);
-        begin_request(x, copy, frame);
-        free(copy);
-    }
+    while (!x->busy && !x->gone && take_frame(x)) begin_request(x);
     if (!x->busy && !x->gone && sim_link_state_of(x->link) != SIM_LINK_OPEN) hang_up(x, false);
 }
 
@@ -306,6 +322,11 @@ void peer_script(peer *p, const peer_step *steps, size_t count)
 void peer_set_versions(peer *p, int16_t api, int16_t min, int16_t max)
 {
     p->versions[api] = (peer_versions){.min = min, .max = max};
+}
+
+void peer_set_throttle_ms(peer *p, int32_t ms)
+{
+    p->throttle_ms = ms;
 }
 
 void peer_set_delay_us(peer *p, int64_t us)

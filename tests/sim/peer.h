@@ -17,7 +17,7 @@ enum { PEER_ANY = -1 };
 
 typedef enum peer_action {
     PEER_ANSWER,   /* as it does by itself */
-    PEER_ERROR,    /* answers with `code` wherever the answer has room for one, and does nothing else */
+    PEER_ERROR,    /* answers with `code` for each topic or partition, and does nothing else */
     PEER_SILENCE,  /* never answers, nor anything behind it on this connection */
     PEER_SKIP,     /* does what was asked and leaves out the answer */
     PEER_CLOSE,    /* closes the connection in place of doing anything */
@@ -67,6 +67,8 @@ void peer_script(peer *p, const peer_step *steps, size_t count);
     } while (0)
 /* What it says and does about an API; max < min: it lacks it. By default what the library knows, Produce from 3 on. */
 void peer_set_versions(peer *p, int16_t api, int16_t min, int16_t max);
+/* The throttle time in its answers. Default none. */
+void peer_set_throttle_ms(peer *p, int32_t ms);
 /* Time it takes for each request. Default none. */
 void peer_set_delay_us(peer *p, int64_t us);
 

@@ -176,8 +176,7 @@ static size_t fetch_partition(asked *q, const peer_topic *t, const kfk_fetch_req
 static void fetch(asked *q, const kfk_fetch_request *r, kfk_fetch_response *a)
 {
     size_t bytes = 0;
-    bool failed = q->code != 0;
-    a->error_code = q->code;
+    bool failed = false;
     a->responses.items = array(q, r->topics.count, sizeof *a->responses.items);
     for (int32_t i = 0; i < r->topics.count; i++) {
         const kfk_fetch_request_topic *rt = &r->topics.items[i];
@@ -281,6 +280,15 @@ static void delete_topics(asked *q, const kfk_delete_topics_request *r, kfk_dele
     }
 }
 
+/* Every answer has the field in some version, somewhere. */
+static void set_throttle(const peer *p, const kfk_schema *answer_schema, void *answer)
+{
+    for (size_t i = 0; i < answer_schema->field_count; i++) {
+        const kfk_field *f = &answer_schema->fields[i];
+        if (strcmp(f->name, "throttle_time_ms") == 0) memcpy((char *)answer + f->offset, &p->throttle_ms, sizeof p->throttle_ms);
+    }
+}
+
 /* ---- all ------------------------------------------------------------------------------------------------------------- */
 
 bool peer_answer(peer *p, const kfk_api *api, int16_t version, const void *request, int16_t code, int64_t asked_us, kfk_arena *a,
@@ -299,6 +307,7 @@ bool peer_answer(peer *p, const kfk_api *api, int16_t version, const void *reque
     case KFK_API_DELETE_TOPICS: delete_topics(&q, request, answer); break;
     default: sim_fail(p->cluster->sim, "no peer answers %s", api->name); break;
     }
+    set_throttle(p, api->response, answer);
     *until_us = q.until_us;
     return q.until_us == 0;
 }

@@ -50,6 +50,7 @@ struct peer {
     size_t step_count, next_step;
     peer_versions versions[PEER_API_KEYS];
     int64_t delay_us, last_request_us;
+    int32_t throttle_ms;
     int requests[PEER_API_KEYS], all_requests;
     int16_t last_version[PEER_API_KEYS];
 };

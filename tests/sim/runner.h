@@ -22,6 +22,7 @@ typedef struct scenario {
     void *arg;
     sim_config config;
     int seeds; /* 0 = the default */
+    int parts; /* one seed does the same so many times over (cuts at every byte); its cost is counted for each */
     /* What must happen under at least one seed (sim_sometimes), ended by NULL; or NULL. Only asked of a run with as many
      * seeds as the scenario wants. */
     const char *const *sometimes;
