@@ -147,6 +147,7 @@ static int refused(produce_call *p, const kfk_produce_response_partition *answer
 static int produce_take(kfk_call *call, kfk_error *err)
 {
     produce_call *p = KFK_CONTAINER(call, produce_call, call);
+    if (call->request.no_answer) return 0; /* acks = 0: there is nothing to take */
     for (int32_t i = 0; i < p->answer.responses.count; i++) {
         const kfk_produce_response_topic *t = &p->answer.responses.items[i];
         if (t->name.len != p->topic.name.len || memcmp(t->name.data, p->topic.name.data, t->name.len) != 0) continue;
