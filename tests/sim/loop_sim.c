@@ -16,16 +16,13 @@
  * Nothing is ordered by address: events of one time come in the order of their making to the list of which the seed picks,
  * fibers, streams and tokens are walked in the order of their making. */
 #include "sim/loop_sim.h"
+#include "api/loop.h"
 #include "base/mem.h"
 #include "base/time.h"
 #include "sim/sim_impl.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#if __has_include("api/loop.h")
-#include "api/loop.h"
-#endif
 
 #define WALL_START_MS INT64_C(1700000000000)
 
@@ -456,14 +453,6 @@ static void redirect_library(sim *s)
     kfk_thread_set_source(s ? thread_of_now : NULL);
 }
 
-static void offer_default_loop(kfk_loop *l)
-{
-#if __has_include("api/loop.h")
-    kfk_api_set_default_loop(l);
-#else
-    (void)l;
-#endif
-}
 
 static sim_config with_defaults(const sim_config *cfg)
 {
@@ -497,7 +486,7 @@ sim *sim_new(uint64_t seed, const sim_config *cfg)
         exit(2);
     }
     s->loop.baton.try_fails = try_fails;
-    offer_default_loop(&s->loop);
+    kfk_api_set_default_loop(&s->loop);
     return s;
 }
 
@@ -505,7 +494,7 @@ sim *sim_new(uint64_t seed, const sim_config *cfg)
 void sim_free(sim *s)
 {
     bool clean = !sim_failed(s);
-    offer_default_loop(NULL);
+    kfk_api_set_default_loop(NULL);
     sim_names_free(s);
     kfk_loop_unuse(&s->loop);
     kfk_loop_drop(&s->loop);
