@@ -130,7 +130,8 @@ static int finish(kc_reading *s, bool ended)
     uint64_t messages = atomic_load(&s->messages), bytes = atomic_load(&s->bytes);
     char count[32], size[32];
     kc_progress_end(messages, bytes);
-    kc_say_detail("%s messages read, %s", kc_count_text(messages, count), kc_bytes_text(bytes, size));
+    kc_say_detail("%s message%s read, %s", kc_count_text(messages, count), messages == 1 ? "" : "s",
+                  kc_bytes_text(bytes, size));
     int code = atomic_load(&s->code);
     if (kc_stop_signal() != 0)
         code = KC_SIGNALLED + kc_stop_signal();

@@ -4,6 +4,7 @@
 #include "say.h"
 #include "suggest.h"
 #include <kafka/error.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -86,6 +87,7 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    signal(SIGPIPE, SIG_IGN); /* writing into a closed pipe gives EPIPE, see output.c */
     kc_say_init();
     return kc_output_finish(dispatch(argc, argv));
 }

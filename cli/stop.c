@@ -60,13 +60,11 @@ bool kc_stop_init(void)
         kc_say_error("%s", kafka_last_error());
         return false;
     }
-    struct sigaction stop = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND}, again = {.sa_handler = on_alarm},
-                     ignore = {.sa_handler = SIG_IGN};
+    struct sigaction stop = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND}, again = {.sa_handler = on_alarm};
     sigaction(SIGINT, &stop, NULL);
     sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGHUP, &stop, NULL);
     sigaction(SIGALRM, &again, NULL);
-    sigaction(SIGPIPE, &ignore, NULL);
     return true;
 }
 

@@ -2,7 +2,7 @@
  *
  * SIGINT (Ctrl-C), SIGTERM and SIGHUP ask kc to stop: every call of the library that uses the token ends with
  * KAFKA_ECANCELED, waiting for input or time ends, and the subcommand tells what was done. The same signal a second
- * time kills. SIGPIPE is ignored: writing into a closed pipe gives EPIPE. */
+ * time kills. */
 #ifndef KC_STOP_H
 #define KC_STOP_H
 #include <kafka/ctx.h>
