@@ -1,5 +1,9 @@
 /* Walking fetched data.
  *
+ * Nothing in a batch header is believed before the CRC was checked, whatever becomes of the batch: a flipped bit must not
+ * turn records into a marker, or end a batch earlier, and so lose them without a word. The one thing that is not covered is
+ * the base offset, which brokers set.
+ *
  * The position never comes from the last record seen but from batch headers: base offset + last offset delta + 1, so that
  * compacted, empty and control-only batches make progress, too. Within a batch it is the offset of the last record handed
  * out + 1.
@@ -99,7 +103,6 @@ static void pass_batch(kfk_chunk *c)
 {
     int64_t behind = kfk_batch_next_offset(&c->batch);
     c->at += kfk_batch_size(&c->batch);
-    c->progress = true;
     c->open = false;
     if (behind > c->next_offset) c->next_offset = behind;
 }
@@ -109,10 +112,9 @@ static int parse_header(kfk_chunk *c)
 {
     int err = kfk_record_header_parse(c->at, (size_t)(c->end - c->at), &c->batch, &c->error);
     if (err == KAFKA_EUNEXPECTED_EOF) {
-        if (c->progress) return KAFKA_EOF; /* brokers cut the last batch off */
-        return kfk_error_set(&c->error, KAFKA_ETOOBIG,
-                             "the batch at offset %lld has %lld bytes, more than max_bytes let the broker send",
-                             (long long)c->next_offset, (long long)c->batch.batch_length + KFK_RECORD_LENGTH_FROM);
+        if (c->next_offset > c->from) return KAFKA_EOF; /* brokers cut the last batch off */
+        return kfk_error_set(&c->error, KAFKA_ETOOBIG, "the batch at offset %lld is larger than max_bytes let the broker send",
+                             (long long)c->next_offset);
     }
     if (err == KAFKA_EVERSION) {
         return kfk_error_set(&c->error, KAFKA_ENOTSUP, "offset %lld is stored in message format %d, which is not supported yet",
@@ -137,14 +139,16 @@ static int next_batch(kfk_chunk *c)
         bool marker = kfk_batch_is_control(&c->batch) && c->aborted_count > 0 && c->batch.record_count > 0;
         if (is_wanted(c) || marker) {
             err = open_batch(c);
-            if (err == KAFKA_ETOOBIG && c->delivered) return KAFKA_EOF; /* the next fetch begins with this batch */
-            if (err == 0 && marker) err = read_marker(c);
-            if (err != 0) return err;
-            if (!marker) {
+            if (err == KAFKA_ETOOBIG && c->inflated_count > 0) return KAFKA_EOF; /* the next fetch begins with this batch */
+            if (err == 0 && !marker) {
                 c->open = true;
                 return 0;
             }
+            if (err == 0) err = read_marker(c);
+        } else {
+            err = kfk_record_crc_check(&c->batch, c->at, &c->error);
         }
+        if (err != 0) return err;
         pass_batch(c);
     }
     return KAFKA_EOF;
@@ -177,7 +181,6 @@ int kfk_chunk_next(kfk_chunk *c, kfk_record *out)
         while (c->open && kfk_record_iter_next(&c->iter, out)) {
             if (out->offset < c->next_offset) continue;
             c->next_offset = out->offset + 1;
-            c->delivered = true;
             return 0;
         }
         if (c->open) pass_batch(c);
@@ -186,20 +189,39 @@ int kfk_chunk_next(kfk_chunk *c, kfk_record *out)
     return c->err;
 }
 
+void kfk_chunk_unread(kfk_chunk *c, const kfk_record *r)
+{
+    c->iter.at -= r->size;
+    c->iter.left++;
+    c->next_offset = r->offset;
+}
+
+/* Ends the chunk in front of the record that was taken last. */
+static int end_before(kfk_chunk *c, const kfk_record *r, int err)
+{
+    kfk_chunk_unread(c, r);
+    c->err = err;
+    return err;
+}
+
 int kfk_chunk_headers(kfk_chunk *c, const kfk_record *r, const kafka_header **out)
 {
     *out = NULL;
     if (r->header_count == 0) return 0;
+    size_t used = c->headers.used;
     kafka_header *headers = kfk_arena_array(&c->headers, r->header_count, sizeof *headers);
     char *keys = headers ? kfk_arena_alloc(&c->headers, kfk_record_header_keys_size(r)) : NULL;
     if (!keys) {
         int code = c->headers.err;
-        return kfk_error_set(&c->error, code, "%s for the headers of the message at offset %lld",
-                             code == KAFKA_ENOMEM ? "no memory" : "a batch may not have so many bytes", (long long)r->offset);
+        if (code == KAFKA_ETOOBIG && used > 0) return end_before(c, r, KAFKA_EOF);
+        kfk_error_set(&c->error, code, "%s for the headers of the message at offset %lld",
+                      code == KAFKA_ENOMEM ? "no memory" : "more memory than allowed is needed", (long long)r->offset);
+        return end_before(c, r, code);
     }
-    int err = kfk_record_headers(r, headers, keys);
-    if (err == 0) *out = headers;
-    return err;
+    int err = kfk_record_headers(r, headers, keys); /* does not fail: the batch was validated */
+    if (err != 0) return end_before(c, r, err);
+    *out = headers;
+    return 0;
 }
 
 /* ---- birth and death ----------------------------------------------------------------------------------------------- */
@@ -211,7 +233,7 @@ int kfk_chunk_init(kfk_chunk *c, kfk_block *frame_take, const kfk_fetch_response
     c->frame = frame_take;
     c->at = p->records.bytes.data;
     c->end = c->at ? c->at + p->records.bytes.len : NULL;
-    c->next_offset = from_offset;
+    c->from = c->next_offset = from_offset;
     c->high_watermark = p->high_watermark;
     c->inflate_left = KFK_CHUNK_INFLATE_LIMIT;
     if ((size_t)max_bytes * 2 > c->inflate_left) c->inflate_left = (size_t)max_bytes * 2;

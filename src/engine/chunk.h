@@ -1,9 +1,9 @@
 /* chunk: what a Fetch brought of one partition, and the way through it, record by record.
  *
  * Batches are checked (CRC, every record) and inflated one at a time, on the thread that reads; records are views into the
- * fetched frame or into inflated blocks, all of which the chunk keeps until it is freed. What one chunk inflates is bounded:
- * at the limit it ends early, and the next fetch goes on behind it. Records in front of the asked-for offset, control
- * batches, and with read_committed what aborted transactions wrote, are passed over.
+ * fetched frame or into inflated blocks, all of which the chunk keeps until it is freed. What one chunk inflates, and what
+ * its headers take, is bounded: at the limit it ends early, and the next fetch goes on behind it. Records in front of the
+ * asked-for offset, control batches, and with read_committed what aborted transactions wrote, are passed over.
  *
  * Damage ends a chunk: everything whole in front of it comes out first, then the error, which sticks. A chunk belongs to
  * one thread at a time. */
@@ -23,17 +23,16 @@ typedef struct kfk_aborted {
 
 typedef struct kfk_chunk {
     kfk_block *frame;
-    const uint8_t *at, *end; /* batches that were not opened yet */
-    int64_t next_offset;     /* of the next record to hand out, or behind all that was looked at */
+    const uint8_t *at, *end;    /* batches that were not opened yet */
+    int64_t from;               /* what was asked for */
+    int64_t next_offset;        /* of the next record to hand out, or behind all that was looked at */
     int64_t high_watermark, throttle_ms;
     size_t inflate_left;
     kfk_aborted *aborted; /* by first offset; NULL unless read_committed */
     size_t aborted_count;
     kfk_batch_header batch; /* the one that is open */
     kfk_record_iter iter;
-    bool open;             /* `batch` lies at `at`, `iter` walks it */
-    bool delivered;        /* at least one record came out */
-    bool progress;         /* at least one whole batch was passed */
+    bool open;          /* `batch` lies at `at`, `iter` walks it */
     uint8_t **inflated; /* the inflated bodies so far */
     size_t inflated_count, inflated_cap;
     kfk_arena headers; /* arrays and keys of message headers */
@@ -54,7 +53,11 @@ void kfk_chunk_peek(kfk_chunk *c);
 /* The next record. KAFKA_EOF at the end; KAFKA_ECORRUPT, KAFKA_ECODEC, KAFKA_ETOOBIG (a batch that inflates past the
  * limit, or that the broker sent only part of), KAFKA_ENOTSUP (message formats 0 and 1): with c->error filled. */
 int kfk_chunk_next(kfk_chunk *c, kfk_record *out);
-/* The record's headers as an array, valid until the chunk is freed. 0, KAFKA_ENOMEM or KAFKA_ETOOBIG. */
+/* Puts back the record that was taken last: it comes out again. */
+void kfk_chunk_unread(kfk_chunk *c, const kfk_record *r);
+/* The headers of the record that was taken last, as an array, valid until the chunk is freed. On failure the record is put
+ * back and the chunk has ended: KAFKA_ENOMEM, KAFKA_ETOOBIG when they alone take more than a chunk may hold, KAFKA_EOF when
+ * there is no room left for them: the next fetch begins with this record. */
 int kfk_chunk_headers(kfk_chunk *c, const kfk_record *r, const kafka_header **out);
 
 #endif
