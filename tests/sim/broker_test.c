@@ -1,6 +1,6 @@
 /* The engine's connection to one broker: reconnecting, pipelining, deadlines of requests; below the public interface. */
-#include "engine/broker.h"
 #include "base/time.h"
+#include "engine/broker.h"
 #include "sim/client.h"
 #include "wire/gen/metadata.h"
 #include <stdio.h>
@@ -149,7 +149,8 @@ SCENARIO(without_something_to_send_it_does_not_connect_again)
     static user u;
     user_init(&u, s, true);
     peer *p = peer_alone(s, BROKER);
-    PEER_SCRIPT(p, PEER_ON(KFK_API_API_VERSIONS, .action = PEER_ANSWER), PEER_ON(KFK_API_METADATA, .action = PEER_CLOSE));
+    PEER_SCRIPT(p, PEER_ON(KFK_API_API_VERSIONS, .action = PEER_ANSWER),
+                PEER_ON(KFK_API_METADATA, .action = PEER_CLOSE));
     user_start(&u);
     call *c = ask(&u, 0, 1000);
     sim_wait_for(s, &c->done);
@@ -184,7 +185,8 @@ SCENARIO(what_was_sent_fails_with_the_connection_and_what_comes_later_waits_for_
     static user u;
     user_init(&u, s, true);
     peer *p = peer_alone(s, BROKER);
-    PEER_SCRIPT(p, PEER_ON(KFK_API_API_VERSIONS, .action = PEER_ANSWER), PEER_ON(KFK_API_METADATA, .action = PEER_ANSWER),
+    PEER_SCRIPT(p, PEER_ON(KFK_API_API_VERSIONS, .action = PEER_ANSWER),
+                PEER_ON(KFK_API_METADATA, .action = PEER_ANSWER),
                 PEER_ON(KFK_API_METADATA, .action = PEER_RESET, .delay_ms = 50));
     user_start(&u);
     call *first = ask(&u, 0, 30000);
@@ -250,7 +252,8 @@ SCENARIO(a_request_that_is_not_answered_in_its_time_ends_the_connection)
     static user u;
     user_init(&u, s, true);
     peer *p = peer_alone(s, BROKER);
-    PEER_SCRIPT(p, PEER_ON(KFK_API_API_VERSIONS, .action = PEER_ANSWER), PEER_ON(KFK_API_METADATA, .action = PEER_SILENCE));
+    PEER_SCRIPT(p, PEER_ON(KFK_API_API_VERSIONS, .action = PEER_ANSWER),
+                PEER_ON(KFK_API_METADATA, .action = PEER_SILENCE));
     user_start(&u);
     int64_t before = sim_now_ms(s), timeout = 100 + (int64_t)sim_below(s, 2000);
     call *one = ask(&u, 0, timeout), *two = ask(&u, 1, 60000);
@@ -293,7 +296,8 @@ SCENARIO(freeing_it_ends_every_request_at_once)
     static user u;
     user_init(&u, s, sim_below(s, 2) == 0);
     peer *p = peer_alone(s, BROKER);
-    PEER_SCRIPT(p, PEER_ON(KFK_API_API_VERSIONS, .action = PEER_ANSWER), PEER_ON(KFK_API_METADATA, .action = PEER_SILENCE));
+    PEER_SCRIPT(p, PEER_ON(KFK_API_API_VERSIONS, .action = PEER_ANSWER),
+                PEER_ON(KFK_API_METADATA, .action = PEER_SILENCE));
     user_start(&u);
     for (int i = 0; i < REQUESTS; i++) ask(&u, i, 30000);
     sim_sleep_us(s, (int64_t)sim_below(s, 8000));

@@ -32,9 +32,12 @@ bool client_expect_message(sim *s, kafka_conn *c, int64_t offset, const char *va
     return ok;
 }
 
-void client_check_failed(sim *s, int actual, int expected, const char *part, const char *what, const char *file, int line)
+void client_check_failed(sim *s, int actual, int expected, const char *part, const char *what, const char *file,
+                         int line)
 {
     if (actual != expected)
-        sim_fail_at(s, file, line, "%s is %d (%s), not %d", what, actual, actual ? kafka_last_error() : "success", expected);
-    else sim_check_contains(s, kafka_last_error(), part, file, line);
+        sim_fail_at(s, file, line, "%s is %d (%s), not %d", what, actual, actual ? kafka_last_error() : "success",
+                    expected);
+    else
+        sim_check_contains(s, kafka_last_error(), part, file, line);
 }

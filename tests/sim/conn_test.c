@@ -35,7 +35,8 @@ static void make_sample(sim *s, sample *x)
         m->value = some_bytes(s, x->bytes[i]);
         m->headers = x->headers[i];
         m->header_count = sim_below(s, 3);
-        for (size_t h = 0; h < m->header_count; h++) x->headers[i][h] = (kafka_header){h ? "b" : "a", some_bytes(s, x->bytes[i])};
+        for (size_t h = 0; h < m->header_count; h++)
+            x->headers[i][h] = (kafka_header){h ? "b" : "a", some_bytes(s, x->bytes[i])};
     }
 }
 
@@ -107,15 +108,18 @@ SCENARIO(what_is_written_is_read_back_whatever_its_shape)
         sim_check_equal(s, kafka_conn_write_messages(c, x.messages + n, some, some_codec(s), NULL), 0);
     }
     sim_check_equal(s, peer_cluster_end(peer_cluster_of(p), "t", 0), x.count);
-    if (sim_below(s, 2)) read_in_batches(s, c, &x);
-    else read_one_by_one(s, c, &x);
+    if (sim_below(s, 2))
+        read_in_batches(s, c, &x);
+    else
+        read_one_by_one(s, c, &x);
     kafka_conn_free(c);
 }
 
 SCENARIO(versions_old_and_new_carry_the_same)
 {
     peer *p = peer_alone(s, BROKER);
-    static const int16_t lowest[][2] = {{KFK_API_PRODUCE, 3}, {KFK_API_FETCH, 4}, {KFK_API_METADATA, 1}, {KFK_API_LIST_OFFSETS, 1}};
+    static const int16_t lowest[][2] = {
+        {KFK_API_PRODUCE, 3}, {KFK_API_FETCH, 4}, {KFK_API_METADATA, 1}, {KFK_API_LIST_OFFSETS, 1}};
     for (size_t i = 0; i < 4; i++) {
         int16_t api = lowest[i][0], low = lowest[i][1], newest = kfk_api_find(api)->max_version;
         peer_set_versions(p, api, low, (int16_t)(low + (int)sim_below(s, (uint64_t)(newest - low + 1))));
@@ -210,7 +214,7 @@ SCENARIO(a_read_ends_at_its_deadline_to_the_millisecond_and_the_connection_stays
     for (int i = 0; i < 3; i++) {
         int64_t deadline = kafka_deadline_in(1 + (int64_t)sim_below(s, 2500));
         kafka_conn_set_read_deadline(c, deadline);
-        client_failed(s, kafka_conn_read(c, buf, sizeof buf, &len), KAFKA_ETIMEDOUT, "reading");
+        client_failed(s, kafka_conn_read(c, buf, sizeof buf, &len), KAFKA_ETIMEDOUT, "the deadline has passed");
         sim_check_equal(s, sim_now_ms(s), deadline);
     }
     kafka_conn_set_read_deadline(c, 0);

@@ -122,7 +122,8 @@ SCENARIO(a_resolver_that_hangs_costs_exactly_the_timeout)
 
 SCENARIO(the_earliest_of_timeout_and_deadlines_ends_a_dial)
 {
-    int64_t timeout = 100 + (int64_t)sim_below(s, 300), mine = 100 + (int64_t)sim_below(s, 300), its = 100 + (int64_t)sim_below(s, 300);
+    int64_t timeout = 100 + (int64_t)sim_below(s, 300), mine = 100 + (int64_t)sim_below(s, 300),
+            its = 100 + (int64_t)sim_below(s, 300);
     int64_t before = sim_now_ms(s), least = timeout < mine ? timeout : mine;
     kafka_dialer d = client_dialer(timeout);
     kafka_conn *c = NULL;
@@ -180,7 +181,8 @@ SCENARIO(a_web_server_is_not_taken_for_a_broker)
 SCENARIO(an_answer_with_an_error_code_fails_with_that_code)
 {
     int64_t took;
-    PEER_SCRIPT(peer_alone(s, BROKER), PEER_ON(PEER_ANY, .action = PEER_ERROR, .code = KAFKA_ERR_CLUSTER_AUTHORIZATION_FAILED));
+    PEER_SCRIPT(peer_alone(s, BROKER),
+                PEER_ON(PEER_ANY, .action = PEER_ERROR, .code = KAFKA_ERR_CLUSTER_AUTHORIZATION_FAILED));
     sim_check_equal(s, dial_in_vain(s, BROKER, 0, &took), KAFKA_ERR_CLUSTER_AUTHORIZATION_FAILED);
 }
 
@@ -318,9 +320,11 @@ SCENARIO(a_topic_that_does_not_exist_is_code_3_within_the_timeout)
     peer_alone(s, BROKER);
     kafka_dialer d = client_dialer(5000);
     int64_t before = sim_now_ms(s);
-    client_failed(s, kafka_dial_leader(&d, NULL, BROKER, "other", 0, &c), KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, "other");
+    client_failed(s, kafka_dial_leader(&d, NULL, BROKER, "other", 0, &c), KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION,
+                  "other");
     sim_check(s, sim_now_ms(s) - before < 5000);
-    client_failed(s, kafka_dial_leader(&d, NULL, BROKER, "t", 2, &c), KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, "partition 2");
+    client_failed(s, kafka_dial_leader(&d, NULL, BROKER, "t", 2, &c), KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION,
+                  "partition 2");
 }
 
 SCENARIO(a_partition_without_a_leader_is_asked_for_until_it_has_one)
@@ -328,7 +332,8 @@ SCENARIO(a_partition_without_a_leader_is_asked_for_until_it_has_one)
     peer_cluster *cluster = peer_cluster_new(s);
     peer_cluster_add_topic(cluster, "t", 1, 1);
     peer *p = peer_new(cluster, 1, BROKER);
-    PEER_SCRIPT(p, PEER_ON(KFK_API_API_VERSIONS, .action = PEER_ANSWER), PEER_ON(KFK_API_METADATA, .action = PEER_ERROR, .code = KAFKA_ERR_LEADER_NOT_AVAILABLE),
+    PEER_SCRIPT(p, PEER_ON(KFK_API_API_VERSIONS, .action = PEER_ANSWER),
+                PEER_ON(KFK_API_METADATA, .action = PEER_ERROR, .code = KAFKA_ERR_LEADER_NOT_AVAILABLE),
                 PEER_ON(KFK_API_METADATA, .action = PEER_ERROR, .code = KAFKA_ERR_LEADER_NOT_AVAILABLE));
     kafka_conn *c = client_dial(s, BROKER);
     sim_check_equal(s, peer_requests(p, KFK_API_METADATA), 3);
@@ -351,7 +356,8 @@ SCENARIO(a_partition_that_never_gets_a_leader_costs_exactly_the_timeout)
 SCENARIO(a_connection_that_breaks_during_the_search_comes_back)
 {
     peer *p = peer_alone(s, BROKER);
-    PEER_SCRIPT(p, PEER_ON(KFK_API_API_VERSIONS, .action = PEER_ANSWER), PEER_ON(KFK_API_METADATA, .action = PEER_CLOSE));
+    PEER_SCRIPT(p, PEER_ON(KFK_API_API_VERSIONS, .action = PEER_ANSWER),
+                PEER_ON(KFK_API_METADATA, .action = PEER_CLOSE));
     kafka_conn *c = client_dial(s, BROKER);
     sim_check_equal(s, peer_requests(p, KFK_API_METADATA), 2);
     sim_check_equal(s, peer_route(p)->connects, 3);

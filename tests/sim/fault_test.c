@@ -47,16 +47,20 @@ static void write_and_be_cut(sim *s, peer *p, bool up, int64_t n, sim_cut how)
     kafka_conn *c = dial_fresh(s, p);
     if (!c) return;
     int64_t before = peer_cluster_end(peer_cluster_of(p), "t", 0);
-    if (up) sim_link_cut_up(sim_net_last_link(s), n, how);
-    else sim_link_cut_down(sim_net_last_link(s), n, how);
+    if (up)
+        sim_link_cut_up(sim_net_last_link(s), n, how);
+    else
+        sim_link_cut_down(sim_net_last_link(s), n, how);
     int code = kafka_conn_write(c, "whole", 5);
     kafka_written written = code == 0 ? KAFKA_WRITTEN_YES : kafka_last_written();
     check_code(s, code, how);
     sim_sleep_ms(s, 5);
     int64_t end = peer_cluster_end(peer_cluster_of(p), "t", 0);
     sim_check(s, end == before || end == before + 1);
-    if (end == before) sim_check(s, written != KAFKA_WRITTEN_YES);
-    else sim_check(s, written != KAFKA_WRITTEN_NO);
+    if (end == before)
+        sim_check(s, written != KAFKA_WRITTEN_YES);
+    else
+        sim_check(s, written != KAFKA_WRITTEN_NO);
     if (how != SIM_CUT_SILENCE) {
         sim_check_equal(s, kafka_conn_write(c, "again", 5), code); /* it is broken, and says so at once */
         sim_check_equal(s, kafka_last_written(), KAFKA_WRITTEN_NO);

@@ -68,8 +68,10 @@ static void stack_give(char *stack)
 #if FIBER_ASAN
     __asan_unpoison_memory_region(stack, STACK_BYTES); /* frames that were never left have poisoned their edges */
 #endif
-    if (kept_count < STACKS_KEPT) kept[kept_count++] = stack;
-    else munmap(stack - page, page + STACK_BYTES);
+    if (kept_count < STACKS_KEPT)
+        kept[kept_count++] = stack;
+    else
+        munmap(stack - page, page + STACK_BYTES);
 }
 
 /* Around every switch: `save` is NULL when this stack will not run again. */

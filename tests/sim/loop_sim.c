@@ -110,14 +110,13 @@ static size_t collect_due(sim *s)
         kfk_heap_remove(&s->events, node);
         kfk_list_push_back(&s->due, &KFK_CONTAINER(node, sim_event, node)->due);
     }
-    KFK_LIST_EACH(node, &s->due) n++;
+    KFK_LIST_EACH (node, &s->due) n++;
     return n;
 }
 
 static void run_due(sim *s, size_t index)
 {
-    KFK_LIST_EACH(node, &s->due)
-    {
+    KFK_LIST_EACH (node, &s->due) {
         if (index-- > 0) continue;
         sim_event *e = KFK_CONTAINER(node, sim_event, due);
         kfk_list_remove(node);
@@ -147,7 +146,7 @@ void sim_report_remove(sim_report *r)
 static size_t length(const kfk_list *list)
 {
     size_t n = 0;
-    KFK_LIST_EACH(node, list) n++;
+    KFK_LIST_EACH (node, list) n++;
     return n;
 }
 
@@ -195,8 +194,7 @@ static int loop_watch(kfk_loop *l, kfk_cancel *cancel)
 
 static void loop_unwatch(kfk_loop *l, kfk_cancel *cancel)
 {
-    KFK_LIST_EACH(node, &self(l)->tokens)
-    {
+    KFK_LIST_EACH (node, &self(l)->tokens) {
         token *t = KFK_CONTAINER(node, token, node);
         if (t->cancel != cancel) continue;
         kfk_list_remove(node);
@@ -209,8 +207,7 @@ static void loop_unwatch(kfk_loop *l, kfk_cancel *cancel)
 /* Firing is a store: it is found when somebody looks, which is before each step. */
 static void look_at_tokens(sim *s)
 {
-    KFK_LIST_EACH(node, &s->tokens)
-    {
+    KFK_LIST_EACH (node, &s->tokens) {
         token *t = KFK_CONTAINER(node, token, node);
         if (kfk_cancel_fired(t->cancel)) sim_report_add(s, &t->report);
     }
@@ -386,10 +383,14 @@ static bool step(sim *s)
     size_t all = due + tasks + turns + drains;
     if (all == 0) return advance(s);
     size_t pick = all == 1 ? 0 : sim_below(s, all);
-    if (pick < due) run_due(s, pick);
-    else if (pick < due + tasks) sim_task_run(s, sim_tasks_ready_at(s, pick - due));
-    else if (pick < due + tasks + turns) turn(s);
-    else holder_drains(s);
+    if (pick < due)
+        run_due(s, pick);
+    else if (pick < due + tasks)
+        sim_task_run(s, sim_tasks_ready_at(s, pick - due));
+    else if (pick < due + tasks + turns)
+        turn(s);
+    else
+        holder_drains(s);
     return true;
 }
 
@@ -398,8 +399,9 @@ static bool step(sim *s)
 /* The library has nothing left that it waits for. What still travels through the network does not count. */
 static bool is_idle(const sim *s)
 {
-    return s->jobs == 0 && sim_names_waiting(s) == 0 && sim_network_streams(s) == 0 && !must_turn(s) && !s->drain_owed &&
-           kfk_heap_min(&s->loop.timers) == NULL && s->loop.deferred == NULL && atomic_load(&s->loop.baton.mailbox) == NULL;
+    return s->jobs == 0 && sim_names_waiting(s) == 0 && sim_network_streams(s) == 0 && !must_turn(s) &&
+           !s->drain_owed && kfk_heap_min(&s->loop.timers) == NULL && s->loop.deferred == NULL &&
+           atomic_load(&s->loop.baton.mailbox) == NULL;
 }
 
 static void fail_stuck(sim *s, const char *why)
@@ -422,13 +424,18 @@ static bool go_on(sim *s, int64_t *ended_us)
     if (!tasks && is_idle(s)) return false;
     if (!tasks && *ended_us == INT64_MAX) *ended_us = s->now_us;
     if (s->now_us - *ended_us > WIND_DOWN_US || !step(s)) {
-        if (tasks) fail_stuck(s, "nothing can go on");
-        else fail_left_over(s);
+        if (tasks)
+            fail_stuck(s, "nothing can go on");
+        else
+            fail_left_over(s);
         return false;
     }
-    if (s->steps_left-- == 0) fail_stuck(s, "too many steps");
-    else if ((s->now_us - s->start_us) / 1000 > s->cfg.budget_ms) fail_stuck(s, "too much virtual time");
-    else return true;
+    if (s->steps_left-- == 0)
+        fail_stuck(s, "too many steps");
+    else if ((s->now_us - s->start_us) / 1000 > s->cfg.budget_ms)
+        fail_stuck(s, "too much virtual time");
+    else
+        return true;
     return false;
 }
 
@@ -452,7 +459,6 @@ static void redirect_library(sim *s)
     kfk_time_set_source(s ? monotonic_ns : NULL, s ? wall_ms : NULL);
     kfk_thread_set_source(s ? thread_of_now : NULL);
 }
-
 
 static sim_config with_defaults(const sim_config *cfg)
 {
@@ -508,6 +514,11 @@ void sim_free(sim *s)
     sim_tasks_free(s);
     trace_fini(&s->trace);
     free(s);
+}
+
+bool sim_in_library(const sim *s)
+{
+    return s->thread != &s->outside;
 }
 
 void sim_own(sim *s, void (*fini)(void *), void *arg)

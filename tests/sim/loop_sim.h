@@ -83,7 +83,7 @@ bool sim_event_is_set(const sim_event *e);
     sim_check_integers((s), (int64_t)(actual), (int64_t)(expected), #actual, __FILE__, __LINE__)
 /* The text contains the part. */
 #define sim_check_text(s, text, part) sim_check_contains((s), (text), (part), __FILE__, __LINE__)
-#define sim_fail(s, ...) sim_fail_at((s), __FILE__, __LINE__, __VA_ARGS__)
+#define sim_fail(s, ...)              sim_fail_at((s), __FILE__, __LINE__, __VA_ARGS__)
 /* They note a failure, once per run, and return whether the check held. */
 bool sim_check_that(sim *s, bool holds, const char *what, const char *file, int line);
 bool sim_check_integers(sim *s, int64_t actual, int64_t expected, const char *what, const char *file, int line);
@@ -106,6 +106,8 @@ uint64_t sim_trace_hash(const sim *s);
 kfk_loop *sim_loop(sim *s);
 /* Is this a turn of the loop? For checking on which thread a callback comes. */
 bool sim_on_loop_thread(const sim *s);
+/* Does the library run, on whatever thread, or the simulated world around it? */
+bool sim_in_library(const sim *s);
 /* No helper threads can be had: jobs are refused. */
 void sim_refuse_work(sim *s, bool refuse);
 /* How often the loop turned, and how often it was woken by a caller. */

@@ -1,9 +1,9 @@
 /* The simulation itself: its clock, its scheduler, and what net/loop.h promises, here in virtual time. */
-#include "sim/loop_sim.h"
 #include "base/cancel.h"
 #include "base/thread.h"
 #include "base/time.h"
 #include "kafka/types.h"
+#include "sim/loop_sim.h"
 #include "sim/runner.h"
 #include <stdio.h>
 #include <string.h>
@@ -433,7 +433,8 @@ static void use_the_loop(sim *s, void *arg)
 static void a_run_fails_when_no_task_can_ever_go_on(void **state)
 {
     (void)state;
-    assert_non_null(strstr(failure_of(wait_for_nothing, NULL), "nothing can go on: wretch waits for a flag since 7 ms"));
+    assert_non_null(
+        strstr(failure_of(wait_for_nothing, NULL), "nothing can go on: wretch waits for a flag since 7 ms"));
 }
 
 static void a_run_fails_when_it_takes_too_long(void **state)

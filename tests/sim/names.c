@@ -97,8 +97,10 @@ static void answer(sim *s, sim_report *r)
 static void found(sim *s, sim_event *e)
 {
     pending *p = KFK_CONTAINER(e, pending, event);
-    if (p->lookup->done) sim_report_add(s, &p->report);
-    else forget(p);
+    if (p->lookup->done)
+        sim_report_add(s, &p->report);
+    else
+        forget(p);
 }
 
 int sim_names_lookup(kfk_loop *l, kfk_lookup *lookup)
@@ -123,14 +125,13 @@ int sim_names_lookup(kfk_loop *l, kfk_lookup *lookup)
 int sim_names_waiting(const sim *s)
 {
     int n = 0;
-    KFK_LIST_EACH(node, &s->names->pending) n += KFK_CONTAINER(node, pending, node)->lookup->done != NULL;
+    KFK_LIST_EACH (node, &s->names->pending) n += KFK_CONTAINER(node, pending, node)->lookup->done != NULL;
     return n;
 }
 
 void sim_names_let_go(sim *s)
 {
-    KFK_LIST_EACH(node, &s->names->pending)
-    {
+    KFK_LIST_EACH (node, &s->names->pending) {
         pending *p = KFK_CONTAINER(node, pending, node);
         if (!p->lookup->done) forget(p);
     }
@@ -138,7 +139,8 @@ void sim_names_let_go(sim *s)
 
 void sim_names_free(sim *s)
 {
-    for (kfk_list *node; (node = kfk_list_first(&s->names->pending)) != NULL;) forget(KFK_CONTAINER(node, pending, node));
+    for (kfk_list *node; (node = kfk_list_first(&s->names->pending)) != NULL;)
+        forget(KFK_CONTAINER(node, pending, node));
     for (size_t i = 0; i < s->names->count; i++) free(s->names->entries[i]);
     free(s->names);
 }

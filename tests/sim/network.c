@@ -245,8 +245,7 @@ void sim_network_disturb(sim *s)
 {
     if (s->network->streams == 0 || !sim_chance(s, 16)) return;
     uint64_t pick = sim_below(s, (uint64_t)s->network->streams);
-    KFK_LIST_EACH(node, &s->network->links)
-    {
+    KFK_LIST_EACH (node, &s->network->links) {
         client *c = KFK_CONTAINER(node, sim_link, node)->client;
         if (c && pick-- == 0) edge(c, 1 + (unsigned)sim_below(s, 3));
     }
@@ -328,11 +327,15 @@ static void pipe_arrives(sim *s, sim_event *e)
     pipe *p = KFK_CONTAINER(e, pipe, event);
     chunk *c = p->first;
     p->first = c->next;
-    if (p->first) sim_event_set(s, &p->event, p->first->at_us);
-    else p->last = &p->first;
+    if (p->first)
+        sim_event_set(s, &p->event, p->first->at_us);
+    else
+        p->last = &p->first;
     sim_trace(s, "#%d %s: %zu %s arrive", p->link->number, p->name, c->len, kind_name(c->kind));
-    if (p == &p->link->up) arrives_at_server(p->link, c);
-    else arrives_at_client(p->link, c);
+    if (p == &p->link->up)
+        arrives_at_server(p->link, c);
+    else
+        arrives_at_client(p->link, c);
     free(c);
 }
 
@@ -453,7 +456,8 @@ static int client_peer_addr(kfk_stream *stream, struct sockaddr *addr, socklen_t
     kfk_hostport to;
     kfk_address a;
     const char *text = end_of(stream)->link->config.address;
-    if (kfk_hostport_parse(text, strlen(text), &to, NULL) != 0 || !kfk_address_numeric(to.host, to.port, &a)) return KAFKA_EIO;
+    if (kfk_hostport_parse(text, strlen(text), &to, NULL) != 0 || !kfk_address_numeric(to.host, to.port, &a))
+        return KAFKA_EIO;
     return give_address(&a, addr, len);
 }
 
@@ -477,8 +481,10 @@ static void client_close(kfk_stream *stream)
     sim_report_remove(&c->edge);
     kfk_mem_free(c);
     if (k->state != LINK_OPEN) return;
-    if (k->down.in_len > 0) put_reset(&k->up);
-    else put_end(&k->up);
+    if (k->down.in_len > 0)
+        put_reset(&k->up);
+    else
+        put_end(&k->up);
 }
 
 static const kfk_stream_ops client_ops = {
@@ -633,8 +639,7 @@ int64_t sim_link_delivered_down(const sim_link *k)
 
 sim_link *sim_net_link(sim *s, size_t index)
 {
-    KFK_LIST_EACH(node, &s->network->links)
-    {
+    KFK_LIST_EACH (node, &s->network->links) {
         if (index-- == 0) return KFK_CONTAINER(node, sim_link, node);
     }
     return NULL;

@@ -1,6 +1,6 @@
 /* The in-memory network, used as net/stream.h says a stream is used: nothing but the promised edges is counted on. */
-#include "sim/network.h"
 #include "sim/names.h"
+#include "sim/network.h"
 #include "sim/runner.h"
 #include <stdlib.h>
 #include <string.h>
@@ -91,8 +91,10 @@ static void user_writes(user *u)
         if (u->write_code != 0) break;
         u->sent += put;
     }
-    if (u->write_code == KAFKA_EAGAIN) u->saw_eagain = true;
-    else if (u->write_code != 0) u->over = true;
+    if (u->write_code == KAFKA_EAGAIN)
+        u->saw_eagain = true;
+    else if (u->write_code != 0)
+        u->over = true;
 }
 
 static void user_ready(void *owner, unsigned events)

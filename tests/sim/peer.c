@@ -17,8 +17,8 @@ typedef struct peer_session {
     peer *peer;
     sim_link *link;
     sim_event event;
-    kfk_list waiting; /* in the cluster's list */
-    bool busy, gone;  /* gone: it closed the link */
+    kfk_list waiting;                 /* in the cluster's list */
+    bool busy, gone;                  /* gone: it closed the link */
     uint8_t length[KFK_FRAME_LENGTH]; /* of the frame that arrives */
     size_t length_got;
     uint8_t *request; /* the frame that arrives, or that it is busy with, without the length */
@@ -39,8 +39,10 @@ static sim *sim_of(const peer_session *x)
 static void hang_up(peer_session *x, bool reset)
 {
     x->gone = true;
-    if (reset) sim_link_reset(x->link);
-    else sim_link_close(x->link);
+    if (reset)
+        sim_link_reset(x->link);
+    else
+        sim_link_close(x->link);
 }
 
 static void send_frame(peer_session *x, const uint8_t *bytes, size_t len)
@@ -97,7 +99,8 @@ static void understand(peer_session *x, kfk_arena *arena, asked_for *a)
 {
     kafka_bytes client;
     kfk_error err = {0};
-    int failed = kfk_frame_decode_request(x->request, x->len, arena, &a->api, &a->version, &a->id, &client, &a->request, &err);
+    int failed =
+        kfk_frame_decode_request(x->request, x->len, arena, &a->api, &a->version, &a->id, &client, &a->request, &err);
     bool hello = a->api && a->api->key == KFK_API_API_VERSIONS;
     a->code = x->step.action == PEER_ERROR ? x->step.code : 0;
     if (hello && (failed == KAFKA_EVERSION || !offers(x, a->api, a->version))) {
@@ -131,8 +134,10 @@ static bool answer_now(peer_session *x)
         void *answer = kfk_arena_alloc(&arena, a.api->response->size);
         bool no_answer = a.api->key == KFK_API_PRODUCE && ((const kfk_produce_request *)a.request)->acks == 0;
         if (!answer) exit(2);
-        if (!peer_answer(x->peer, a.api, a.version, a.request, a.code, x->asked_us, &arena, answer, &until_us)) wait_for_data(x, until_us);
-        else if (!no_answer) encode_and_send(x, a.api, a.version, a.id, answer);
+        if (!peer_answer(x->peer, a.api, a.version, a.request, a.code, x->asked_us, &arena, answer, &until_us))
+            wait_for_data(x, until_us);
+        else if (!no_answer)
+            encode_and_send(x, a.api, a.version, a.id, answer);
     }
     kfk_arena_fini(&arena);
     return until_us == 0;
@@ -162,28 +167,47 @@ static void count_request(peer_session *x, int16_t api, int16_t version)
     p->last_version[api] = version;
 }
 
+static peer_step mischief(peer_session *x)
+{
+    static const peer_action actions[] = {PEER_ANSWER, PEER_ANSWER,      PEER_ERROR, PEER_SILENCE,
+                                          PEER_CLOSE,  PEER_APPLY_CLOSE, PEER_RESET, PEER_CUT};
+    sim *s = sim_of(x);
+    peer_step step = behave;
+    step.action = actions[sim_below(s, sizeof actions / sizeof actions[0])];
+    step.code = KAFKA_ERR_NOT_LEADER_OR_FOLLOWER;
+    step.bytes = sim_below(s, 100);
+    if (step.action == PEER_ANSWER) step.delay_ms = (int64_t)sim_below(s, 2000);
+    return step;
+}
+
 static void choose_step(peer_session *x, int16_t api, int16_t version)
 {
     peer *p = x->peer;
-    x->step = p->next_step < p->step_count ? p->steps[p->next_step++] : behave;
-    bool expected = (x->step.api == PEER_ANY || x->step.api == api) && (x->step.version == PEER_ANY || x->step.version == version);
+    bool scripted = p->next_step < p->step_count;
+    x->step = scripted ? p->steps[p->next_step++] : behave;
+    if (!scripted && p->mischief > 0 && sim_chance(sim_of(x), p->mischief)) x->step = mischief(x);
+    bool expected =
+        (x->step.api == PEER_ANY || x->step.api == api) && (x->step.version == PEER_ANY || x->step.version == version);
     if (!expected)
-        sim_fail(sim_of(x), "step %zu of broker %d expects API %d v%d, API %d v%d came", p->next_step, (int)p->id, x->step.api,
-                 x->step.version, api, version);
+        sim_fail(sim_of(x), "step %zu of broker %d expects API %d v%d, API %d v%d came", p->next_step, (int)p->id,
+                 x->step.api, x->step.version, api, version);
 }
 
 static void begin_request(peer_session *x)
 {
     const uint8_t *p = x->request;
-    int16_t api = x->len >= 4 ? (int16_t)kfk_prim_get_be16(p) : -1, version = x->len >= 4 ? (int16_t)kfk_prim_get_be16(p + 2) : -1;
+    int16_t api = x->len >= 4 ? (int16_t)kfk_prim_get_be16(p) : -1,
+            version = x->len >= 4 ? (int16_t)kfk_prim_get_be16(p + 2) : -1;
     x->busy = true;
     x->asked_us = sim_now_us(sim_of(x));
     count_request(x, api, version);
     choose_step(x, api, version);
     sim_trace(sim_of(x), "broker %d gets API %d v%d", (int)x->peer->id, api, version);
     int64_t delay_us = x->step.delay_ms * 1000 + x->peer->delay_us;
-    if (delay_us > 0) sim_event_set(sim_of(x), &x->event, x->asked_us + delay_us);
-    else proceed(x);
+    if (delay_us > 0)
+        sim_event_set(sim_of(x), &x->event, x->asked_us + delay_us);
+    else
+        proceed(x);
 }
 
 /* Moves what has arrived of `want` bytes to `to`; returns how many there are then. */
@@ -231,8 +255,7 @@ static void session_due(sim *s, sim_event *e)
 
 void peer_wake_waiting(peer_cluster *c)
 {
-    KFK_LIST_EACH(node, &c->waiting)
-    {
+    KFK_LIST_EACH (node, &c->waiting) {
         peer_session *x = KFK_CONTAINER(node, peer_session, waiting);
         kfk_list_remove(node);
         sim_event_set(c->sim, &x->event, sim_now_us(c->sim));
@@ -322,6 +345,11 @@ void peer_script(peer *p, const peer_step *steps, size_t count)
 void peer_set_versions(peer *p, int16_t api, int16_t min, int16_t max)
 {
     p->versions[api] = (peer_versions){.min = min, .max = max};
+}
+
+void peer_set_mischief(peer *p, unsigned n)
+{
+    p->mischief = n;
 }
 
 void peer_set_throttle_ms(peer *p, int32_t ms)

@@ -16,16 +16,16 @@
 enum { PEER_ANY = -1 };
 
 typedef enum peer_action {
-    PEER_ANSWER,   /* as it does by itself */
-    PEER_ERROR,    /* answers with `code` for each topic or partition, and does nothing else */
-    PEER_SILENCE,  /* never answers, nor anything behind it on this connection */
-    PEER_SKIP,     /* does what was asked and leaves out the answer */
-    PEER_CLOSE,    /* closes the connection in place of doing anything */
+    PEER_ANSWER,      /* as it does by itself */
+    PEER_ERROR,       /* answers with `code` for each topic or partition, and does nothing else */
+    PEER_SILENCE,     /* never answers, nor anything behind it on this connection */
+    PEER_SKIP,        /* does what was asked and leaves out the answer */
+    PEER_CLOSE,       /* closes the connection in place of doing anything */
     PEER_APPLY_CLOSE, /* does what was asked, then closes in place of answering */
-    PEER_RESET,    /* as PEER_CLOSE, with a reset */
-    PEER_CUT,      /* does what was asked, sends the first `bytes` bytes of the answer, then closes */
-    PEER_WRONG_ID, /* answers with the correlation id of a request that never was */
-    PEER_RAW       /* sends `bytes` bytes at `raw` in place of an answer */
+    PEER_RESET,       /* as PEER_CLOSE, with a reset */
+    PEER_CUT,         /* does what was asked, sends the first `bytes` bytes of the answer, then closes */
+    PEER_WRONG_ID,    /* answers with the correlation id of a request that never was */
+    PEER_RAW          /* sends `bytes` bytes at `raw` in place of an answer */
 } peer_action;
 
 typedef struct peer_step {
@@ -59,21 +59,27 @@ void peer_advertise(peer *p, const char *host, int32_t port);
 /* The steps must outlive the sim. */
 void peer_script(peer *p, const peer_step *steps, size_t count);
 /* PEER_SCRIPT(p, PEER_ON(KFK_API_METADATA, .action = PEER_CLOSE), PEER_ON(PEER_ANY, .action = PEER_ANSWER, .delay_ms = 5)) */
-#define PEER_ON(api_key, ...) {.api = (api_key), .version = PEER_ANY, __VA_ARGS__}
-#define PEER_SCRIPT(p, ...)                                             \
-    do {                                                                \
-        static const peer_step peer_steps_[] = {__VA_ARGS__};           \
+#define PEER_ON(api_key, ...)                              \
+    {                                                      \
+        .api = (api_key), .version = PEER_ANY, __VA_ARGS__ \
+    }
+#define PEER_SCRIPT(p, ...)                                                        \
+    do {                                                                           \
+        static const peer_step peer_steps_[] = {__VA_ARGS__};                      \
         peer_script((p), peer_steps_, sizeof peer_steps_ / sizeof peer_steps_[0]); \
     } while (0)
 /* What it says and does about an API; max < min: it lacks it. By default what the library knows, Produce from 3 on. */
 void peer_set_versions(peer *p, int16_t api, int16_t min, int16_t max);
+/* One request in n, behind the script, is treated badly: any action above but PEER_SKIP, PEER_WRONG_ID and PEER_RAW, or a
+ * delay of up to two seconds. 0 = none. */
+void peer_set_mischief(peer *p, unsigned n);
 /* The throttle time in its answers. Default none. */
 void peer_set_throttle_ms(peer *p, int32_t ms);
 /* Time it takes for each request. Default none. */
 void peer_set_delay_us(peer *p, int64_t us);
 
 int peer_steps_left(const peer *p);
-int peer_requests(const peer *p, int16_t api); /* so far; PEER_ANY: all */
+int peer_requests(const peer *p, int16_t api);         /* so far; PEER_ANY: all */
 int16_t peer_last_version(const peer *p, int16_t api); /* of the last such request, -1 = none */
 int64_t peer_last_request_us(const peer *p);           /* when it came */
 sim_route *peer_route(peer *p);

@@ -118,7 +118,8 @@ static int16_t leads(const asked *q, const peer_topic *t, const peer_log *log)
     return log->leader == q->peer->id ? 0 : KAFKA_ERR_NOT_LEADER_OR_FOLLOWER;
 }
 
-static void produce_partition(asked *q, const peer_topic *t, const kfk_produce_request_partition *r, kfk_produce_response_partition *a)
+static void produce_partition(asked *q, const peer_topic *t, const kfk_produce_request_partition *r,
+                              kfk_produce_response_partition *a)
 {
     peer_cluster *c = q->peer->cluster;
     peer_log *log = peer_log_of(c, t, r->index);
@@ -138,19 +139,22 @@ static void produce(asked *q, const kfk_produce_request *r, kfk_produce_response
         const kfk_produce_request_topic *rt = &r->topic_data.items[i];
         kfk_produce_response_topic *at = &a->responses.items[a->responses.count++];
         bool by_id = q->version >= 13;
-        const peer_topic *t = by_id ? peer_topic_by_id(q->peer->cluster, &rt->topic_id) : peer_topic_by_name(q->peer->cluster, rt->name);
+        const peer_topic *t =
+            by_id ? peer_topic_by_id(q->peer->cluster, &rt->topic_id) : peer_topic_by_name(q->peer->cluster, rt->name);
         at->name = rt->name;
         at->topic_id = rt->topic_id;
         at->partition_responses.items = array(q, rt->partition_data.count, sizeof *at->partition_responses.items);
         for (int32_t p = 0; p < rt->partition_data.count; p++)
-            produce_partition(q, t, &rt->partition_data.items[p], &at->partition_responses.items[at->partition_responses.count++]);
+            produce_partition(q, t, &rt->partition_data.items[p],
+                              &at->partition_responses.items[at->partition_responses.count++]);
     }
 }
 
 /* ---- Fetch --------------------------------------------------------------------------------------------------------- */
 
 /* The first batch comes whole, the others until the limit, where one may be cut off. Returns the bytes. */
-static size_t fetch_partition(asked *q, const peer_topic *t, const kfk_fetch_request_partition *r, kfk_fetch_response_partition *a)
+static size_t fetch_partition(asked *q, const peer_topic *t, const kfk_fetch_request_partition *r,
+                              kfk_fetch_response_partition *a)
 {
     const peer_log *log = peer_log_of(q->peer->cluster, t, r->partition);
     size_t len = 0, first = 0, most = r->partition_max_bytes > 0 ? (size_t)r->partition_max_bytes : 0;
@@ -161,7 +165,8 @@ static size_t fetch_partition(asked *q, const peer_topic *t, const kfk_fetch_req
     a->current_leader = (kfk_fetch_response_leader){-1, -1};
     a->snapshot_id = (kfk_fetch_response_snapshot){-1, -1};
     a->error_code = code_or(q, leads(q, t, log));
-    if (a->error_code == 0 && (r->fetch_offset < 0 || r->fetch_offset > log->end)) a->error_code = KAFKA_ERR_OFFSET_OUT_OF_RANGE;
+    if (a->error_code == 0 && (r->fetch_offset < 0 || r->fetch_offset > log->end))
+        a->error_code = KAFKA_ERR_OFFSET_OUT_OF_RANGE;
     if (a->error_code != 0) return 0;
     a->high_watermark = a->last_stable_offset = log->end;
     a->log_start_offset = 0;
@@ -182,7 +187,8 @@ static void fetch(asked *q, const kfk_fetch_request *r, kfk_fetch_response *a)
         const kfk_fetch_request_topic *rt = &r->topics.items[i];
         kfk_fetch_response_topic *at = &a->responses.items[a->responses.count++];
         bool by_id = q->version >= 13;
-        const peer_topic *t = by_id ? peer_topic_by_id(q->peer->cluster, &rt->topic_id) : peer_topic_by_name(q->peer->cluster, rt->topic);
+        const peer_topic *t =
+            by_id ? peer_topic_by_id(q->peer->cluster, &rt->topic_id) : peer_topic_by_name(q->peer->cluster, rt->topic);
         at->topic = rt->topic;
         at->topic_id = rt->topic_id;
         at->partitions.items = array(q, rt->partitions.count, sizeof *at->partitions.items);
@@ -193,7 +199,8 @@ static void fetch(asked *q, const kfk_fetch_request *r, kfk_fetch_response *a)
         }
     }
     int64_t until_us = q->asked_us + (int64_t)r->max_wait_ms * 1000;
-    if (!failed && bytes < (size_t)(r->min_bytes > 0 ? r->min_bytes : 0) && until_us > q->now_us) q->until_us = until_us;
+    if (!failed && bytes < (size_t)(r->min_bytes > 0 ? r->min_bytes : 0) && until_us > q->now_us)
+        q->until_us = until_us;
 }
 
 /* ---- ListOffsets ----------------------------------------------------------------------------------------------------- */
@@ -207,8 +214,11 @@ static void offset_at(const peer_log *log, int64_t timestamp, kfk_list_offsets_r
         kfk_record_iter it;
         kfk_record record;
         const uint8_t *p = log->bytes + log->batches[i].at;
-        if (log->batches[i].max_timestamp < timestamp || kfk_record_header_parse(p, log->batches[i].size, &h, NULL) != 0) continue;
-        kfk_record_iter_init(&it, &h, p + KFK_RECORD_HEADER, kfk_batch_body_size(&h)); /* not compressed, or nothing is found */
+        if (log->batches[i].max_timestamp < timestamp ||
+            kfk_record_header_parse(p, log->batches[i].size, &h, NULL) != 0)
+            continue;
+        kfk_record_iter_init(&it, &h, p + KFK_RECORD_HEADER,
+                             kfk_batch_body_size(&h)); /* not compressed, or nothing is found */
         while (kfk_record_iter_next(&it, &record)) {
             if (record.timestamp < timestamp) continue;
             a->offset = record.offset;
@@ -230,8 +240,10 @@ static void list_offsets(asked *q, const kfk_list_offsets_request *r, kfk_list_o
         for (int32_t p = 0; p < rt->partitions.count; p++) {
             kfk_list_offsets_response_partition *ap = &at->partitions.items[at->partitions.count++];
             const peer_log *log = peer_log_of(q->peer->cluster, t, rt->partitions.items[p].partition_index);
-            *ap = (kfk_list_offsets_response_partition){
-                .partition_index = rt->partitions.items[p].partition_index, .timestamp = -1, .offset = -1, .leader_epoch = -1};
+            *ap = (kfk_list_offsets_response_partition){.partition_index = rt->partitions.items[p].partition_index,
+                                                        .timestamp = -1,
+                                                        .offset = -1,
+                                                        .leader_epoch = -1};
             ap->error_code = code_or(q, leads(q, t, log));
             if (ap->error_code == 0) offset_at(log, rt->partitions.items[p].timestamp, ap);
         }
@@ -255,7 +267,8 @@ static void create_topics(asked *q, const kfk_create_topics_request *r, kfk_crea
     a->topics.items = array(q, r->topics.count, sizeof *a->topics.items);
     for (int32_t i = 0; i < r->topics.count; i++) {
         kfk_create_topics_response_topic *at = &a->topics.items[a->topics.count++];
-        *at = (kfk_create_topics_response_topic){.name = r->topics.items[i].name, .num_partitions = -1, .replication_factor = -1};
+        *at = (kfk_create_topics_response_topic){
+            .name = r->topics.items[i].name, .num_partitions = -1, .replication_factor = -1};
         at->error_code = q->code != 0 ? q->code : create_one(q, r, &r->topics.items[i]);
     }
 }
@@ -285,14 +298,15 @@ static void set_throttle(const peer *p, const kfk_schema *answer_schema, void *a
 {
     for (size_t i = 0; i < answer_schema->field_count; i++) {
         const kfk_field *f = &answer_schema->fields[i];
-        if (strcmp(f->name, "throttle_time_ms") == 0) memcpy((char *)answer + f->offset, &p->throttle_ms, sizeof p->throttle_ms);
+        if (strcmp(f->name, "throttle_time_ms") == 0)
+            memcpy((char *)answer + f->offset, &p->throttle_ms, sizeof p->throttle_ms);
     }
 }
 
 /* ---- all ------------------------------------------------------------------------------------------------------------- */
 
-bool peer_answer(peer *p, const kfk_api *api, int16_t version, const void *request, int16_t code, int64_t asked_us, kfk_arena *a,
-                 void *answer, int64_t *until_us)
+bool peer_answer(peer *p, const kfk_api *api, int16_t version, const void *request, int16_t code, int64_t asked_us,
+                 kfk_arena *a, void *answer, int64_t *until_us)
 {
     int64_t now_us = sim_now_us(p->cluster->sim);
     asked q = {.peer = p, .version = version, .code = code, .now_us = now_us, .asked_us = asked_us, .arena = a};

@@ -51,6 +51,7 @@ struct peer {
     peer_versions versions[PEER_API_KEYS];
     int64_t delay_us, last_request_us;
     int32_t throttle_ms;
+    unsigned mischief;
     int requests[PEER_API_KEYS], all_requests;
     int16_t last_version[PEER_API_KEYS];
 };
@@ -68,8 +69,8 @@ const uint8_t *peer_log_from(const peer_log *log, int64_t offset, size_t *len, s
 
 /* peer_apis.c: fills the answer. `code` != 0: says that everywhere, and changes nothing. False: it is to be asked again
  * at *until_us, or when the cluster got data. */
-bool peer_answer(peer *p, const kfk_api *api, int16_t version, const void *request, int16_t code, int64_t asked_us, kfk_arena *a,
-                 void *answer, int64_t *until_us);
+bool peer_answer(peer *p, const kfk_api *api, int16_t version, const void *request, int16_t code, int64_t asked_us,
+                 kfk_arena *a, void *answer, int64_t *until_us);
 /* Data came: who waits is asked again. (peer.c) */
 void peer_wake_waiting(peer_cluster *c);
 

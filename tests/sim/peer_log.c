@@ -32,7 +32,8 @@ peer_topic *peer_topic_by_name(const peer_cluster *c, kafka_bytes name)
 {
     for (size_t i = 0; i < PEER_TOPICS; i++) {
         const peer_topic *t = &c->topics[i];
-        if (t->exists && strlen(t->name) == name.len && memcmp(t->name, name.data, name.len) == 0) return (peer_topic *)(uintptr_t)t;
+        if (t->exists && strlen(t->name) == name.len && memcmp(t->name, name.data, name.len) == 0)
+            return (peer_topic *)(uintptr_t)t;
     }
     return NULL;
 }
@@ -100,7 +101,8 @@ static void *grown(void *p, size_t used, size_t more, size_t *cap, size_t size)
 int16_t peer_log_append(peer_cluster *c, peer_log *log, const void *batch, size_t len, int64_t *base)
 {
     kfk_batch_header h;
-    if (kfk_record_header_parse(batch, len, &h, NULL) != 0 || kfk_batch_size(&h) != len) return KAFKA_ERR_CORRUPT_MESSAGE;
+    if (kfk_record_header_parse(batch, len, &h, NULL) != 0 || kfk_batch_size(&h) != len)
+        return KAFKA_ERR_CORRUPT_MESSAGE;
     if (kfk_record_crc_check(&h, batch, NULL) != 0) return KAFKA_ERR_CORRUPT_MESSAGE;
     log->bytes = grown(log->bytes, log->len, len, &log->cap, 1);
     log->batches = grown(log->batches, log->batch_count, 1, &log->batch_cap, sizeof *log->batches);
@@ -110,8 +112,8 @@ int16_t peer_log_append(peer_cluster *c, peer_log *log, const void *batch, size_
     kfk_prim_put_be32(at + LEADER_EPOCH_AT, 0);
     *base = log->end;
     log->end += h.last_offset_delta + 1;
-    log->batches[log->batch_count++] =
-        (peer_batch){.base = *base, .last = log->end - 1, .max_timestamp = h.max_timestamp, .at = log->len, .size = len};
+    log->batches[log->batch_count++] = (peer_batch){
+        .base = *base, .last = log->end - 1, .max_timestamp = h.max_timestamp, .at = log->len, .size = len};
     log->len += len;
     peer_wake_waiting(c);
     return 0;
@@ -157,6 +159,7 @@ void peer_cluster_fill(peer_cluster *c, const char *topic, int32_t partition, co
     }
     kfk_record_writer_header(&w, &h);
     kfk_record_header_build(batch, &h, w.bytes, kfk_crc32c(0, body, w.bytes));
-    if (!log || peer_log_append(c, log, batch, KFK_RECORD_HEADER + w.bytes, &base) != 0) sim_fail(c->sim, "no log to fill");
+    if (!log || peer_log_append(c, log, batch, KFK_RECORD_HEADER + w.bytes, &base) != 0)
+        sim_fail(c->sim, "no log to fill");
     free(batch);
 }

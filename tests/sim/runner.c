@@ -43,7 +43,8 @@ static uint64_t seed_of(const scenario *sc, int number)
 
 static void explain(const scenario *sc, uint64_t seed, sim *s)
 {
-    fprintf(stderr, "\n%s\n", getenv("KFK_TRACE") ? sim_trace_text(s) : sim_trace_tail(s, TAIL_LINES)); /* cmocka would cut it */
+    fprintf(stderr, "\n%s\n",
+            getenv("KFK_TRACE") ? sim_trace_text(s) : sim_trace_tail(s, TAIL_LINES)); /* cmocka would cut it */
     print_error("seed %" PRIu64 ": %s\n", seed, sim_failure(s));
     print_error("replay: KFK_TEST=%s KFK_SEED=%" PRIu64 " %s\n", sc->name, seed, program_invocation_name);
     print_error("to run it always, add to tests/sim/seeds.txt: %s %" PRIu64 "\n", sc->name, seed);
@@ -74,8 +75,10 @@ static bool run_seed(const scenario *sc, uint64_t seed, tally *t, bool keep_trac
     if (hash) *hash = sim_trace_hash(s);
     if (keep_trace) t->first_trace = strdup(sim_trace_text(s));
     bool ok = !sim_failed(s);
-    if (!ok) explain(sc, seed, s);
-    else if (getenv("KFK_TRACE")) fprintf(stderr, "%s", sim_trace_text(s));
+    if (!ok)
+        explain(sc, seed, s);
+    else if (getenv("KFK_TRACE"))
+        fprintf(stderr, "%s", sim_trace_text(s));
     sim_free(s);
     kfk_compress_trim(); /* contexts are kept for the whole process */
     if (ok && memcheck_blocks() != blocks) {
@@ -109,7 +112,8 @@ static void run_known_seeds(tally *t)
     uint64_t seed;
     if (!f) return;
     while (fgets(line, sizeof line, f)) {
-        if (sscanf(line, "%199s %" SCNu64, name, &seed) == 2 && strcmp(name, t->sc->name) == 0) run_or_fail(t, seed, true);
+        if (sscanf(line, "%199s %" SCNu64, name, &seed) == 2 && strcmp(name, t->sc->name) == 0)
+            run_or_fail(t, seed, true);
     }
     fclose(f);
 }

@@ -43,18 +43,18 @@ bool runner_seed(const scenario *sc, uint64_t seed, uint64_t *hash);
  *     }
  *
  * SCENARIO_WITH sets more fields of the scenario: SCENARIO_WITH(name, .seeds = 50, .config.calm = true). */
-#define SCENARIO_WITH(test, ...)                                                                    \
-    static void test##_body(sim *s);                                                                \
-    static void test##_run(sim *s, void *arg)                                                       \
-    {                                                                                               \
-        (void)arg;                                                                                  \
-        test##_body(s);                                                                             \
-    }                                                                                               \
-    static void test(void **state)                                                                  \
-    {                                                                                               \
-        (void)state;                                                                                \
-        runner_run(&(const scenario){.name = #test, .run = test##_run, __VA_ARGS__});               \
-    }                                                                                               \
+#define SCENARIO_WITH(test, ...)                                                      \
+    static void test##_body(sim *s);                                                  \
+    static void test##_run(sim *s, void *arg)                                         \
+    {                                                                                 \
+        (void)arg;                                                                    \
+        test##_body(s);                                                               \
+    }                                                                                 \
+    static void test(void **state)                                                    \
+    {                                                                                 \
+        (void)state;                                                                  \
+        runner_run(&(const scenario){.name = #test, .run = test##_run, __VA_ARGS__}); \
+    }                                                                                 \
     static void test##_body(sim *s)
 #define SCENARIO(test) SCENARIO_WITH(test, .seeds = 0)
 

@@ -31,7 +31,7 @@ struct sim {
     kfk_rand rand;
     int64_t start_us, now_us;
     kfk_heap events;
-    kfk_list due;    /* sim_event.due: their time has come */
+    kfk_list due;   /* sim_event.due: their time has come */
     kfk_list tasks; /* in order of creation */
     sim_task *running;
     kfk_thread loop_thread, helper_thread, outside;

@@ -58,14 +58,13 @@ static bool ready(const sim *s, const sim_task *t)
 size_t sim_tasks_ready(const sim *s)
 {
     size_t n = 0;
-    KFK_LIST_EACH(node, &s->tasks) n += ready(s, KFK_CONTAINER(node, sim_task, node));
+    KFK_LIST_EACH (node, &s->tasks) n += ready(s, KFK_CONTAINER(node, sim_task, node));
     return n;
 }
 
 sim_task *sim_tasks_ready_at(const sim *s, size_t index)
 {
-    KFK_LIST_EACH(node, &s->tasks)
-    {
+    KFK_LIST_EACH (node, &s->tasks) {
         sim_task *t = KFK_CONTAINER(node, sim_task, node);
         if (ready(s, t) && index-- == 0) return t;
     }
@@ -92,8 +91,7 @@ void sim_task_run(sim *s, sim_task *t)
 int64_t sim_tasks_next_us(const sim *s)
 {
     int64_t next = INT64_MAX;
-    KFK_LIST_EACH(node, &s->tasks)
-    {
+    KFK_LIST_EACH (node, &s->tasks) {
         const sim_task *t = KFK_CONTAINER(node, sim_task, node);
         if ((t->state == TASK_SLEEPS || t->state == TASK_PARKED) && t->until_us < next) next = t->until_us;
     }
@@ -102,8 +100,7 @@ int64_t sim_tasks_next_us(const sim *s)
 
 bool sim_tasks_left(const sim *s)
 {
-    KFK_LIST_EACH(node, &s->tasks)
-    {
+    KFK_LIST_EACH (node, &s->tasks) {
         if (KFK_CONTAINER(node, sim_task, node)->state != TASK_ENDED) return true;
     }
     return false;
@@ -121,12 +118,13 @@ void sim_tasks_free(sim *s)
 
 void sim_tasks_describe(const sim *s, char *out, size_t cap)
 {
-    static const char *const waits[] = {
-        [TASK_READY] = "is ready", [TASK_SLEEPS] = "sleeps", [TASK_PARKED] = "is in a blocking call", [TASK_FLAG] = "waits for a flag"};
+    static const char *const waits[] = {[TASK_READY] = "is ready",
+                                        [TASK_SLEEPS] = "sleeps",
+                                        [TASK_PARKED] = "is in a blocking call",
+                                        [TASK_FLAG] = "waits for a flag"};
     size_t at = 0;
     out[0] = '\0';
-    KFK_LIST_EACH(node, &s->tasks)
-    {
+    KFK_LIST_EACH (node, &s->tasks) {
         const sim_task *t = KFK_CONTAINER(node, sim_task, node);
         if (t->state == TASK_ENDED || at >= cap) continue;
         int n = snprintf(out + at, cap - at, "%s%s %s since %lld ms", at ? ", " : "", t->name, waits[t->state],
@@ -191,8 +189,7 @@ void sim_task_park(sim *s, _Atomic uint32_t *word, uint32_t value, int64_t deadl
 
 void sim_task_unpark(sim *s, _Atomic uint32_t *word)
 {
-    KFK_LIST_EACH(node, &s->tasks)
-    {
+    KFK_LIST_EACH (node, &s->tasks) {
         sim_task *t = KFK_CONTAINER(node, sim_task, node);
         if (t->state != TASK_PARKED || t->word != word) continue;
         t->state = TASK_READY;

@@ -1,6 +1,6 @@
 /* Connecting by name over every address (net/tcp.h), with times to the millisecond. */
-#include "net/tcp.h"
 #include "base/time.h"
+#include "net/tcp.h"
 #include "sim/names.h"
 #include "sim/network.h"
 #include "sim/runner.h"
@@ -193,7 +193,8 @@ SCENARIO(when_every_address_fails_the_sentence_lists_them_all)
     sim_wait_for(s, &d.done);
     sim_check(s, d.stream == NULL && d.on_loop_thread);
     sim_check_equal(s, d.error.code, KAFKA_EIO);
-    sim_check_text(s, d.error.text, "10.0.0.1:9092: connect: Connection refused; [fd00::1]:9092: connect: Connection refused");
+    sim_check_text(s, d.error.text,
+                   "10.0.0.1:9092: connect: Connection refused; [fd00::1]:9092: connect: Connection refused");
     sim_check_equal(s, sim_net_open_streams(s), 0);
 }
 
