@@ -18,8 +18,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define LIKELY(x)   __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define LIKELY(x)     __builtin_expect(!!(x), 1)
+#define UNLIKELY(x)   __builtin_expect(!!(x), 0)
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* Where the fields of a header are. */
 enum {
@@ -200,7 +201,7 @@ static int measure_headers(const kafka_header *headers, size_t count, uint64_t *
 }
 
 /* What the record's length field will say: all of it but that field. */
-static inline int measure(int64_t time_delta, int32_t offset_delta, kafka_bytes key, kafka_bytes value,
+ALWAYS_INLINE int measure(int64_t time_delta, int32_t offset_delta, kafka_bytes key, kafka_bytes value,
                           const kafka_header *headers, size_t header_count, size_t *length)
 {
     if (UNLIKELY(key.len > INT32_MAX || value.len > INT32_MAX)) return KAFKA_ETOOBIG;
@@ -247,13 +248,12 @@ static inline uint8_t *put_bytes(uint8_t *p, kafka_bytes b)
     return p + b.len;
 }
 
-static uint8_t *put_headers(uint8_t *p, const kafka_header *headers, size_t count)
+static void put_headers(uint8_t *p, const kafka_header *headers, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         p = put_bytes(p, (kafka_bytes){headers[i].key, strlen(headers[i].key)});
         p = put_bytes(p, headers[i].value);
     }
-    return p;
 }
 
 size_t kfk_record_size(const kfk_record_writer *w, int64_t timestamp, kafka_bytes key, kafka_bytes value,
@@ -265,8 +265,8 @@ size_t kfk_record_size(const kfk_record_writer *w, int64_t timestamp, kafka_byte
     return kfk_prim_uvarint64_size((uint64_t)length << 1) + length;
 }
 
-int kfk_record_append(kfk_record_writer *w, int64_t timestamp, kafka_bytes key, kafka_bytes value,
-                      const kafka_header *headers, size_t header_count)
+ALWAYS_INLINE int append(kfk_record_writer *w, int64_t timestamp, kafka_bytes key, kafka_bytes value,
+                         const kafka_header *headers, size_t header_count)
 {
     int64_t delta = timestamp_delta(w, timestamp);
     size_t length;
@@ -281,18 +281,32 @@ int kfk_record_append(kfk_record_writer *w, int64_t timestamp, kafka_bytes key, 
     *p++ = 0; /* attributes: no bit is in use */
     p = put(p, kfk_prim_zigzag64(delta));
     p = put_size(p, (size_t)w->count);
-    p = put_bytes(p, key);
-    p = put_bytes(p, value);
-    p = put_size(p, header_count);
-    if (header_count > 0) p = put_headers(p, headers, header_count);
-
-    w->at = p;
+    w->at += total;
     w->bytes += total;
     if (w->count++ == 0)
         w->base_timestamp = w->max_timestamp = timestamp;
     else if (timestamp > w->max_timestamp)
         w->max_timestamp = timestamp;
+    p = put_bytes(p, key);
+    p = put_bytes(p, value);
+    p = put_size(p, header_count);
+    if (header_count > 0) put_headers(p, headers, header_count);
     return 0;
+}
+
+static __attribute__((noinline)) int append_with_headers(kfk_record_writer *w, int64_t timestamp, kafka_bytes key,
+                                                         kafka_bytes value, const kafka_header *headers,
+                                                         size_t header_count)
+{
+    return append(w, timestamp, key, value, headers, header_count);
+}
+
+int kfk_record_append(kfk_record_writer *w, int64_t timestamp, kafka_bytes key, kafka_bytes value,
+                      const kafka_header *headers, size_t header_count)
+{
+    /* Most records have none, and then much of the above is not even compiled. */
+    if (LIKELY(header_count == 0)) return append(w, timestamp, key, value, NULL, 0);
+    return append_with_headers(w, timestamp, key, value, headers, header_count);
 }
 
 void kfk_record_control_build(const kfk_control *c, uint8_t key[KFK_CONTROL_KEY], uint8_t value[KFK_CONTROL_VALUE])

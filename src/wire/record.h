@@ -182,8 +182,8 @@ int kfk_record_validate(const kfk_batch_header *h, const void *body, size_t len,
 
 /* Starts before the first record of a validated body. */
 void kfk_record_iter_init(kfk_record_iter *it, const kfk_batch_header *h, const void *body, size_t len);
-/* The next record; false behind the last. It never reads outside the body: on one that was not validated it just stops
- * at the first damage, with `left` > 0. */
+/* The next record; false behind the last. What it says is what was validated; on a body that was not, it may be
+ * nonsense or end early (`left` > 0), but nothing outside the body is read. */
 bool kfk_record_iter_next(kfk_record_iter *it, kfk_record *out);
 
 /* All steps for the batch at `p`, whose header was parsed: CRC, inflating into `scratch` (if compressed; its limit

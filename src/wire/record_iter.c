@@ -71,6 +71,8 @@ static __attribute__((noinline)) const char *parse_any(const uint8_t *p, const u
 
 /* ---- one record of the usual kind -------------------------------------------------------------------------------- */
 
+enum { HEAD_MAX = 13 }; /* four varints of three bytes and the attributes */
+
 /* A varint of up to three bytes, unsigned; the caller knows that three bytes are there. NULL if it is longer. */
 ALWAYS_INLINE const uint8_t *get_short(const uint8_t *p, uint32_t *v)
 {
@@ -109,7 +111,7 @@ ALWAYS_INLINE const uint8_t *get_short_bytes(const uint8_t *p, const uint8_t *en
 ALWAYS_INLINE bool parse_usual(const uint8_t *p, const uint8_t *end, raw *r)
 {
     uint32_t length, time, offset;
-    if (UNLIKELY(end - p < 16)) return false; /* five varints of three bytes and the attributes */
+    if (UNLIKELY(end - p < HEAD_MAX)) return false;
     if (UNLIKELY((p = get_short(p, &length)) == NULL)) return false;
     if (UNLIKELY((length & 1) != 0 || (ptrdiff_t)(length >> 1) > end - p)) return false;
     r->end = p + (length >> 1);
@@ -198,24 +200,54 @@ void kfk_record_iter_init(kfk_record_iter *it, const kfk_batch_header *h, const 
     it->has_append_time = kfk_batch_is_append_time(h);
 }
 
-bool kfk_record_iter_next(kfk_record_iter *it, kfk_record *out)
+static inline int64_t time_of(const kfk_record_iter *it, int64_t delta)
+{
+    return it->has_append_time ? it->append_time : (int64_t)((uint64_t)it->base_timestamp + (uint64_t)delta);
+}
+
+/* The next record, whatever it looks like. */
+static __attribute__((noinline)) bool next_any(kfk_record_iter *it, kfk_record *out)
 {
     raw r;
-    const uint8_t *p = it->at;
-
-    if (UNLIKELY(it->left <= 0)) return false;
-    if (UNLIKELY(parse(p, it->end, &r) != NULL)) return false;
+    if (parse_any(it->at, it->end, &r) != NULL) return false;
+    *out = (kfk_record){.offset = (int64_t)((uint64_t)it->base_offset + (uint64_t)r.offset_delta),
+                        .timestamp = time_of(it, r.timestamp_delta),
+                        .key = r.key,
+                        .value = r.value,
+                        .headers = r.headers,
+                        .headers_len = (size_t)(r.end - r.headers),
+                        .header_count = (size_t)r.header_count,
+                        .size = (size_t)(r.end - it->at)};
     it->at = r.end;
     it->left--;
-    out->offset = (int64_t)((uint64_t)it->base_offset + (uint64_t)r.offset_delta);
-    out->timestamp =
-        it->has_append_time ? it->append_time : (int64_t)((uint64_t)it->base_timestamp + (uint64_t)r.timestamp_delta);
-    out->key = r.key;
-    out->value = r.value;
-    out->headers = r.headers;
-    out->headers_len = (size_t)(r.end - r.headers);
-    out->header_count = (size_t)r.header_count;
-    out->size = (size_t)(r.end - p);
+    return true;
+}
+
+/* The next one, if it is of the usual kind. What it means was checked when it was validated; here it is only made sure
+ * that nothing outside of the body is read, and each field is stored as soon as it is known. */
+bool kfk_record_iter_next(kfk_record_iter *it, kfk_record *out)
+{
+    const uint8_t *start = it->at, *end = it->end, *p;
+    uint32_t length, time, offset;
+
+    if (UNLIKELY(it->left <= 0)) return false;
+    if (UNLIKELY(end - start < HEAD_MAX)) return next_any(it, out);
+    if (UNLIKELY((p = get_short(start, &length)) == NULL)) return next_any(it, out);
+    if (UNLIKELY((ptrdiff_t)(length >> 1) > end - p)) return next_any(it, out);
+    const uint8_t *record_end = p + (length >> 1);
+    if (UNLIKELY((p = get_short(p + 1, &time)) == NULL)) return next_any(it, out);
+    if (UNLIKELY((p = get_short(p, &offset)) == NULL)) return next_any(it, out);
+    if (UNLIKELY((p = get_short_bytes(p, end, &out->key)) == NULL)) return next_any(it, out);
+    if (UNLIKELY((p = get_short_bytes(p, end, &out->value)) == NULL)) return next_any(it, out);
+    if (UNLIKELY(*p >= 0x80 || p >= record_end)) return next_any(it, out);
+    out->header_count = *p++ >> 1;
+    out->headers = p;
+    out->headers_len = (size_t)(record_end - p);
+    out->size = (size_t)(record_end - start);
+    out->offset = (int64_t)((uint64_t)it->base_offset + (offset >> 1));
+    out->timestamp = time_of(it, kfk_prim_unzigzag32(time));
+    it->at = record_end;
+    it->left--;
     return true;
 }
 

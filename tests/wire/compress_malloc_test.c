@@ -29,6 +29,7 @@
 #endif
 
 #if OWN_MALLOC
+#pragma GCC visibility push(default) /* seen by the shared libraries, whatever this is compiled with */
 extern void *__libc_malloc(size_t);
 extern void *__libc_calloc(size_t, size_t);
 extern void *__libc_realloc(void *, size_t);
@@ -83,6 +84,8 @@ void free(void *p)
     if (counting.on && p != NULL) counting.alive--;
     __libc_free(p);
 }
+
+#pragma GCC visibility pop
 
 static void count_from_here(size_t fail_at, bool and_all_behind)
 {
