@@ -37,6 +37,14 @@ void peers_write(const char *topic, int32_t partition, const kafka_message *mess
 #define assert_ok(call) peers_assert_ok((call), #call, __FILE__, __LINE__)
 void peers_assert_ok(int err, const char *what, const char *file, int line);
 
+/* All codecs, and what peers call them. */
+enum { CODECS = 5 };
+struct codec {
+    kafka_compression code;
+    const char *name;
+};
+extern const struct codec codecs[CODECS];
+
 /* ---- messages ---------------------------------------------------------------------------------------------------- */
 
 /* Messages that differ in everything that a peer could get wrong: null against empty, headers, binary bytes, times. All
@@ -46,6 +54,15 @@ typedef struct samples {
     size_t count, text;
 } samples;
 samples peers_samples(void);
+
+/* Numbered messages of different sizes, one millisecond apart. */
+typedef struct series {
+    kafka_message *items;
+    size_t count;
+    char *bytes;
+} series;
+series peers_series(size_t count);
+void series_free(series *);
 
 /* `size` bytes that do not compress much, the same for the same seed; the caller frees them. */
 unsigned char *peers_noise(size_t size, unsigned seed);
@@ -87,10 +104,13 @@ text peers_java_with(const text *input, const char *class_name, const char *cons
 /* The path of one of this folder's files; it lives until the program ends. */
 const char *peers_file(const char *name);
 
-/* What kcat prints of a partition, from `from` to the end, in KCAT_FORMAT; and what it has to print of messages whose
- * first has offset `offset`. */
+/* What kcat prints of a partition, from `from` to the end, in this format; NULL: as JSON. */
+text kcat_consume(const char *topic, int32_t partition, const char *from, const char *isolation, const char *format);
+/* The same in a format of our own; and what that has to be for messages whose first has offset `offset`. */
 text kcat_read(const char *topic, int32_t partition, const char *from, const char *isolation);
 void kcat_expect(text *, int32_t partition, int64_t offset, const kafka_message *messages, size_t count);
+/* Lets kcat write what is on its standard input. `options` are further ones, NULL at the end. */
+void kcat_produce(const char *topic, int32_t partition, const text *input, const char *const *options);
 
 /* ---- segments ---------------------------------------------------------------------------------------------------- */
 
@@ -102,7 +122,7 @@ typedef struct dumped_batch {
     char codec[16];
 } dumped_batch;
 typedef struct dump {
-    text all;                                /* what the tool printed of this partition */
+    text all; /* what the tool printed of this partition */
     struct dumped_batch *batches;
     size_t count;
 } dump;
