@@ -326,6 +326,42 @@ SCENARIO(an_empty_partition_gives_an_empty_batch_after_the_time_asked_for)
     kafka_conn_free(c);
 }
 
+/* ---- clocks ---------------------------------------------------------------------------------------------------------- */
+
+/* A read that times out, one that waits over the moment, and a write, on a clock that stands anywhere. */
+static void use_the_clock(sim *s)
+{
+    peer *p = peer_alone(s, BROKER);
+    kafka_conn *c = client_dial(s, BROKER);
+    char buf[16];
+    size_t len;
+    if (!c) return;
+    int64_t deadline = kafka_deadline_in(1500);
+    kafka_conn_set_read_deadline(c, deadline);
+    sim_check_equal(s, kafka_conn_read(c, buf, sizeof buf, &len), KAFKA_ETIMEDOUT);
+    sim_check_equal(s, sim_now_ms(s), deadline);
+    kafka_conn_set_deadline(c, kafka_deadline_in(INT64_MAX));
+    sim_check_equal(s, kafka_conn_write(c, "x", 1), 0);
+    client_expect_message(s, c, 0, "x");
+    sim_check_equal(s, peer_requests(p, KFK_API_PRODUCE), 1);
+    kafka_conn_free(c);
+}
+
+SCENARIO_WITH(a_clock_that_begins_near_zero_is_no_trouble, .config.start_ms = 1)
+{
+    use_the_clock(s);
+}
+
+SCENARIO_WITH(a_clock_that_passes_32_bits_of_milliseconds_is_no_trouble, .config.start_ms = INT64_C(4294966296))
+{
+    use_the_clock(s);
+}
+
+SCENARIO_WITH(a_clock_an_hour_before_its_end_is_no_trouble, .config.start_ms = INT64_MAX / 1000000 - 3600000)
+{
+    use_the_clock(s);
+}
+
 /* ---- cancelling and closing ------------------------------------------------------------------------------------------ */
 
 static void fire_later(sim *s, void *arg)
@@ -399,6 +435,34 @@ SCENARIO(close_wakes_every_call_that_waits)
     client_failed(s, kafka_conn_read(c, buf, sizeof buf, &len), KAFKA_ECLOSED, "closed");
     sim_check_equal(s, kafka_conn_close(c), 0);
     kafka_conn_free(c);
+}
+
+SCENARIO(a_read_waits_for_an_open_batch_until_its_deadline_or_until_close)
+{
+    peer *p = peer_alone(s, BROKER);
+    kafka_batch *batch = NULL;
+    kafka_message m;
+    peer_cluster_fill(peer_cluster_of(p), "t", 0, "v", 3);
+    blocked b = {.conn = client_dial(s, BROKER)};
+    if (!b.conn || !sim_check_equal(s, kafka_conn_read_batch(b.conn, NULL, &batch), 0)) return;
+    int64_t deadline = kafka_deadline_in(1 + (int64_t)sim_below(s, 300));
+    kafka_conn_set_read_deadline(b.conn, deadline);
+    call_and_wait(s, &b);
+    sim_check_equal(s, b.code, KAFKA_ETIMEDOUT);
+    sim_check_equal(s, sim_now_ms(s), deadline);
+    kafka_conn_set_read_deadline(b.conn, 0);
+    b.over = false;
+    sim_spawn(s, "blocked", call_and_wait, &b);
+    sim_sleep_ms(s, 50);
+    int64_t before = sim_now_us(s);
+    kafka_conn_close(b.conn);
+    sim_wait_for(s, &b.over);
+    sim_check_equal(s, b.code, KAFKA_ECLOSED);
+    sim_check_equal(s, b.over_us, before);
+    sim_check_equal(s, kafka_batch_read_message(batch, &m), 0); /* what was fetched is there all the same */
+    kafka_conn_free(b.conn);
+    sim_check_equal(s, kafka_batch_read_message(batch, &m), 0);
+    sim_check_equal(s, kafka_batch_close(batch), 0);
 }
 
 SCENARIO(a_connection_is_freed_at_any_time_with_answers_still_under_way)
@@ -530,8 +594,12 @@ int main(void)
         MEMCHECK_TEST(a_silent_broker_costs_exactly_the_deadline),
         MEMCHECK_TEST(a_silent_broker_is_given_up_even_without_a_deadline),
         MEMCHECK_TEST(an_empty_partition_gives_an_empty_batch_after_the_time_asked_for),
+        MEMCHECK_TEST(a_clock_that_begins_near_zero_is_no_trouble),
+        MEMCHECK_TEST(a_clock_that_passes_32_bits_of_milliseconds_is_no_trouble),
+        MEMCHECK_TEST(a_clock_an_hour_before_its_end_is_no_trouble),
         MEMCHECK_TEST(a_token_from_another_fiber_ends_a_read_at_once_and_all_later_calls),
         MEMCHECK_TEST(close_wakes_every_call_that_waits),
+        MEMCHECK_TEST(a_read_waits_for_an_open_batch_until_its_deadline_or_until_close),
         MEMCHECK_TEST(a_connection_is_freed_at_any_time_with_answers_still_under_way),
         MEMCHECK_TEST(one_fiber_reads_what_another_writes_on_the_same_connection),
         MEMCHECK_TEST(several_readers_take_turns_and_get_each_message_once),

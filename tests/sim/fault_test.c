@@ -299,6 +299,26 @@ SCENARIO(a_throttled_client_sends_nothing_until_the_time_is_over)
     kafka_conn_free(c);
 }
 
+SCENARIO(what_could_not_be_sent_by_its_deadline_is_never_sent)
+{
+    peer *p = peer_alone(s, BROKER);
+    kafka_conn *c = client_dial(s, BROKER);
+    if (!c) return;
+    peer_set_throttle_ms(p, 500);
+    sim_check_equal(s, kafka_conn_write(c, "first", 5), 0);
+    peer_set_throttle_ms(p, 0);
+    kafka_conn_set_write_deadline(c, kafka_deadline_in(100));
+    sim_check_equal(s, kafka_conn_write(c, "late", 4), KAFKA_ETIMEDOUT);
+    sim_check_equal(s, kafka_last_written(), KAFKA_WRITTEN_NO);
+    sim_sleep_ms(s, 1000);
+    sim_check_equal(s, peer_cluster_end(peer_cluster_of(p), "t", 0), 1);
+    kafka_conn_set_write_deadline(c, 0);
+    sim_check_equal(s, kafka_conn_write(c, "second", 6), 0);
+    client_expect_message(s, c, 0, "first");
+    client_expect_message(s, c, 1, "second");
+    kafka_conn_free(c);
+}
+
 SCENARIO(a_broker_that_reads_slowly_slows_a_large_write_and_loses_nothing)
 {
     static char large[30000];
@@ -336,6 +356,7 @@ int main(void)
         MEMCHECK_TEST(a_broker_that_hangs_up_while_nothing_waits_is_noticed_by_the_next_call),
         MEMCHECK_TEST(a_fetch_that_is_too_slow_for_one_deadline_is_not_lost_for_the_next),
         MEMCHECK_TEST(a_throttled_client_sends_nothing_until_the_time_is_over),
+        MEMCHECK_TEST(what_could_not_be_sent_by_its_deadline_is_never_sent),
         MEMCHECK_TEST(a_broker_that_reads_slowly_slows_a_large_write_and_loses_nothing),
     };
     return RUNNER_MAIN(tests);

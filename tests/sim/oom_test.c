@@ -1,0 +1,130 @@
+/* Every allocation of a session fails once: dial, write, read, offsets, close. The simulated world is spared.
+ *
+ * A call that is hit says so, or manages without; nothing leaks, hangs or crashes, and what is done afterwards succeeds.
+ * One seed for each allocation, so that different schedules are met. */
+#include "base/mem.h"
+#include "sim/client.h"
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct {
+    sim *sim;
+    size_t countdown; /* the allocation that fails; 0 = none any more */
+    long blocks;
+    bool failed;
+} oom;
+
+static void *oom_alloc(size_t size)
+{
+    if (oom.countdown > 0 && sim_in_library(oom.sim) && --oom.countdown == 0) {
+        oom.failed = true;
+        sim_trace(oom.sim, "no memory for %zu bytes", size);
+        return NULL;
+    }
+    void *p = malloc(size ? size : 1);
+    if (!p) abort();
+    oom.blocks++;
+    return memset(p, 0xa5, size);
+}
+
+static void oom_free(void *p)
+{
+    oom.blocks--;
+    free(p);
+}
+
+static void *oom_realloc(void *p, size_t size)
+{
+    void *moved = oom_alloc(size);
+    if (!moved || !p) return moved;
+    size_t old = malloc_usable_size(p);
+    memcpy(moved, p, old < size ? old : size);
+    oom_free(p);
+    return moved;
+}
+
+static const kfk_mem_ops oom_ops = {.alloc = oom_alloc, .realloc = oom_realloc, .free = oom_free};
+
+/* The code of a call, which must be one of those that are expected: success, or the lack of memory. */
+static bool went_well(sim *s, int code, const char *call)
+{
+    if (code != 0 && code != KAFKA_ENOMEM) sim_fail(s, "%s: %d, %s", call, code, kafka_last_error());
+    if (code != 0) sim_check(s, oom.failed);
+    return code == 0;
+}
+
+static bool use_connection(sim *s, kafka_conn *c)
+{
+    int64_t first, last;
+    char buf[16];
+    size_t len;
+    kafka_message *m = NULL;
+    kafka_batch *b = NULL;
+    kafka_header header = {"h", KAFKA_LIT("v")};
+    kafka_message out = {.value = KAFKA_LIT("value"), .headers = &header, .header_count = 1};
+    if (!went_well(s, kafka_conn_write_messages(c, &out, 1, KAFKA_COMPRESSION_NONE, NULL), "write")) return false;
+    if (!went_well(s, kafka_conn_read_offsets(c, &first, &last), "offsets")) return false;
+    if (!went_well(s, kafka_conn_seek(c, 0, KAFKA_SEEK_START, NULL), "seek")) return false;
+    if (!went_well(s, kafka_conn_read(c, buf, sizeof buf, &len), "read")) return false;
+    if (!went_well(s, kafka_conn_seek(c, 0, KAFKA_SEEK_START, NULL), "seek")) return false;
+    if (!went_well(s, kafka_conn_read_message(c, 0, &m), "read message")) return false;
+    kafka_message_free(m);
+    if (!went_well(s, kafka_conn_seek(c, 0, KAFKA_SEEK_START, NULL), "seek")) return false;
+    if (!went_well(s, kafka_conn_read_batch(c, NULL, &b), "read batch")) return false;
+    kafka_message view;
+    bool ok = went_well(s, kafka_batch_read_message(b, &view), "read from batch");
+    return went_well(s, kafka_batch_close(b), "close batch") && ok;
+}
+
+static bool one_session(sim *s)
+{
+    kafka_dialer d = client_dialer(2000);
+    kafka_conn *c = NULL;
+    kafka_cancel *token = NULL;
+    bool ok = went_well(s, kafka_cancel_new(&token), "token");
+    kafka_ctx ctx = {.cancel = token};
+    if (ok) ok = went_well(s, kafka_dial_leader(&d, &ctx, "kafka", "t", 0, &c), "dial");
+    if (ok) kafka_conn_set_cancel(c, token);
+    if (ok) ok = use_connection(s, c);
+    kafka_conn_free(c);
+    kafka_cancel_free(token);
+    return ok;
+}
+
+static void session_without_memory(sim *s, void *arg)
+{
+    (void)arg;
+    oom.sim = s;
+    sim_name_add(s, "kafka", "10.0.0.1");
+    peer_alone(s, BROKER);
+    one_session(s);
+    oom.countdown = 0;
+    sim_check(s, one_session(s));
+}
+
+static void any_allocation_may_fail_and_everything_works_afterwards(void **state)
+{
+    (void)state;
+    kfk_mem_set_ops(&oom_ops);
+    for (size_t n = 1; n == 1 || oom.failed; n++) {
+        const scenario sc = {.name = __func__, .run = session_without_memory};
+        oom.blocks = 0;
+        oom.failed = false;
+        oom.countdown = n;
+        bool ok = runner_seed(&sc, n, NULL);
+        oom.countdown = 0;
+        if (!ok || oom.blocks != 0) {
+            kfk_mem_set_ops(NULL);
+            fail_msg("allocation %zu: %s, %ld blocks left", n, ok ? "ok" : "failed", oom.blocks);
+        }
+        if (!oom.failed) print_message("           %zu allocations\n", n - 1);
+    }
+    kfk_mem_set_ops(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(any_allocation_may_fail_and_everything_works_afterwards)};
+    return RUNNER_MAIN(tests);
+}
