@@ -375,7 +375,7 @@ static int delete_prepare(kfk_request *r, kfk_error *err)
 {
     kfk_delete_topics_request *message = r->message;
     (void)err;
-    if (r->version < 6) message->topics.count = 0;
+    message->topics.count = r->version < 6 ? 0 : message->topic_names.count;
     return 0;
 }
 

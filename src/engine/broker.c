@@ -13,7 +13,8 @@
  *
  * Requests stand in `queue` until their last byte is written, then in `in_flight` until answered, both in the order of
  * sending. A broker answers in that order, so the answer that comes belongs to the head of `in_flight`; anything else is a
- * protocol error. For the same reason a request that misses its deadline after it was sent ends the connection.
+ * protocol error. For the same reason the time of a request that was sent counts only while it is the oldest one, and one
+ * that misses it then ends the connection.
  *
  * Sending may happen on a caller's thread, which must not close streams: what it finds broken is left to the loop
  * (`doom`). The object is freed by the loop, too, so it outlives every callback that it is in the middle of. */
@@ -108,14 +109,31 @@ static void doom_run(kfk_task *t)
     else lost(b, &why);
 }
 
+/* The request that the broker is busy with: the oldest of which it has at least a part. */
+static kfk_request *oldest_sent(kfk_broker *b)
+{
+    kfk_list *n = kfk_list_first(&b->in_flight);
+    if (!n) n = kfk_list_first(&b->queue);
+    kfk_request *r = n ? KFK_CONTAINER(n, kfk_request, node) : NULL;
+    return r && r->touched ? r : NULL;
+}
+
+/* The oldest one was answered: the time of the next begins. */
+static void start_clock_of_next(kfk_broker *b)
+{
+    kfk_request *r = oldest_sent(b);
+    if (r) kfk_loop_timer_set(b->cfg.loop, &r->timer, kfk_time_add(kfk_loop_now_ms(b->cfg.loop), r->timeout_ms));
+}
+
 static void request_expired(kfk_timer *timer)
 {
     kfk_request *r = KFK_CONTAINER(timer, kfk_request, timer);
     kfk_broker *b = r->broker;
     kfk_error why;
     if (r->touched) {
-        kfk_error_set(&why, KAFKA_ETIMEDOUT, "%s: no answer to %s v%d within %lld ms; the connection is given up", b->name,
-                      r->api->name, r->version, (long long)r->timeout_ms);
+        if (r != oldest_sent(b)) return; /* its clock starts again when its turn comes */
+        kfk_error_set(&why, KAFKA_ETIMEDOUT, "no answer to %s v%d within %lld ms; the connection is given up", r->api->name,
+                      r->version, (long long)r->timeout_ms);
         lost(b, &why);
         return;
     }
@@ -143,6 +161,12 @@ static bool encode(kfk_broker *b, kfk_request *r)
     }
     b->next_correlation = b->next_correlation == INT32_MAX ? 1 : b->next_correlation + 1;
     return true;
+}
+
+/* A peer that resets the connection in the middle of the hello has hung up, as one that closes it has. */
+static void hung_up(const kfk_broker *b, kfk_error *why)
+{
+    if (b->state == NEGOTIATING && why->code == KAFKA_EIO) why->code = KAFKA_EUNEXPECTED_EOF;
 }
 
 /* Writes what is left of an encoded request. 0 = all of it is written; KAFKA_EAGAIN = later; else the connection broke. */
@@ -187,7 +211,8 @@ static void flush(kfk_broker *b)
         int err = write_request(b, r, &why);
         if (err == KAFKA_EAGAIN) return;
         if (err != 0) {
-            kfk_error_prefix(&why, "%s: sending %s: ", b->name, r->api->name);
+            kfk_error_prefix(&why, "sending %s: ", r->api->name);
+            hung_up(b, &why);
             doom(b, &why);
             return;
         }
@@ -250,7 +275,7 @@ static void note_throttle(kfk_broker *b, const kfk_request *r)
     }
 }
 
-static int decode(kfk_broker *b, kfk_request *r, kfk_block *frame, size_t len, kfk_error *why)
+static int decode(kfk_request *r, kfk_block *frame, size_t len, kfk_error *why)
 {
     int32_t id;
     if (r->api->key == KFK_API_API_VERSIONS && kfk_frame_is_version_refusal(frame->data, len)) r->version = 0;
@@ -258,9 +283,7 @@ static int decode(kfk_broker *b, kfk_request *r, kfk_block *frame, size_t len, k
     kfk_arena_fini(&r->arena);
     /* structs are larger than what they are made of, but not by more than this */
     kfk_arena_init(&r->arena, 64 * 1024 + len * 32);
-    int err = kfk_frame_decode_response(r->api, r->version, &r->arena, frame->data, len, &id, r->response, why);
-    if (err != 0) kfk_error_prefix(why, "%s: ", b->name);
-    return err;
+    return kfk_frame_decode_response(r->api, r->version, &r->arena, frame->data, len, &id, r->response, why);
 }
 
 /* A whole frame came; it is ours. Tells whether to go on receiving. */
@@ -274,18 +297,20 @@ static bool received(void *owner, kfk_block *frame, size_t len)
     kfk_request *r = n ? KFK_CONTAINER(n, kfk_request, node) : NULL;
     if (err != 0 || !r || id != r->correlation_id) {
         kfk_block_drop(frame);
-        kfk_error_set(&why, KAFKA_EPROTO, "%s: an answer with correlation id %d came, expected was %s%d; the connection is closed",
-                      b->name, (int)id, r ? "" : "none, not even ", r ? (int)r->correlation_id : 0);
+        if (r) kfk_error_set(&why, KAFKA_EPROTO, "an answer with correlation id %d came, that to %s has %d", (int)id, r->api->name, (int)r->correlation_id);
+        else kfk_error_set(&why, KAFKA_EPROTO, "an answer with correlation id %d came, nothing was asked", (int)id);
         lost(b, &why);
         return false;
     }
-    if ((err = decode(b, r, frame, len, &why)) != 0) {
+    if (decode(r, frame, len, &why) != 0) {
         lost(b, &why);
         return false;
     }
     note_throttle(b, r);
+    kfk_list_remove(&r->node);
+    start_clock_of_next(b);
     finish(r, NULL);
-    return b->stream != NULL;
+    return b->stream != NULL && b->state != DEAD;
 }
 
 /* How long may the answer be that comes next, and how much of it gets memory before it has arrived? */
@@ -311,10 +336,11 @@ static void receive_failed(kfk_broker *b, int err, kfk_error *why)
         kfk_error_set(why, KAFKA_EUNEXPECTED_EOF,
                       "the peer closed the connection during ApiVersions: is this a TLS port, or not a Kafka broker (0.10 or later)?");
     } else if (err == KAFKA_EOF) {
-        kfk_error_set(why, KAFKA_EUNEXPECTED_EOF, "%s: the broker closed the connection%s%s", b->name,
-                      api ? " while it owed an answer to " : "", api ? api : "");
+        kfk_error_set(why, KAFKA_EUNEXPECTED_EOF, "the broker closed the connection%s%s", api ? " while it owed an answer to " : "",
+                      api ? api : "");
     } else {
-        kfk_error_prefix(why, "%s: %s%s%s", b->name, api ? "waiting for the answer to " : "", api ? api : "", api ? ": " : "");
+        if (api) kfk_error_prefix(why, "waiting for the answer to %s: ", api);
+        hung_up(b, why);
     }
     lost(b, why);
 }
@@ -322,6 +348,7 @@ static void receive_failed(kfk_broker *b, int err, kfk_error *why)
 static void stream_ready(void *owner, unsigned events)
 {
     kfk_broker *b = owner;
+    if (b->state == DEAD) return; /* closed; the stream goes at the end of this turn */
     if (events & KFK_STREAM_READABLE) {
         kfk_error why = {0};
         int err = kfk_receiver_run(&b->receiver, b->stream, &why);
@@ -365,7 +392,7 @@ static void disconnect(kfk_broker *b)
 static void lost(kfk_broker *b, const kfk_error *cause)
 {
     kfk_error why = *cause;
-    if (b->state == CONNECTING || b->state == NEGOTIATING) kfk_error_prefix(&why, "dial %s: ", b->name);
+    kfk_error_prefix(&why, "%s%s: ", b->state == CONNECTING || b->state == NEGOTIATING ? "dial " : "", b->name);
     bool was_ready = b->state == READY;
     disconnect(b);
     b->failure = why;
@@ -373,11 +400,14 @@ static void lost(kfk_broker *b, const kfk_error *cause)
     b->state = DEAD;
     kfk_log_write(&b->log, KAFKA_LOG_WARN, "%s", why.text);
 
-    /* Partly written counts as sent. */
+    /* Partly written counts as sent; what was only encoded is encoded anew for the next connection's versions. */
     kfk_list *first = kfk_list_first(&b->queue);
-    if (first && KFK_CONTAINER(first, kfk_request, node)->touched) {
+    kfk_request *r = first ? KFK_CONTAINER(first, kfk_request, node) : NULL;
+    if (r && r->touched) {
         kfk_list_remove(first);
         kfk_list_push_back(&b->in_flight, first);
+    } else if (r) {
+        kfk_gather_clear(&r->out);
     }
     /* WAITING before anybody is told: who sends the next request now must not connect at once. */
     bool again = b->cfg.reconnect;
@@ -410,25 +440,37 @@ static int learn_versions(kfk_broker *b, kfk_error *why)
     return 0;
 }
 
+/* The version to ask in after `asked` was refused: what the broker names if that is lower, else 0. Brokers before 2.4 name
+ * nothing (KIP-511). */
+static int16_t version_below(const kfk_broker *b, int16_t asked)
+{
+    const kfk_api_versions_response *answer = &b->hello_answer;
+    for (int32_t i = 0; i < answer->api_keys.count; i++) {
+        const kfk_api_versions_response_api *api = &answer->api_keys.items[i];
+        if (api->api_key == KFK_API_API_VERSIONS) return api->max_version >= 0 && api->max_version < asked ? api->max_version : 0;
+    }
+    return 0;
+}
+
 static void send_hello(kfk_broker *b, int16_t version);
 
 static void hello_done(kfk_request *r, const kfk_error *err)
 {
     kfk_broker *b = KFK_CONTAINER(r, kfk_broker, hello);
-    if (err) return; /* only lost() ends it so, and knows what to do */
+    if (err) {
+        if (b->state == NEGOTIATING) doom(b, err); /* it could not be encoded */
+        return;
+    }
     kfk_error why = {0};
     int16_t code = b->hello_answer.error_code, asked = r->max_version;
-    int failed = code == 0 || code == KAFKA_ERR_UNSUPPORTED_VERSION ? learn_versions(b, &why) : 0;
-    if (failed == 0 && code == KAFKA_ERR_UNSUPPORTED_VERSION) {
-        int16_t highest = b->versions[KFK_API_API_VERSIONS].max;
-        if (highest >= 0 && highest < asked) {
-            send_hello(b, highest);
-            return;
-        }
-        failed = kfk_error_set(&why, KAFKA_EVERSION, "the broker refuses ApiVersions v%d and offers nothing lower", asked);
-    } else if (failed == 0 && code != 0) {
-        failed = kfk_error_set(&why, code, "ApiVersions was refused: %s", kafka_strerror(code));
+    if (code == KAFKA_ERR_UNSUPPORTED_VERSION && asked > 0) {
+        send_hello(b, version_below(b, asked));
+        return;
     }
+    int failed = 0;
+    if (code == KAFKA_ERR_UNSUPPORTED_VERSION) failed = kfk_error_set(&why, KAFKA_EVERSION, "the broker refuses ApiVersions v0");
+    else if (code != 0) failed = kfk_error_set(&why, code, "ApiVersions was refused: %s", kafka_strerror(code));
+    else failed = learn_versions(b, &why);
     if (failed != 0) {
         lost(b, &why);
         return;
@@ -466,6 +508,10 @@ static void tcp_done(void *owner, kfk_stream *stream, const kfk_error *err)
 {
     kfk_broker *b = owner;
     b->tcp = NULL;
+    if (b->state != CONNECTING) { /* closed meanwhile */
+        if (stream) stream->ops->close(stream);
+        return;
+    }
     if (!stream) {
         lost(b, err);
         return;
@@ -475,6 +521,8 @@ static void tcp_done(void *owner, kfk_stream *stream, const kfk_error *err)
     stream->ready = stream_ready;
     b->state = NEGOTIATING;
     send_hello(b, kfk_api_find(KFK_API_API_VERSIONS)->max_version);
+    /* the edge that told of the connection may have told of bytes or of a hang-up too, and does not come again */
+    stream_ready(b, KFK_STREAM_READABLE);
 }
 
 static void start_connecting(kfk_broker *b)

@@ -14,11 +14,11 @@ struct kfk_request {
     const kfk_api *api;
     int16_t min_version, max_version; /* what the owner can use; the connection narrows it to what the broker has */
     void *message;                    /* struct of api->request; must live until `done` */
-    /* Optional: the version is chosen, `message` may be adapted to it before it is encoded. 0, or an error that becomes
-     * the outcome. */
+    /* Optional: the version is chosen, `message` may be adapted to it before it is encoded; once for each connection that
+     * it is encoded for. 0, or an error that becomes the outcome. */
     int (*prepare)(kfk_request *, kfk_error *);
     void *response;      /* struct of api->response: the answer is decoded into it */
-    int64_t timeout_ms;  /* for the answer, counted from sending; the queue before it is included */
+    int64_t timeout_ms;  /* from queueing to being sent; for the answer anew from when the one before it came */
     size_t answer_bytes; /* what the answer may hold beside 64 KiB: a Fetch's max_bytes */
     bool no_answer;      /* the broker sends none (acks = 0): done when it was written */
     /* err NULL: `response` is filled and points into `frame` and `arena`. Otherwise the sentence says what happened. */
