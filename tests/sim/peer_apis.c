@@ -43,6 +43,8 @@ static void api_versions(asked *q, const kfk_api_versions_request *r, kfk_api_ve
 {
     (void)r;
     a->error_code = q->code;
+    /* what is refused is refused with the versions that are known, but not by brokers before 2.4 (KIP-511) */
+    if (q->code != 0 && q->peer->versions[KFK_API_API_VERSIONS].max < 3) return;
     a->api_keys.items = array(q, KFK_API_COUNT, sizeof *a->api_keys.items);
     for (size_t i = 0; kfk_api_row(i); i++) {
         int16_t key = kfk_api_row(i)->key;

@@ -60,6 +60,12 @@ struct sim {
 /* memory of the simulation's own, not the library's: never NULL */
 void *sim_alloc(size_t size);
 
+/* loop_sim.c */
+void sim_loop_init(sim *s);
+void sim_loop_look_at_tokens(sim *s);
+bool sim_loop_must_turn(const sim *s);
+void sim_loop_turn(sim *s);
+void sim_loop_drain(sim *s); /* s->drain_owed: the one who is said to hold the baton looks into the mailbox */
 /* network.c */
 void sim_network_new(sim *s);
 void sim_network_free(sim *s);
