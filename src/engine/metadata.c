@@ -3,6 +3,8 @@
 #include "net/address.h"
 #include <string.h>
 
+enum { LONGEST_TOPIC = 249 };
+
 int kfk_metadata_prepare(kfk_request *r, kfk_metadata_request *message, kfk_metadata_response *answer, kfk_arena *memory,
                          const char *const *topics, size_t count, bool all)
 {
@@ -21,6 +23,17 @@ int kfk_metadata_prepare(kfk_request *r, kfk_metadata_request *message, kfk_meta
         message->topics.items[i].name = (kafka_bytes){name, len};
     }
     return 0;
+}
+
+bool kfk_metadata_topic_is_sane(kafka_bytes name)
+{
+    const char *p = name.data;
+    if (!p || name.len == 0 || name.len > LONGEST_TOPIC || (name.len <= 2 && memcmp(p, "..", name.len) == 0)) return false;
+    for (size_t i = 0; i < name.len; i++) {
+        bool letter = (p[i] >= 'a' && p[i] <= 'z') || (p[i] >= 'A' && p[i] <= 'Z') || (p[i] >= '0' && p[i] <= '9');
+        if (!letter && p[i] != '.' && p[i] != '_' && p[i] != '-') return false;
+    }
+    return true;
 }
 
 bool kfk_metadata_broker_is_sane(const kfk_metadata_response_broker *b)

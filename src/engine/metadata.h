@@ -13,6 +13,8 @@
 int kfk_metadata_prepare(kfk_request *r, kfk_metadata_request *message, kfk_metadata_response *answer, kfk_arena *memory,
                          const char *const *topics, size_t count, bool all);
 
+/* Can a topic be called so? Nothing else may stand in metadata. */
+bool kfk_metadata_topic_is_sane(kafka_bytes name);
 /* May a broker be called so? */
 bool kfk_metadata_broker_is_sane(const kfk_metadata_response_broker *b);
 /* The broker with the id, or NULL when the answer does not name it, or names nonsense. */

@@ -1,0 +1,177 @@
+#include "support/memcheck.h"
+
+#include "engine/metadata.h"
+#include <string.h>
+
+#define TEXT(s) ((kafka_bytes){"" s, sizeof(s) - 1})
+
+/* ---- what is asked ------------------------------------------------------------------------------------------------------ */
+
+static void asks_for(const char *const *topics, size_t count, bool all, int32_t expected)
+{
+    kfk_request r;
+    kfk_metadata_request message;
+    kfk_metadata_response answer;
+    kfk_arena memory;
+    kfk_arena_init(&memory, SIZE_MAX);
+    kfk_request_init(&r, KFK_API_METADATA);
+    assert_int_equal(kfk_metadata_prepare(&r, &message, &answer, &memory, topics, count, all), 0);
+    assert_int_equal(message.topics.count, expected);
+    for (size_t i = 0; i < count; i++) assert_memory_equal(message.topics.items[i].name.data, topics[i], strlen(topics[i]) + 1);
+    assert_int_equal(r.min_version, 1);
+    assert_true(r.message == &message && r.response == &answer);
+    kfk_request_fini(&r);
+    kfk_arena_fini(&memory);
+}
+
+static void it_asks_for_some_topics_for_all_or_for_none(void **state)
+{
+    (void)state;
+    static const char *const topics[] = {"a", "bb"};
+    asks_for(topics, 2, false, 2);
+    asks_for(NULL, 0, true, -1);
+    asks_for(NULL, 0, false, 0);
+}
+
+static void a_question_that_finds_no_memory_is_told(void **state)
+{
+    (void)state;
+    static const char *const topics[] = {"a", "bb"};
+    MEMCHECK_EACH_FAILURE(n)
+    {
+        kfk_request r;
+        kfk_metadata_request message;
+        kfk_metadata_response answer;
+        kfk_arena memory;
+        kfk_arena_init(&memory, SIZE_MAX);
+        kfk_request_init(&r, KFK_API_METADATA);
+        int err = kfk_metadata_prepare(&r, &message, &answer, &memory, topics, 2, false);
+        assert_int_equal(err, memcheck_failed() ? KAFKA_ENOMEM : 0);
+        kfk_request_fini(&r);
+        kfk_arena_fini(&memory);
+    }
+}
+
+/* ---- hostile answers (H12, H13, H15) ------------------------------------------------------------------------------------- */
+
+static bool sane(int32_t id, kafka_bytes host, int32_t port)
+{
+    kfk_metadata_response_broker b = {.node_id = id, .host = host, .port = port};
+    return kfk_metadata_broker_is_sane(&b);
+}
+
+static void brokers_that_cannot_be_are_not_believed(void **state)
+{
+    (void)state;
+    char longest[256], longer[257];
+    memset(longest, 'a', sizeof longest);
+    memset(longer, 'a', sizeof longer);
+    assert_true(sane(0, TEXT("kafka-1.example.com"), 9092));
+    assert_true(sane(1, TEXT("10.0.0.1"), 1));
+    assert_true(sane(1, TEXT("2001:db8::1"), 65535));
+    assert_true(sane(1, TEXT("my_host"), 9092));
+    assert_true(sane(1, (kafka_bytes){longest, 255}, 9092));
+    assert_false(sane(1, (kafka_bytes){longer, 256}, 9092));
+    assert_false(sane(-7, TEXT("host"), 9092));
+    assert_false(sane(1, TEXT("host"), 0));
+    assert_false(sane(1, TEXT("host"), -1));
+    assert_false(sane(1, TEXT("host"), 70000));
+    assert_false(sane(1, TEXT(""), 9092));
+    assert_false(sane(1, (kafka_bytes){NULL, 0}, 9092));
+    assert_false(sane(1, TEXT("ho\0st"), 9092));
+    assert_false(sane(1, TEXT("host\n"), 9092));
+    assert_false(sane(1, TEXT("host name"), 9092));
+    assert_false(sane(1, TEXT("h\xc3\xb6st"), 9092));
+    assert_false(sane(1, TEXT("-host"), 9092));
+    assert_false(sane(1, TEXT("$(reboot)"), 9092));
+    assert_false(sane(1, TEXT("2001:db8::1::2"), 9092));
+}
+
+static void topic_names_that_cannot_be_are_not_believed(void **state)
+{
+    (void)state;
+    char name[300];
+    memset(name, 'a', sizeof name);
+    assert_true(kfk_metadata_topic_is_sane(TEXT("orders.v1_new-2")));
+    assert_true(kfk_metadata_topic_is_sane(TEXT("...")));
+    assert_true(kfk_metadata_topic_is_sane((kafka_bytes){name, 249}));
+    assert_false(kfk_metadata_topic_is_sane((kafka_bytes){name, 250}));
+    assert_false(kfk_metadata_topic_is_sane((kafka_bytes){NULL, 0}));
+    assert_false(kfk_metadata_topic_is_sane(TEXT("")));
+    assert_false(kfk_metadata_topic_is_sane(TEXT(".")));
+    assert_false(kfk_metadata_topic_is_sane(TEXT("..")));
+    assert_false(kfk_metadata_topic_is_sane(TEXT("a/b")));
+    assert_false(kfk_metadata_topic_is_sane(TEXT("a\0b")));
+    assert_false(kfk_metadata_topic_is_sane(TEXT("a\x1b[2J")));
+}
+
+static kfk_metadata_response_broker brokers[] = {
+    {.node_id = 3, .host = {"bad host", 8}, .port = 9092},
+    {.node_id = 3, .host = {"first", 5}, .port = 9092},
+    {.node_id = 3, .host = {"second", 6}, .port = 9092},
+    {.node_id = 5, .host = {"five", 4}, .port = 0},
+};
+static kfk_metadata_response_partition partitions[] = {
+    {.partition_index = -1, .leader_id = 3},
+    {.partition_index = INT32_MAX, .leader_id = 3},
+    {.partition_index = 1, .leader_id = -1},
+    {.partition_index = 1, .leader_id = 3},
+    {.partition_index = 2, .leader_id = 77},
+    {.partition_index = 3, .leader_id = 5},
+    {.partition_index = 0, .leader_id = 3, .error_code = KAFKA_ERR_REPLICA_NOT_AVAILABLE},
+    {.partition_index = 4, .leader_id = -1, .error_code = KAFKA_ERR_LEADER_NOT_AVAILABLE},
+};
+static kfk_metadata_response_topic topics[] = {
+    {.name = {NULL, 0}, .error_code = KAFKA_ERR_UNKNOWN_TOPIC_ID},
+    {.name = {"t", 1}, .partitions = {partitions, 8}},
+    {.name = {"t", 1}, .error_code = KAFKA_ERR_INVALID_TOPIC_EXCEPTION},
+    {.name = {"denied", 6}, .error_code = KAFKA_ERR_TOPIC_AUTHORIZATION_FAILED},
+};
+static const kfk_metadata_response answer = {.brokers = {brokers, 4}, .topics = {topics, 4}};
+
+static void of_two_brokers_with_one_id_the_first_sane_one_counts(void **state)
+{
+    (void)state;
+    const kfk_metadata_response_broker *b = kfk_metadata_broker(&answer, 3);
+    assert_non_null(b);
+    assert_memory_equal(b->host.data, "first", 5);
+    assert_null(kfk_metadata_broker(&answer, 5));
+    assert_null(kfk_metadata_broker(&answer, -1));
+    assert_null(kfk_metadata_broker(&(kfk_metadata_response){.brokers.count = -1}, 3));
+}
+
+static void expect_leader(const char *topic, int32_t partition, int code, const char *part)
+{
+    const kfk_metadata_response_broker *leader = NULL;
+    kfk_error err = {0};
+    assert_int_equal(kfk_metadata_leader(&answer, topic, partition, &leader, &err), code);
+    assert_true((leader != NULL) == (code == 0));
+    if (code != 0 && !strstr(err.text, part)) fail_msg("\"%s\" is not in: %s", part, err.text);
+}
+
+static void a_leader_is_found_by_id_or_the_reason_is_told(void **state)
+{
+    (void)state;
+    expect_leader("t", 0, 0, NULL);
+    expect_leader("t", INT32_MAX, 0, NULL);
+    expect_leader("t", 1, KAFKA_ERR_LEADER_NOT_AVAILABLE, "partition 1"); /* of two entries the first counts */
+    expect_leader("t", 2, KAFKA_ERR_LEADER_NOT_AVAILABLE, "broker 77");
+    expect_leader("t", 3, KAFKA_ERR_LEADER_NOT_AVAILABLE, "broker 5");
+    expect_leader("t", 4, KAFKA_ERR_LEADER_NOT_AVAILABLE, "partition 4");
+    expect_leader("t", 9, KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, "partition 9");
+    expect_leader("u", 0, KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, "topic u");
+    expect_leader("denied", 0, KAFKA_ERR_TOPIC_AUTHORIZATION_FAILED, "topic denied");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        MEMCHECK_TEST(it_asks_for_some_topics_for_all_or_for_none),
+        MEMCHECK_TEST(a_question_that_finds_no_memory_is_told),
+        MEMCHECK_TEST(brokers_that_cannot_be_are_not_believed),
+        MEMCHECK_TEST(topic_names_that_cannot_be_are_not_believed),
+        MEMCHECK_TEST(of_two_brokers_with_one_id_the_first_sane_one_counts),
+        MEMCHECK_TEST(a_leader_is_found_by_id_or_the_reason_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
