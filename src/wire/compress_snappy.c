@@ -88,7 +88,6 @@ static int snappy_decompress(const kfk_codec *self, const void *src, size_t len,
             continue;
         }
         p += 4;
-        if (block > INT32_MAX) return kfk_compress_corrupt(self, err, "a block of impossible length");
         if (block > (size_t)(end - p)) return kfk_compress_truncated(self, err);
         if ((rc = read_block(self, p, block, dst, err)) != 0) return rc;
         p += block;

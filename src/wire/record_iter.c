@@ -123,7 +123,7 @@ ALWAYS_INLINE bool parse_usual(const uint8_t *p, const uint8_t *end, raw *r)
     r->offset_delta = kfk_prim_unzigzag32(offset);
     r->header_count = *p >> 1;
     r->headers = p + 1;
-    return *p < 0x80 && (*p & 1) == 0 && r->header_count <= r->end - r->headers;
+    return *p < 0x80 && (*p & 1) == 0 && *p <= r->end - r->headers; /* two bytes each at least */
 }
 
 /* Takes the record at `p` apart: NULL, or what is wrong with it. Only the rare case has its result in memory. */

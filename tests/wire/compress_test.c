@@ -241,7 +241,9 @@ static void a_higher_level_makes_it_smaller(void **state)
                 none = compressed(code, 0, src, LEN);
         assert_true(high.len < low.len);
         kfk_compress_trim();
-        kfk_buf fresh = compressed(code, 1, src, LEN), fresh_none = compressed(code, 0, src, LEN);
+        kfk_buf fresh = compressed(code, 1, src, LEN);
+        kfk_compress_trim();
+        kfk_buf fresh_none = compressed(code, 0, src, LEN);
         assert_int_equal(low.len, fresh.len);
         assert_memory_equal(low.data, fresh.data, low.len);
         assert_int_equal(none.len, fresh_none.len);
@@ -585,6 +587,25 @@ static void output_may_fill_the_limit_and_not_exceed_it(void **state)
     }
 }
 
+static void an_empty_stream_at_the_limit_is_no_excess(void **state)
+{
+    (void)state;
+    static uint8_t src[70000];
+    kfk_rand r = seeded();
+
+    fill(&r, src, sizeof src, 1);
+    EACH_CODEC(code)
+    {
+        kfk_buf b = compressed(code, 0, src, sizeof src);
+        deflates(code, 0, "", 0, &b);
+        deflates(code, 0, "", 0, &b);
+        inflates_with(code, b.data, b.len, sizeof src, 0);
+        deflates(code, 0, "x", 1, &b);
+        inflates_with(code, b.data, b.len, sizeof src, KAFKA_ETOOBIG);
+        kfk_buf_fini(&b);
+    }
+}
+
 static void compressed_output_has_a_limit_too(void **state)
 {
     (void)state;
@@ -911,6 +932,7 @@ int main(void)
         COMPRESS_TEST(a_raw_snappy_size_allocates_nothing),
         COMPRESS_TEST(a_content_size_that_lies_is_found_by_lz4),
         COMPRESS_TEST(output_may_fill_the_limit_and_not_exceed_it),
+        COMPRESS_TEST(an_empty_stream_at_the_limit_is_no_excess),
         COMPRESS_TEST(compressed_output_has_a_limit_too),
         cmocka_unit_test(a_gibibyte_in_a_bomb_costs_no_more_than_the_limit),
         COMPRESS_TEST(an_unknown_codec_is_named),
