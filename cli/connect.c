@@ -74,9 +74,19 @@ int kc_connect_partitions(const kc_common *c, const char *topic, kafka_partition
     kafka_ctx ctx = ctx_of(c);
     for (int retry = 0;; retry++) {
         int err = kafka_lookup_partitions(&dialer, &ctx, c->brokers, topic, out);
+        if (err == 0 && (*out)->count == 0) { /* no broker should say that */
+            kafka_partitions_free(*out);
+            *out = NULL;
+            err = KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
+        }
         bool again = err == KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION && retry < 2;
         if (!again || !kc_stop_pause(kc_connect_backoff_ms(retry))) return err;
     }
+}
+
+bool kc_connect_has_leader(const kafka_partition *p)
+{
+    return p->leader.host != NULL && p->leader.host[0] != '\0';
 }
 
 bool kc_connect_may_retry(int err, bool reached)

@@ -12,8 +12,11 @@ int kc_connect_controller(const kc_common *c, kafka_conn **out);
 int kc_connect_leader(const kc_common *c, const char *topic, int32_t partition, kafka_conn **out);
 
 /* The partitions of a topic. A topic that was created a moment ago may not be known to every broker: asks again for a
- * short while before it believes that there is none. */
+ * short while before it believes that there is none. There is at least one partition when it returns 0. */
 int kc_connect_partitions(const kc_common *c, const char *topic, kafka_partitions **out);
+
+/* True when the cluster named a leader of the partition and its address. */
+bool kc_connect_has_leader(const kafka_partition *p);
 
 /* Sets the deadline of the next calls: the timeout of the command line, from now. */
 void kc_connect_rearm(const kc_common *c, kafka_conn *conn);

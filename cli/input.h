@@ -1,4 +1,4 @@
-/* input: messages out of standard input or files, cut at a delimiter. Binary safe: only the delimiter means anything. */
+/* input: messages out of standard input or files, cut at a delimiter. Binary safe: nothing else means anything. */
 #ifndef KC_INPUT_H
 #define KC_INPUT_H
 #include "options.h"

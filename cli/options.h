@@ -81,7 +81,7 @@ kc_take kc_take_string;      /* kc_strings: adds one, as it is */
 
 /* A number that is all of `text`, from least to most. */
 bool kc_read_int(const char *text, int64_t least, int64_t most, int64_t *out);
-/* Reads one escape behind a backslash: n r t 0 \ and xHH. *p points behind the backslash and moves on. False: no such. */
+/* Reads one escape behind a backslash: n r t 0 \ xHH. *p points behind the backslash and moves on. False: no such. */
 bool kc_unescape(const char **p, char *out);
 
 #endif

@@ -162,10 +162,10 @@ static void fail(kc_reader *r, int err)
         if (err == KAFKA_ERR_OFFSET_OUT_OF_RANGE && r->conn != NULL)
             explain_range(r);
         else if (!r->placed)
-            kc_connect_explain(s->common, (kc_failure){.err = err, .topic = s->topic, .reached = r->placed},
+            kc_connect_explain(s->common, (kc_failure){.err = err, .topic = s->topic, .reached = true},
                                "read partition %d of topic %s", (int)r->partition, s->topic);
         else
-            kc_connect_explain(s->common, (kc_failure){.err = err, .topic = s->topic, .reached = r->placed},
+            kc_connect_explain(s->common, (kc_failure){.err = err, .topic = s->topic, .reached = true},
                                "read partition %d of topic %s at offset %lld", (int)r->partition, s->topic,
                                (long long)r->next);
     }

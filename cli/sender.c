@@ -24,7 +24,7 @@ enum { MOST_WAITING = 64 << 20 }; /* bytes pending in all partitions together */
 
 typedef struct target {
     int32_t id;
-    bool led; /* had a leader when it was looked up */
+    bool led; /* had a leader that can be reached when it was looked up */
     kafka_conn *conn;
     kc_pending pending;
 } target;
@@ -39,6 +39,16 @@ struct kc_sender {
 
 /* ---- targets ----------------------------------------------------------------------------------------------------- */
 
+/* The next partition for messages without a key: one with a leader, if there is any. */
+static void turn_sticky(kc_sender *s)
+{
+    if (s->cfg->partition >= 0) return;
+    for (size_t i = 0; i < s->count; i++) {
+        s->sticky = (s->sticky + 1) % s->count;
+        if (s->targets[s->sticky].led) return;
+    }
+}
+
 static int pick_targets(kc_sender *s, const kafka_partitions *found)
 {
     int32_t wanted = s->cfg->partition;
@@ -47,14 +57,17 @@ static int pick_targets(kc_sender *s, const kafka_partitions *found)
     s->sticky = found->count;
     for (size_t i = 0; i < found->count; i++) {
         s->targets[i].id = found->items[i].id;
-        s->targets[i].led = found->items[i].error == 0;
+        s->targets[i].led = kc_connect_has_leader(&found->items[i]);
         if (found->items[i].id == wanted) s->sticky = i;
     }
     if (wanted >= 0 && s->sticky == found->count) {
         kc_say_error("topic %s has no partition %d: it has %zu, from 0", s->cfg->topic, (int)wanted, found->count);
         return KC_FAILED;
     }
-    if (wanted < 0) s->sticky = (size_t)(kafka_now_ms() ^ getpid()) % found->count; /* many short runs should spread */
+    if (wanted < 0) {
+        s->sticky = (size_t)(kafka_now_ms() ^ getpid()) % found->count; /* many short runs should spread */
+        turn_sticky(s);
+    }
     return KC_OK;
 }
 
@@ -92,16 +105,6 @@ static void drop_connection(target *t)
     t->conn = NULL;
 }
 
-/* The next partition for messages without a key: one with a leader, if there is any. */
-static void turn_sticky(kc_sender *s)
-{
-    if (s->cfg->partition >= 0) return;
-    for (size_t i = 0; i < s->count; i++) {
-        s->sticky = (s->sticky + 1) % s->count;
-        if (s->targets[s->sticky].led) return;
-    }
-}
-
 static target *route(kc_sender *s, const kafka_message *m)
 {
     bool keyed = m->key.data != NULL && s->cfg->partition < 0;
@@ -136,9 +139,8 @@ static bool send_again(const kc_sender *s, int err, kafka_written written)
 static int explain(const kc_sender *s, const target *t, const kafka_message *messages, size_t count, int err)
 {
     char first[32], last[32];
-    int code =
-        kc_connect_explain(s->cfg->common, (kc_failure){.err = err, .topic = s->cfg->topic, .reached = s->batches > 0},
-                           "write to partition %d of topic %s", (int)t->id, s->cfg->topic);
+    int code = kc_connect_explain(s->cfg->common, (kc_failure){.err = err, .topic = s->cfg->topic, .reached = true},
+                                  "write to partition %d of topic %s", (int)t->id, s->cfg->topic);
     if (kc_stop_signal() != 0 || kafka_err_is_temporary(err)) return code; /* no matter of the messages */
     kc_count_text((uintptr_t)messages[0].userdata, first);
     kc_count_text((uintptr_t)messages[count - 1].userdata, last);

@@ -1,4 +1,4 @@
-/* table.c: keeps all cells until the widths are known. The last column is not padded: no blanks at the ends of lines. */
+/* table.c: keeps the cells until the widths are known. The last column is not padded: no blanks at ends of lines. */
 #include "table.h"
 #include <stdarg.h>
 #include <stdio.h>

@@ -49,9 +49,9 @@ static void free_entries(kafka_config_entry *entries, size_t count)
 static bool settled(const kafka_partitions *p)
 {
     for (size_t i = 0; i < p->count; i++) {
-        if (p->items[i].error != 0) return false;
+        if (!kc_connect_has_leader(&p->items[i])) return false;
     }
-    return p->count > 0;
+    return true;
 }
 
 /* Waits until the topic can be used, and says what was made. */
@@ -74,7 +74,7 @@ static void welcome(const creation *c, const char *topic)
     kc_say("topic %s was created, but not all its partitions have a leader yet", topic);
 }
 
-/* Is there such a topic? The library takes "exists already" for a success, and its user wants to know the difference. */
+/* Is there such a topic? The library takes "exists already" for a success, and a person wants to know the difference. */
 static bool is_there(const kc_common *common, kafka_conn *conn, const char *topic)
 {
     kafka_partitions *found = NULL;

@@ -148,7 +148,7 @@ static json_t *describe_partition(const kafka_partition *p)
 {
     json_t *object = json_object();
     char address[300];
-    bool led = p->leader.host != NULL && p->leader.host[0] != '\0';
+    bool led = kc_connect_has_leader(p);
     snprintf(address, sizeof address, "%s:%d", led ? p->leader.host : "", (int)p->leader.port);
     kc_json_set(object, "partition", json_integer(p->id));
     kc_json_set(object, "leader", led ? json_integer(p->leader.id) : json_null());
@@ -187,7 +187,7 @@ static void add_ids(kc_table *t, const kafka_broker *brokers, size_t count)
 static void add_partition(kc_table *t, const kafka_partition *p)
 {
     kc_table_add(t, "%d", (int)p->id);
-    bool led = p->leader.host != NULL && p->leader.host[0] != '\0';
+    bool led = kc_connect_has_leader(p);
     if (led)
         kc_table_add(t, "%d (%s:%d)", (int)p->leader.id, p->leader.host, (int)p->leader.port);
     else
