@@ -116,53 +116,17 @@ int kafka_conn_set_required_acks(kafka_conn *c, kafka_acks acks)
 
 /* ---- the two ends -------------------------------------------------------------------------------------------------- */
 
-typedef struct address_op {
-    kfk_op op;
-    kfk_conn *core;
-    bool remote;
-    struct sockaddr_storage addr;
-    socklen_t len;
-} address_op;
-
-static void address_run(kfk_task *t)
-{
-    address_op *a = KFK_CONTAINER(t, address_op, op.task);
-    kfk_stream *s = kfk_broker_stream(a->core->broker);
-    a->len = sizeof a->addr;
-    int err = KAFKA_ECLOSED;
-    if (s && a->core->ended.code == 0) err = (a->remote ? s->ops->peer_addr : s->ops->local_addr)(s, (struct sockaddr *)&a->addr, &a->len);
-    if (err != 0) kfk_error_set(&a->op.error, err, "the connection to %s is closed", kfk_broker_name(a->core->broker));
-    kfk_op_finish_loop(a->core->loop, &a->op);
-}
-
-static void address_destroy(kfk_op *op)
-{
-    address_op *a = KFK_CONTAINER(op, address_op, op);
-    kfk_conn_drop(a->core);
-    kfk_mem_free(a);
-}
-
 static int get_address(kafka_conn *c, bool remote, const char *call, struct sockaddr *addr, socklen_t *len)
 {
-    int err = kfk_api_conn_check(c, call, false);
-    if (err != 0) return err;
-    if (!addr || !len) return kfk_failf(NULL, KAFKA_EINVAL, "%s: a pointer is NULL", call);
-    address_op *a = kfk_mem_zalloc(sizeof *a);
-    if (!a) return kfk_failf(NULL, KAFKA_ENOMEM, "%s: no memory", call);
-    kfk_op_init(&a->op, address_run, address_destroy);
-    kfk_ref_hold(&c->core->ref);
-    a->core = c->core;
-    a->remote = remote;
-    kfk_loop_submit(c->core->loop, &a->op.task);
-    kfk_op_wait(c->core->loop, &a->op, KFK_TIME_NEVER);
-    err = a->op.error.code;
-    if (err != 0) kfk_fail(NULL, &a->op.error);
-    else {
-        memcpy(addr, &a->addr, *len < a->len ? *len : a->len);
-        *len = a->len;
-    }
-    kfk_op_drop(&a->op);
-    return err;
+    if (!c || !addr || !len) return kfk_failf(NULL, KAFKA_EINVAL, "%s: a pointer is NULL", call);
+    if (kfk_conn_has_ended(c->core)) return kfk_failf(NULL, KAFKA_ECLOSED, "%s: the connection was closed", call);
+    const kfk_broker_ends *ends = kfk_broker_ends_of(c->core->broker);
+    const struct sockaddr_storage *from = remote ? &ends->peer : &ends->local;
+    socklen_t size = remote ? ends->peer_len : ends->local_len;
+    if (size == 0) return kfk_failf(NULL, KAFKA_EIO, "%s: the system did not tell the address", call);
+    memcpy(addr, from, *len < size ? *len : size);
+    *len = size;
+    return 0;
 }
 
 int kafka_conn_local_addr(kafka_conn *c, struct sockaddr *addr, socklen_t *len)

@@ -24,7 +24,8 @@ typedef struct dialing {
     const kafka_ctx *ctx;
     kfk_loop *loop; /* a use and a reference */
     int64_t deadline_ms;
-    char client_id[256];
+    const char *client_id;
+    char default_id[256];
 } dialing;
 
 /* ---- preparing ----------------------------------------------------------------------------------------------------- */
@@ -67,8 +68,11 @@ static int begin(dialing *x, const kafka_dialer *dialer, const kafka_ctx *ctx, c
     at = kfk_time_earlier(at, x->dialer->deadline);
     if (ctx) at = kfk_time_earlier(at, ctx->deadline);
     x->deadline_ms = at ? at : KFK_TIME_NEVER;
-    if (x->dialer->client_id) snprintf(x->client_id, sizeof x->client_id, "%s", x->dialer->client_id);
-    else default_client_id(x->client_id, sizeof x->client_id);
+    x->client_id = x->dialer->client_id;
+    if (!x->client_id) {
+        default_client_id(x->default_id, sizeof x->default_id);
+        x->client_id = x->default_id;
+    }
     return kfk_loop_acquire(x->dialer->loop, &x->loop, err);
 }
 

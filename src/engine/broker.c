@@ -48,6 +48,7 @@ struct kfk_broker {
     state state;
     kfk_tcp *tcp;
     kfk_stream *stream;
+    kfk_broker_ends ends;
     kfk_timer timer; /* CONNECTING, NEGOTIATING: the limit; WAITING: the backoff; READY: the end of a throttle */
     kfk_list queue, in_flight;
     int32_t next_correlation;
@@ -504,6 +505,14 @@ static void send_hello(kfk_broker *b, int16_t version)
     flush(b);
 }
 
+static void note_ends(kfk_broker *b)
+{
+    kfk_stream *s = b->stream;
+    b->ends = (kfk_broker_ends){.local_len = sizeof b->ends.local, .peer_len = sizeof b->ends.peer};
+    if (s->ops->local_addr(s, (struct sockaddr *)&b->ends.local, &b->ends.local_len) != 0) b->ends.local_len = 0;
+    if (s->ops->peer_addr(s, (struct sockaddr *)&b->ends.peer, &b->ends.peer_len) != 0) b->ends.peer_len = 0;
+}
+
 static void tcp_done(void *owner, kfk_stream *stream, const kfk_error *err)
 {
     kfk_broker *b = owner;
@@ -519,6 +528,7 @@ static void tcp_done(void *owner, kfk_stream *stream, const kfk_error *err)
     b->stream = stream;
     stream->owner = b;
     stream->ready = stream_ready;
+    note_ends(b);
     b->state = NEGOTIATING;
     send_hello(b, kfk_api_find(KFK_API_API_VERSIONS)->max_version);
     /* the edge that told of the connection may have told of bytes or of a hang-up too, and does not come again */
@@ -662,9 +672,14 @@ const char *kfk_broker_name(const kfk_broker *b)
     return b->name;
 }
 
-kfk_stream *kfk_broker_stream(const kfk_broker *b)
+const kfk_error *kfk_broker_failure(const kfk_broker *b)
 {
-    return b->stream;
+    return b->state == DEAD ? &b->failure : NULL;
+}
+
+const kfk_broker_ends *kfk_broker_ends_of(const kfk_broker *b)
+{
+    return &b->ends;
 }
 
 int kfk_broker_choose_version(const kfk_broker *b, const kfk_api *api, int16_t min, int16_t max, int16_t *version, kfk_error *err)

@@ -63,7 +63,14 @@ int kfk_broker_choose_version(const kfk_broker *b, const kfk_api *api, int16_t m
                               kfk_error *err);
 /* What it is doing, for the text of a timeout: "resolving h", "connecting to 127.0.0.1:9092", ... Always terminated. */
 void kfk_broker_describe(const kfk_broker *b, char *out, size_t cap);
-/* The connected stream, or NULL. Borrowed: to ask it for its addresses. */
-kfk_stream *kfk_broker_stream(const kfk_broker *b);
+/* Why it is DEAD for good: what the next request would end with. NULL when it is not. */
+const kfk_error *kfk_broker_failure(const kfk_broker *b);
+/* The two ends of the last connection, also after it was lost. Of one that does not reconnect they are constant once it has
+ * been made: any thread may look. */
+typedef struct kfk_broker_ends {
+    struct sockaddr_storage local, peer;
+    socklen_t local_len, peer_len; /* 0 = not known */
+} kfk_broker_ends;
+const kfk_broker_ends *kfk_broker_ends_of(const kfk_broker *b);
 
 #endif

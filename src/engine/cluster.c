@@ -26,9 +26,11 @@ static void limit_hit(kfk_limit *limit, int code)
 {
     kfk_leader_search *s = KFK_CONTAINER(limit, kfk_leader_search, limit);
     kfk_error why;
-    kfk_error_set(&why, code, "looking up the leader of topic %s partition %d at %s: %s%s%s", s->topic, (int)s->partition,
+    char doing[160] = "";
+    if (s->error.code == 0) kfk_broker_describe(s->broker, doing, sizeof doing);
+    kfk_error_set(&why, code, "looking up the leader of topic %s partition %d at %s: %s; %s%s", s->topic, (int)s->partition,
                   kfk_broker_name(s->broker), code == KAFKA_ETIMEDOUT ? "the time is up" : "canceled",
-                  s->error.code ? "; the last answer: " : "", s->error.text);
+                  s->error.code ? "the last answer: " : doing, s->error.text);
     finish(s, &why);
 }
 
@@ -45,27 +47,29 @@ static int take_leader(kfk_leader_search *s)
     return 0;
 }
 
-static bool worth_asking_again(kfk_leader_search *s, int err)
+/* Is there a point in asking again at this time? What does not exist is told within the time that there is. */
+static bool worth_asking_again(kfk_leader_search *s, int err, int64_t at_ms)
 {
-    if (err == KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION) return ++s->unknown < UNKNOWN_ANSWERS;
-    return err > 0 ? kafka_err_is_temporary(err) : err != KAFKA_EVERSION && err != KAFKA_ENOMEM && err != KAFKA_ECLOSED;
+    if (err == KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION) return ++s->unknown < UNKNOWN_ANSWERS && at_ms < s->deadline_ms;
+    return kafka_err_is_temporary(err);
+}
+
+static void look_at_answer(kfk_leader_search *s, const kfk_error *lost)
+{
+    int err = lost ? lost->code : take_leader(s);
+    if (lost) s->error = *lost;
+    else if (err != 0) kfk_error_prefix(&s->error, "looking up a leader at %s: ", kfk_broker_name(s->broker));
+    s->attempts++;
+    int64_t pause = s->attempts < 10 ? (int64_t)s->attempts * s->attempts * 100 : LONGEST_PAUSE_MS;
+    int64_t at_ms = kfk_time_add(kfk_loop_now_ms(s->loop), pause);
+    if (err != 0 && worth_asking_again(s, err, at_ms)) kfk_loop_timer_set(s->loop, &s->again, at_ms);
+    else finish(s, err != 0 ? &s->error : NULL);
 }
 
 static void answered(kfk_request *r, const kfk_error *lost)
 {
     kfk_leader_search *s = KFK_CONTAINER(r, kfk_leader_search, request);
-    if (!s->op.finished) {
-        int err = lost ? lost->code : take_leader(s);
-        if (lost) s->error = *lost;
-        s->attempts++;
-        int64_t pause = (int64_t)s->attempts * s->attempts * 100;
-        if (err != 0 && worth_asking_again(s, err)) {
-            kfk_loop_timer_set(s->loop, &s->again,
-                               kfk_time_add(kfk_loop_now_ms(s->loop), pause < LONGEST_PAUSE_MS ? pause : LONGEST_PAUSE_MS));
-        } else {
-            finish(s, err != 0 ? &s->error : NULL);
-        }
-    }
+    if (!s->op.finished) look_at_answer(s, lost);
     kfk_op_drop(&s->op); /* the request's */
 }
 

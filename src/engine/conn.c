@@ -136,6 +136,14 @@ void kfk_conn_end(kfk_conn *c)
     settings_changed(c);
 }
 
+bool kfk_conn_has_ended(kfk_conn *c)
+{
+    pthread_mutex_lock(&c->settings.lock);
+    bool closing = c->settings.closing;
+    pthread_mutex_unlock(&c->settings.lock);
+    return closing;
+}
+
 int32_t kfk_conn_time_for_broker(kfk_conn *c, kfk_call_kind kind)
 {
     pthread_mutex_lock(&c->settings.lock);

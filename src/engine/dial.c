@@ -59,14 +59,19 @@ static void broker_changed(void *owner, kfk_broker *b, const kfk_error *err)
     else finish(d, &d->error);
 }
 
+/* What the next address gets of the time that is left, 0 = no limit. The last one gets all of it: the deadline itself ends
+ * it, the connection only needs to know how much there is to share among the addresses of its host. */
+static int64_t share_ms(const kfk_dial *d)
+{
+    if (d->cfg.deadline_ms == KFK_TIME_NEVER) return 0;
+    int64_t addresses = (int64_t)(d->cfg.count - d->next), left = d->cfg.deadline_ms - kfk_loop_now_ms(d->cfg.loop);
+    int64_t least = addresses > 1 ? SMALLEST_SHARE_MS : 1;
+    return left / addresses > least ? left / addresses : least;
+}
+
 static void try_next(kfk_dial *d)
 {
-    int64_t now = kfk_loop_now_ms(d->cfg.loop), share = 0;
-    size_t left = d->cfg.count - d->next;
-    if (left > 1 && d->cfg.deadline_ms != KFK_TIME_NEVER) { /* the last one is bounded by the deadline itself */
-        share = (d->cfg.deadline_ms - now) / (int64_t)left;
-        if (share < SMALLEST_SHARE_MS) share = SMALLEST_SHARE_MS;
-    }
+    int64_t share = share_ms(d);
     kfk_broker_config cfg = {
         .loop = d->cfg.loop,
         .address = d->addresses[d->next++],
@@ -92,6 +97,16 @@ static void start(kfk_task *t)
 {
     kfk_dial *d = KFK_CONTAINER(t, kfk_dial, op.task);
     d->started_ms = kfk_loop_now_ms(d->cfg.loop);
+    if (kfk_cancel_fired(d->cfg.cancel)) {
+        kfk_error_set(&d->error, KAFKA_ECANCELED, "dial: canceled before it began");
+        finish(d, &d->error);
+        return;
+    }
+    if (d->cfg.deadline_ms <= d->started_ms) {
+        kfk_error_set(&d->error, KAFKA_ETIMEDOUT, "dial: the deadline had passed before it began");
+        finish(d, &d->error);
+        return;
+    }
     int err = kfk_limit_start_loop(d->cfg.loop, &d->limit, d->cfg.deadline_ms, d->cfg.cancel);
     if (err != 0) {
         kfk_error_set(&d->error, err, "dial: the cancel token cannot be watched");

@@ -159,13 +159,12 @@ static bool offers(const tcp_peer *p, const kfk_api *api, int16_t version)
  * offered is answered in version 0 with code 35. */
 static bool understand(tcp_call *call, const uint8_t *frame, size_t len, kfk_arena *arena, int32_t *id)
 {
-    kafka_bytes client;
     kfk_error err;
     void *request;
     int code;
     do {
         kfk_arena_fini(arena);
-        code = kfk_frame_decode_request(frame, len, arena, &call->api, &call->version, id, &client, &request, &err);
+        code = kfk_frame_decode_request(frame, len, arena, &call->api, &call->version, id, &call->client_id, &request, &err);
     } while (code == KAFKA_ENOMEM);
     call->request = request;
     if (call->api != NULL && (code == KAFKA_EVERSION || (code == 0 && !offers(call->peer, call->api, call->version)))) {

@@ -28,6 +28,7 @@ typedef struct tcp_call {
     tcp_peer *peer;
     const kfk_api *api;
     int16_t version, code; /* code: for each topic and partition of the answer */
+    kafka_bytes client_id;
     const void *request;
     int64_t asked_ms;
     void *blocks; /* tcp_alloc's */

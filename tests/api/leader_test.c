@@ -1,0 +1,266 @@
+/* Finding the leader of a partition, and dialling it. */
+#include "api/calls.h"
+#include "wire/gen/metadata.h"
+
+/* Dials the leader and gives the code; a success is freed. */
+static int try_leader(tcp_peer *p, int64_t within_ms, const char *topic, int32_t partition, int64_t *took)
+{
+    kafka_conn *c = NULL;
+    int64_t before = kafka_now_ms();
+    int err = kafka_dial_leader(NULL, KAFKA_WITHIN(within_ms), tcp_peer_address(p), topic, partition, &c);
+    if (took != NULL) *took = kafka_now_ms() - before;
+    assert_true((c == NULL) == (err != 0));
+    kafka_conn_free(c);
+    return err;
+}
+
+static kfk_metadata_response_partition *partition_of(void *answer, int32_t i)
+{
+    return &((kfk_metadata_response *)answer)->topics.items[0].partitions.items[i];
+}
+
+static void no_leader(tcp_call *call, void *answer, void *arg)
+{
+    (void)call;
+    (void)arg;
+    partition_of(answer, 0)->leader_id = -1;
+    partition_of(answer, 0)->error_code = KAFKA_ERR_LEADER_NOT_AVAILABLE;
+}
+
+static void unnamed_leader(tcp_call *call, void *answer, void *arg)
+{
+    (void)call;
+    (void)arg;
+    partition_of(answer, 0)->leader_id = 42;
+}
+
+static void no_topics(tcp_call *call, void *answer, void *arg)
+{
+    (void)call;
+    (void)arg;
+    ((kfk_metadata_response *)answer)->topics.count = 0;
+}
+
+static void a_leader_is_described_as_metadata_has_it(void **state)
+{
+    (void)state;
+    kafka_broker *b;
+    tcp_peer *p = TCP_PEER({0});
+    assert_works(kafka_lookup_leader(NULL, NULL, tcp_peer_address(p), "t", 1, &b));
+    assert_int_equal(b->id, 1);
+    assert_string_equal(b->host, "127.0.0.1");
+    assert_int_equal(b->port, tcp_peer_port(p));
+    assert_string_equal(b->rack, "r1");
+    kafka_broker_free(b);
+    tcp_peer_free(p);
+}
+
+static void an_election_is_waited_for(void **state)
+{
+    (void)state;
+    int64_t took;
+    tcp_peer *p = TCP_PEER({.api = KFK_API_METADATA, .edit = no_leader}, {.api = KFK_API_METADATA, .code = KAFKA_ERR_LEADER_NOT_AVAILABLE});
+    assert_works(try_leader(p, 5000, "t", 0, &took));
+    assert_int_equal(tcp_peer_requests(p, KFK_API_METADATA), 3);
+    assert_in_range(took, 490, 2000); /* 100 + 400 */
+    tcp_peer_free(p);
+}
+
+static void an_election_without_end_costs_the_time_that_was_given(void **state)
+{
+    (void)state;
+    int64_t took;
+    tcp_peer *p = TCP_PEER({.api = KFK_API_METADATA, .times = TCP_ALWAYS, .edit = unnamed_leader});
+    assert_fails(try_leader(p, 300, "t", 0, &took), KAFKA_ETIMEDOUT, "broker 42");
+    assert_in_range(took, 299, 500);
+    tcp_peer_free(p);
+}
+
+static void a_topic_that_does_not_exist_is_told_in_seconds(void **state)
+{
+    (void)state;
+    int64_t took;
+    tcp_peer *p = TCP_PEER({0});
+    assert_fails(try_leader(p, 10000, "u", 0, &took), KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, "topic u");
+    assert_in_range(took, 1300, 3000);
+    assert_non_null(strstr(kafka_last_error(), tcp_peer_address(p)));
+    assert_fails(try_leader(p, 10000, "t", 2, NULL), KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, "partition 2");
+    assert_int_equal(tcp_peer_requests(p, KFK_API_METADATA), 8);
+    tcp_peer_free(p);
+}
+
+/* Where there is no time for another question the answer that is there counts. */
+static void or_within_the_time_that_was_given(void **state)
+{
+    (void)state;
+    int64_t took;
+    tcp_peer *p = TCP_PEER({0});
+    assert_fails(try_leader(p, 400, "u", 0, &took), KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, "topic u");
+    assert_in_range(took, 90, 400);
+    tcp_peer_free(p);
+}
+
+static void a_topic_that_appears_late_is_found(void **state)
+{
+    (void)state;
+    tcp_peer *p = TCP_PEER({.api = KFK_API_METADATA, .times = 2, .edit = no_topics});
+    assert_works(try_leader(p, 5000, "t", 0, NULL));
+    tcp_peer_free(p);
+}
+
+static void an_error_that_stays_is_told_at_once(void **state)
+{
+    (void)state;
+    char name[40000];
+    int64_t took;
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    tcp_peer *p = TCP_PEER({.api = KFK_API_METADATA, .code = KAFKA_ERR_TOPIC_AUTHORIZATION_FAILED},
+                           {.api = KFK_API_METADATA, .code = KAFKA_ERR_INVALID_TOPIC_EXCEPTION},
+                           {.api = KFK_API_METADATA, .extra = -2});
+    assert_fails(try_leader(p, 5000, "t", 0, NULL), KAFKA_ERR_TOPIC_AUTHORIZATION_FAILED, "topic t");
+    assert_fails(try_leader(p, 5000, "t", 0, NULL), KAFKA_ERR_INVALID_TOPIC_EXCEPTION, "topic t");
+    assert_fails(try_leader(p, 5000, "t", 0, NULL), KAFKA_EPROTO, "Metadata");
+    assert_fails(try_leader(p, 5000, name, 0, &took), KAFKA_EINVAL, "name");
+    assert_true(took < 3000);
+    assert_int_equal(tcp_peer_requests(p, KFK_API_METADATA), 3);
+    tcp_peer_free(p);
+}
+
+static void a_broker_that_hangs_up_in_between_is_asked_again(void **state)
+{
+    (void)state;
+    tcp_peer *p = TCP_PEER({.api = KFK_API_METADATA, .no_answer = true, .then = TCP_CLOSE}, {.api = KFK_API_METADATA, .edit = no_leader});
+    assert_works(try_leader(p, 5000, "t", 0, NULL));
+    tcp_peer_free(p);
+}
+
+/* The newcomer's error: the cluster answers, and advertises an address that makes sense elsewhere only. */
+static void a_leader_that_does_not_answer_is_named_with_who_named_it(void **state)
+{
+    (void)state;
+    char leader[32];
+    int port = tcp_free_port();
+    snprintf(leader, sizeof leader, "127.0.0.1:%d", port);
+    tcp_peer *p = TCP_PEER({0});
+    tcp_peer_advertise(p, "127.0.0.1", port, 1);
+    assert_fails(try_leader(p, 5000, "t", 0, NULL), KAFKA_EIO, leader);
+    assert_non_null(strstr(kafka_last_error(), tcp_peer_address(p)));
+    assert_non_null(strstr(kafka_last_error(), "advertised.listeners"));
+    tcp_peer_advertise(p, "no-name-has-a-label-of-more-than-sixty-three-letters-but-this-one-has.test", 9092, 1);
+    assert_fails(try_leader(p, 5000, "t", 0, NULL), KAFKA_ERESOLVE, "advertised.listeners");
+    tcp_peer_free(p);
+}
+
+static void both_dials_and_the_look_up_have_one_limit(void **state)
+{
+    (void)state;
+    int64_t took;
+    tcp_peer *p = TCP_PEER({.api = KFK_API_API_VERSIONS, .delay_ms = 200}, {.api = KFK_API_METADATA, .delay_ms = 200}),
+             *silent = TCP_PEER({.api = KFK_API_API_VERSIONS, .no_answer = true, .then = TCP_SILENCE});
+    tcp_peer_advertise(p, "127.0.0.1", tcp_peer_port(silent), 1);
+    assert_fails(try_leader(p, 600, "t", 0, &took), KAFKA_ETIMEDOUT, tcp_peer_address(silent));
+    assert_in_range(took, 599, 800);
+    tcp_peer_free(silent);
+    tcp_peer_free(p);
+
+    p = TCP_PEER({.api = KFK_API_METADATA, .no_answer = true, .then = TCP_SILENCE});
+    assert_fails(try_leader(p, 300, "t", 0, &took), KAFKA_ETIMEDOUT, "looking up the leader of topic t partition 0");
+    assert_in_range(took, 299, 500);
+    tcp_peer_free(p);
+}
+
+static void *fire_at_metadata(void *arg)
+{
+    void **both = arg;
+    tcp_peer_wait(both[0], KFK_API_METADATA, 1);
+    kafka_cancel_fire(both[1]);
+    return NULL;
+}
+
+static void a_token_ends_the_look_up(void **state)
+{
+    (void)state;
+    kafka_conn *c = NULL;
+    kafka_cancel *token;
+    assert_works(kafka_cancel_new(&token));
+    tcp_peer *p = TCP_PEER({.api = KFK_API_METADATA, .times = TCP_ALWAYS, .edit = unnamed_leader});
+    void *both[] = {p, token};
+    pthread_t t = calls_start(fire_at_metadata, both);
+    assert_fails(kafka_dial_leader(NULL, &(kafka_ctx){.cancel = token}, tcp_peer_address(p), "t", 0, &c), KAFKA_ECANCELED, "canceled");
+    pthread_join(t, NULL);
+    kafka_cancel_free(token);
+    tcp_peer_free(p);
+}
+
+/* ---- partitions and brokers ------------------------------------------------------------------------------------------ */
+
+static void the_partitions_of_a_topic_are_looked_up_once(void **state)
+{
+    (void)state;
+    kafka_partitions *list = NULL;
+    tcp_peer *p = TCP_PEER({0});
+    assert_works(kafka_lookup_partitions(NULL, NULL, tcp_peer_address(p), "t", &list));
+    assert_int_equal(list->count, 2);
+    assert_string_equal(list->items[1].topic, "t");
+    assert_int_equal(list->items[1].id, 1);
+    assert_int_equal(list->items[1].leader.id, 1);
+    assert_int_equal(list->items[1].leader.port, tcp_peer_port(p));
+    assert_int_equal(list->items[1].leader_epoch, 3);
+    kafka_partitions_free(list);
+    list = NULL;
+    assert_fails(kafka_lookup_partitions(NULL, NULL, tcp_peer_address(p), "u", &list), KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, "topic u");
+    assert_fails(kafka_lookup_partitions(NULL, NULL, tcp_peer_address(p), "", &list), KAFKA_EINVAL, "topic");
+    assert_null(list);
+    assert_int_equal(tcp_peer_requests(p, KFK_API_METADATA), 2);
+    tcp_peer_free(p);
+
+    p = TCP_PEER({.api = KFK_API_METADATA, .no_answer = true, .then = TCP_SILENCE});
+    assert_fails(kafka_lookup_partitions(NULL, KAFKA_WITHIN(200), tcp_peer_address(p), "t", &list), KAFKA_ETIMEDOUT, tcp_peer_address(p));
+    tcp_peer_free(p);
+}
+
+static void a_broker_is_dialled_at_the_address_it_advertises(void **state)
+{
+    (void)state;
+    kafka_conn *c = NULL;
+    tcp_peer *p = TCP_PEER({0});
+    kafka_broker b = {.id = 5, .host = "127.0.0.1", .port = tcp_peer_port(p)};
+    assert_works(kafka_dial_broker(NULL, NULL, &b, &c));
+    kafka_conn_free(c);
+    c = NULL;
+    b.port = tcp_free_port();
+    assert_fails(kafka_dial_broker(NULL, NULL, &b, &c), KAFKA_EIO, "broker 5");
+    b.host = "";
+    assert_fails(kafka_dial_broker(NULL, NULL, &b, &c), KAFKA_ERR_LEADER_NOT_AVAILABLE, "broker 5");
+    b.host = NULL;
+    assert_fails(kafka_dial_broker(NULL, NULL, &b, &c), KAFKA_ERR_LEADER_NOT_AVAILABLE, "broker 5");
+    b.host = "bad host";
+    assert_fails(kafka_dial_broker(NULL, NULL, &b, &c), KAFKA_EINVAL, "bad host");
+    b.host = "h";
+    b.port = 70000;
+    assert_fails(kafka_dial_broker(NULL, NULL, &b, &c), KAFKA_EINVAL, "70000");
+    assert_fails(kafka_dial_broker(NULL, NULL, NULL, &c), KAFKA_EINVAL, "NULL");
+    assert_null(c);
+    tcp_peer_free(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        API_TEST(a_leader_is_described_as_metadata_has_it),
+        API_TEST(an_election_is_waited_for),
+        API_TEST(an_election_without_end_costs_the_time_that_was_given),
+        API_TEST(a_topic_that_does_not_exist_is_told_in_seconds),
+        API_TEST(or_within_the_time_that_was_given),
+        API_TEST(a_topic_that_appears_late_is_found),
+        API_TEST(an_error_that_stays_is_told_at_once),
+        API_TEST(a_broker_that_hangs_up_in_between_is_asked_again),
+        API_TEST(a_leader_that_does_not_answer_is_named_with_who_named_it),
+        API_TEST(both_dials_and_the_look_up_have_one_limit),
+        API_TEST(a_token_ends_the_look_up),
+        API_TEST(the_partitions_of_a_topic_are_looked_up_once),
+        API_TEST(a_broker_is_dialled_at_the_address_it_advertises),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
