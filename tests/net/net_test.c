@@ -224,8 +224,9 @@ static bool thread_sleeps(void)
 static bool is_quiet(void *arg)
 {
     look *q = arg;
-    run_held(q->loop, look_at, q);
-    return q->quiet && thread_sleeps();
+    if (!thread_sleeps()) return false;
+    run_held(q->loop, look_at, q); /* second, so that all it did before is seen afterwards */
+    return q->quiet;
 }
 
 bool loop_is_quiet(kfk_loop *l)

@@ -210,24 +210,29 @@ static void a_connection_that_cannot_be_had_leaves_nothing_behind(void **state)
 
 typedef struct itself {
     kfk_address to;
-    int tries, connected, refused_later;
+    int tries, met, taken;
     kfk_error last;
 } itself;
+
+static bool has_met_itself(kfk_stream *s)
+{
+    struct sockaddr_in local, peer;
+    socklen_t local_len = sizeof local, peer_len = sizeof peer;
+    return s->ops->local_addr(s, (struct sockaddr *)&local, &local_len) == 0 &&
+           s->ops->peer_addr(s, (struct sockaddr *)&peer, &peer_len) == 0 && local.sin_port == peer.sin_port;
+}
 
 /* A port that the kernel may choose as our own, where nobody listens: sooner or later it connects the socket to itself. */
 static void try_to_meet_oneself(kfk_loop *l, void *arg)
 {
     itself *x = arg;
-    for (; x->tries < 60000 && x->refused_later == 0; x->tries++) {
+    for (; x->tries < 60000 && x->met == 0; x->tries++) {
         kfk_stream *s;
         kfk_error err = {0};
         if (kfk_loop_connect(l, &x->to, &s, &err) != 0) continue;
-        s->ready = NULL;
-        int code = s->ops->connected(s, &err);
-        if (code == 0) x->connected++;
-        if (code != 0 && code != KAFKA_EAGAIN) {
-            x->refused_later++;
-            x->last = err;
+        if (has_met_itself(s)) {
+            x->met++;
+            if (s->ops->connected(s, &x->last) == 0) x->taken++;
         }
         s->ops->close(s);
     }
@@ -238,14 +243,16 @@ static void a_socket_that_met_itself_counts_as_refused(void **state)
     (void)state;
     kfk_loop *l = loop_start();
     itself x = {.tries = 0};
-    int listener = listen_on("127.0.0.9", 1, &x.to);
+    int listener = listen_on("127.0.0.1", 1, &x.to);
     assert_true(listener >= 0);
     close(listener);
+    /* Linux takes every other port for bind and those in between for connect */
+    ((struct sockaddr_in *)(void *)&x.to.addr)->sin_port = htons((uint16_t)(port_of(&x.to) ^ 1));
 
     run_turning(l, try_to_meet_oneself, &x);
-    assert_int_equal(x.connected, 0);
-    if (x.refused_later) assert_string_equal(x.last.text, "connect: Connection refused");
-    else print_message("(it did not happen in %d tries)\n", x.tries);
+    print_message("(met itself %d times in %d tries)\n", x.met, x.tries);
+    assert_int_equal(x.taken, 0);
+    if (x.met > 0) assert_string_equal(x.last.text, "connect: Connection refused");
     loop_end(l);
 }
 

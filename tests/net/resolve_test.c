@@ -1,0 +1,178 @@
+#include "net_test.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <string.h>
+
+typedef struct question {
+    const char *host;
+    uint16_t port;
+    kfk_lookup *lookup;
+    int started;
+    bool abandon_at_once;
+    /* what came */
+    kfk_address found[KFK_LOOKUP_MAX];
+    size_t count;
+    kfk_error error;
+    pthread_t thread;
+    bool held;
+    atomic_int answered;
+    kfk_loop *loop;
+} question;
+
+static void answered(kfk_lookup *lookup)
+{
+    question *q = lookup->owner;
+    q->lookup = NULL; /* gone after this */
+    memcpy(q->found, lookup->found, sizeof q->found);
+    q->count = lookup->count;
+    q->error = lookup->error;
+    q->thread = pthread_self();
+    q->held = kfk_loop_held(q->loop);
+    atomic_fetch_add(&q->answered, 1);
+}
+
+static void ask(kfk_loop *l, void *arg)
+{
+    question *q = arg;
+    q->loop = l;
+    q->lookup = kfk_lookup_new(q->host, q->port, answered, q);
+    q->started = q->lookup ? kfk_loop_lookup(l, q->lookup) : KAFKA_ENOMEM;
+    if (q->started != 0) {
+        if (q->lookup) kfk_lookup_free(q->lookup);
+        q->lookup = NULL;
+    } else if (q->abandon_at_once) {
+        kfk_lookup_abandon(q->lookup);
+    }
+}
+
+static void note_thread(kfk_loop *l, void *arg)
+{
+    (void)l;
+    *(pthread_t *)arg = pthread_self();
+}
+
+static void localhost_is_found_with_the_port_that_was_asked_for(void **state)
+{
+    (void)state;
+    kfk_loop *l = loop_start();
+    static question q;
+    q = (question){.host = "localhost", .port = 9093};
+    pthread_t loop_thread;
+
+    run_turning(l, note_thread, &loop_thread);
+    run_held(l, ask, &q);
+    assert_int_equal(q.started, 0);
+    assert_true(eventually_equal(&q.answered, 1));
+    assert_int_equal(q.error.code, 0);
+    assert_true(q.count >= 1);
+    for (size_t i = 0; i < q.count; i++) {
+        assert_int_equal(port_of(&q.found[i]), 9093);
+        if (q.found[i].addr.ss_family == AF_INET6) continue;
+        struct sockaddr_in v4;
+        memcpy(&v4, &q.found[i].addr, sizeof v4);
+        assert_int_equal(ntohl(v4.sin_addr.s_addr) >> 24, 127);
+    }
+    assert_true(q.held);
+    assert_true(pthread_equal(q.thread, loop_thread)); /* not by the helper thread that had the answer */
+    loop_end(l);
+}
+
+static void a_name_that_does_not_exist_is_an_error_with_the_resolvers_words(void **state)
+{
+    (void)state;
+    kfk_loop *l = loop_start();
+    static question q;
+    q = (question){.host = "no-such-broker.invalid", .port = 9092};
+
+    run_held(l, ask, &q);
+    assert_int_equal(q.started, 0);
+    assert_true(eventually_equal(&q.answered, 1));
+    assert_int_equal(q.error.code, KAFKA_ERESOLVE); /* not known, or, without a network, not to be asked */
+    assert_true(strlen(q.error.text) > 5);
+    assert_int_equal(q.count, 0);
+    loop_end(l);
+}
+
+static void an_abandoned_look_up_is_not_answered_and_frees_itself(void **state)
+{
+    (void)state;
+    kfk_loop *l = loop_start();
+    static question q[40];
+    for (int i = 0; i < 40; i++) {
+        q[i] = (question){.host = i % 2 ? "localhost" : "no-such-broker.invalid", .abandon_at_once = true};
+        run_held(l, ask, &q[i]);
+        assert_int_equal(q[i].started, 0);
+    }
+    loop_end(l); /* does not wait for the resolver; the tear-down sees that all is freed in the end */
+    for (int i = 0; i < 40; i++) assert_int_equal(atomic_load(&q[i].answered), 0);
+}
+
+static void abandon(kfk_loop *l, void *arg)
+{
+    question *q = arg;
+    (void)l;
+    if (q->lookup) kfk_lookup_abandon(q->lookup);
+    q->lookup = NULL;
+}
+
+static void a_look_up_may_be_abandoned_at_any_time(void **state)
+{
+    (void)state;
+    kfk_loop *l = loop_start();
+    static question q[200];
+    for (int i = 0; i < 200; i++) {
+        q[i] = (question){.host = "localhost"};
+        run_held(l, ask, &q[i]);
+        if (i >= 3) run_held(l, abandon, &q[i - i % 4]);
+    }
+    for (int i = 0; i < 200; i++) run_held(l, abandon, &q[i]);
+    loop_end(l);
+    for (int i = 0; i < 200; i++) assert_true(atomic_load(&q[i].answered) <= 1);
+}
+
+static void many_names_are_looked_up_side_by_side(void **state)
+{
+    (void)state;
+    kfk_loop *l = loop_start();
+    static question q[50];
+    for (int i = 0; i < 50; i++) {
+        q[i] = (question){.host = "localhost", .port = (uint16_t)(1000 + i)};
+        run_held(l, ask, &q[i]);
+    }
+    for (int i = 0; i < 50; i++) {
+        assert_true(eventually_equal(&q[i].answered, 1));
+        assert_int_equal(q[i].error.code, 0);
+        assert_int_equal(port_of(&q[i].found[0]), 1000 + i);
+    }
+    loop_end(l);
+}
+
+static void without_memory_nothing_is_started(void **state)
+{
+    (void)state;
+    kfk_loop *l = loop_start();
+    static question q;
+    MEMCHECK_EACH_FAILURE(n)
+    {
+        q = (question){.host = "localhost"};
+        run_held(l, ask, &q);
+        assert_int_equal(q.started, memcheck_failed() ? KAFKA_ENOMEM : 0);
+        if (q.started == 0) assert_true(eventually_equal(&q.answered, 1));
+    }
+    loop_end(l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        NET_TEST(localhost_is_found_with_the_port_that_was_asked_for),
+        NET_TEST(a_name_that_does_not_exist_is_an_error_with_the_resolvers_words),
+        NET_TEST(an_abandoned_look_up_is_not_answered_and_frees_itself),
+        NET_TEST(a_look_up_may_be_abandoned_at_any_time),
+        NET_TEST(many_names_are_looked_up_side_by_side),
+        NET_TEST(without_memory_nothing_is_started),
+    };
+    return cmocka_run_group_tests_name("net/resolve", tests, NULL, NULL);
+}

@@ -1,0 +1,222 @@
+#include "net_test.h"
+
+#include "net/work.h"
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCKING = 16, COMPUTING = 2, QUEUED = 5 };
+
+/* A job that waits until it is let go. */
+typedef struct waiting_job {
+    kfk_job job;
+    latch *go;
+    atomic_int *begun, *delivered, *running, *most_running;
+    bool ran_held, done_held;
+    pthread_t thread;
+} waiting_job;
+
+static void note_most(atomic_int *most, int now)
+{
+    int seen = atomic_load(most);
+    while (now > seen && !atomic_compare_exchange_weak(most, &seen, now)) continue;
+}
+
+static void waiting_run(kfk_job *job)
+{
+    waiting_job *w = KFK_CONTAINER(job, waiting_job, job);
+    w->ran_held = kfk_loop_held(job->loop);
+    w->thread = pthread_self();
+    note_most(w->most_running, atomic_fetch_add(w->running, 1) + 1);
+    atomic_fetch_add(w->begun, 1);
+    latch_wait(w->go);
+    atomic_fetch_sub(w->running, 1);
+}
+
+static void waiting_done(kfk_job *job)
+{
+    waiting_job *w = KFK_CONTAINER(job, waiting_job, job);
+    w->done_held = kfk_loop_held(job->loop);
+    atomic_fetch_add(w->delivered, 1);
+}
+
+typedef struct crowd {
+    waiting_job jobs[BLOCKING + QUEUED];
+    latch go;
+    atomic_int begun, delivered, running, most_running;
+} crowd;
+
+static void crowd_start(crowd *c, kfk_loop *l, kfk_work_kind kind, int count)
+{
+    memset(c, 0, sizeof *c);
+    latch_init(&c->go);
+    for (int i = 0; i < count; i++) {
+        c->jobs[i] = (waiting_job){.job = {.kind = kind, .run = waiting_run, .done = waiting_done},
+                                   .go = &c->go,
+                                   .begun = &c->begun,
+                                   .delivered = &c->delivered,
+                                   .running = &c->running,
+                                   .most_running = &c->most_running};
+        assert_int_equal(kfk_loop_work(l, &c->jobs[i].job), 0);
+    }
+}
+
+static void crowd_go(crowd *c, int count)
+{
+    for (int i = 0; i < count; i++) latch_post(&c->go);
+}
+
+static void a_job_runs_without_the_baton_and_is_delivered_under_it(void **state)
+{
+    (void)state;
+    kfk_loop *l = loop_start();
+    static crowd c;
+
+    crowd_start(&c, l, KFK_WORK_COMPUTING, 1);
+    crowd_go(&c, 1);
+    assert_true(eventually_equal(&c.delivered, 1));
+    loop_end(l);
+    assert_false(c.jobs[0].ran_held);
+    assert_true(c.jobs[0].done_held);
+    assert_false(pthread_equal(c.jobs[0].thread, pthread_self()));
+}
+
+static void sixteen_jobs_block_at_once_and_the_rest_queue(void **state)
+{
+    (void)state;
+    kfk_loop *l = loop_start();
+    static crowd c;
+
+    crowd_start(&c, l, KFK_WORK_BLOCKING, BLOCKING + QUEUED);
+    assert_true(eventually_equal(&c.begun, BLOCKING));
+    assert_int_equal(threads_named("kafka-block"), BLOCKING);
+    crowd_go(&c, 1); /* one gets through, and its thread takes the next */
+    assert_true(eventually_equal(&c.begun, BLOCKING + 1));
+    crowd_go(&c, BLOCKING + QUEUED - 1);
+    assert_true(eventually_equal(&c.delivered, BLOCKING + QUEUED));
+    assert_int_equal(atomic_load(&c.most_running), BLOCKING);
+    loop_end(l);
+}
+
+static void computing_jobs_never_queue_behind_blocking_ones(void **state)
+{
+    (void)state;
+    kfk_loop *l = loop_start();
+    static crowd blocking, computing;
+
+    crowd_start(&blocking, l, KFK_WORK_BLOCKING, BLOCKING + QUEUED);
+    assert_true(eventually_equal(&blocking.begun, BLOCKING));
+    crowd_start(&computing, l, KFK_WORK_COMPUTING, QUEUED);
+    crowd_go(&computing, QUEUED);
+    assert_true(eventually_equal(&computing.delivered, QUEUED));
+    assert_true(atomic_load(&computing.most_running) <= COMPUTING);
+    assert_true(threads_named("kafka-compute") <= COMPUTING);
+    assert_int_equal(atomic_load(&blocking.delivered), 0);
+    crowd_go(&blocking, BLOCKING + QUEUED);
+    assert_true(eventually_equal(&blocking.delivered, BLOCKING + QUEUED));
+    loop_end(l);
+}
+
+static void two_jobs_compute_at_once(void **state)
+{
+    (void)state;
+    kfk_loop *l = loop_start();
+    static crowd c;
+
+    crowd_start(&c, l, KFK_WORK_COMPUTING, QUEUED);
+    assert_true(eventually_equal(&c.begun, COMPUTING));
+    crowd_go(&c, QUEUED);
+    assert_true(eventually_equal(&c.delivered, QUEUED));
+    assert_int_equal(atomic_load(&c.most_running), COMPUTING);
+    loop_end(l);
+}
+
+static void a_thread_without_work_takes_the_next_job(void **state)
+{
+    (void)state;
+    kfk_loop *l = loop_start();
+    static crowd c;
+
+    crowd_start(&c, l, KFK_WORK_COMPUTING, 1);
+    crowd_go(&c, 1);
+    assert_true(eventually_equal(&c.delivered, 1));
+    for (int i = 0; i < 200; i++) {
+        crowd_start(&c, l, KFK_WORK_COMPUTING, 1);
+        crowd_go(&c, 1);
+        assert_true(eventually_equal(&c.delivered, 1));
+    }
+    assert_true(threads_named("kafka-compute") <= COMPUTING);
+    loop_end(l);
+}
+
+/* A job that is given away by its own delivery. */
+typedef struct own_job {
+    kfk_job job;
+    atomic_int *gone;
+    int again;
+} own_job;
+
+static void own_run(kfk_job *job)
+{
+    (void)job;
+}
+
+static void own_done(kfk_job *job)
+{
+    own_job *o = KFK_CONTAINER(job, own_job, job);
+    if (o->again-- > 0 && kfk_loop_work(job->loop, job) == 0) return; /* it may be given out anew under the baton */
+    atomic_fetch_add(o->gone, 1);
+    free(o);
+}
+
+static void a_job_may_be_freed_or_given_out_again_when_it_is_delivered(void **state)
+{
+    (void)state;
+    kfk_loop *loops[2] = {loop_start(), loop_start()};
+    atomic_int gone = 0;
+
+    for (int i = 0; i < 200; i++) {
+        own_job *o = calloc(1, sizeof *o);
+        assert_non_null(o);
+        o->job = (kfk_job){.kind = i % 3 ? KFK_WORK_BLOCKING : KFK_WORK_COMPUTING, .run = own_run, .done = own_done};
+        o->gone = &gone;
+        o->again = i % 4;
+        assert_int_equal(kfk_loop_work(loops[i % 2], &o->job), 0);
+    }
+    loop_end(loops[1]); /* jobs that are out do not mind */
+    assert_true(eventually_equal(&gone, 200));
+    loop_end(loops[0]);
+}
+
+static void *note_signals(void *arg)
+{
+    pthread_sigmask(SIG_BLOCK, NULL, arg);
+    return NULL;
+}
+
+static void a_thread_of_the_library_inherits_no_open_signals(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    sigset_t seen;
+    assert_int_equal(kfk_work_thread(&thread, false, "kafka-signals", note_signals, &seen), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(sigismember(&seen, SIGTERM));
+    assert_true(sigismember(&seen, SIGPIPE));
+    assert_false(sigismember(&seen, SIGSEGV));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        NET_TEST(a_job_runs_without_the_baton_and_is_delivered_under_it),
+        NET_TEST(sixteen_jobs_block_at_once_and_the_rest_queue),
+        NET_TEST(computing_jobs_never_queue_behind_blocking_ones),
+        NET_TEST(two_jobs_compute_at_once),
+        NET_TEST(a_thread_without_work_takes_the_next_job),
+        NET_TEST(a_job_may_be_freed_or_given_out_again_when_it_is_delivered),
+        NET_TEST(a_thread_of_the_library_inherits_no_open_signals),
+    };
+    return cmocka_run_group_tests_name("net/work", tests, NULL, NULL);
+}
