@@ -9,11 +9,11 @@
 struct kafka_batch {
     kafka_conn *conn;
     kfk_chunk chunk;
-    int64_t began_at; /* where the position stood */
-    int err;          /* sticky */
+    uint64_t seeks; /* of the connection, when this was fetched */
+    int err;        /* sticky */
 };
 
-int kfk_batch_new(kafka_conn *c, const kfk_chunk *chunk_take, kafka_batch **out)
+int kfk_batch_new(kafka_conn *c, const kfk_chunk *chunk_take, uint64_t seeks, kafka_batch **out)
 {
     kafka_batch *b = kfk_mem_zalloc(sizeof *b);
     if (!b) {
@@ -23,7 +23,7 @@ int kfk_batch_new(kafka_conn *c, const kfk_chunk *chunk_take, kafka_batch **out)
     }
     b->conn = kfk_api_conn_hold(c);
     b->chunk = *chunk_take;
-    b->began_at = atomic_load(&c->position);
+    b->seeks = seeks;
     *out = b;
     return 0;
 }
@@ -58,10 +58,17 @@ static int next(kafka_batch *b, kfk_record *r)
     return b->err;
 }
 
+int kfk_batch_fail(kafka_conn *c, const kfk_chunk *chunk)
+{
+    kfk_error why = chunk->error;
+    kfk_error_prefix(&why, "reading topic %s partition %d from %s: ", c->topic, (int)c->partition, kfk_broker_name(c->core->broker));
+    return kfk_fail(NULL, &why);
+}
+
 static int failed(kafka_batch *b)
 {
     if (b->err == KAFKA_EOF) return kfk_failf(NULL, KAFKA_EOF, "the batch has no more messages");
-    return b->chunk.error.code != 0 ? kfk_fail(NULL, &b->chunk.error) : kfk_failf(NULL, b->err, "%s", kafka_strerror(b->err));
+    return kfk_batch_fail(b->conn, &b->chunk);
 }
 
 int kafka_batch_read_message(kafka_batch *b, kafka_message *out)
@@ -71,7 +78,6 @@ int kafka_batch_read_message(kafka_batch *b, kafka_message *out)
     if (next(b, &r) == 0) {
         b->err = kfk_batch_fill_message(b->conn, &b->chunk, &r, out);
         if (b->err == 0) return 0;
-        b->chunk.next_offset = r.offset; /* it was not handed out */
     }
     return failed(b);
 }
@@ -85,7 +91,7 @@ int kafka_batch_read(kafka_batch *b, void *buf, size_t cap, size_t *len)
     if (n > 0) memcpy(buf, r.value.data, n);
     *len = r.value.len;
     if (r.value.len <= cap) return 0;
-    b->chunk.next_offset = r.offset;
+    kfk_chunk_unread(&b->chunk, &r);
     b->err = kfk_error_set(&b->chunk.error, KAFKA_ESHORTBUF, "the message at offset %lld has %zu bytes, the buffer %zu", (long long)r.offset,
                            r.value.len, cap);
     return failed(b);
@@ -133,7 +139,7 @@ int kafka_batch_close(kafka_batch *b)
     kafka_conn *c = b->conn;
     int err = b->err == KAFKA_EOF ? 0 : b->err;
     if (err != 0) failed(b);
-    atomic_compare_exchange_strong(&c->position, &b->began_at, b->chunk.next_offset);
+    kfk_api_conn_move(c, b->seeks, b->chunk.next_offset);
     kfk_chunk_fini(&b->chunk);
     kfk_mem_free(b);
     kfk_conn_give_turn(c->core);

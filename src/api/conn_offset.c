@@ -1,7 +1,8 @@
 /* Offsets: the position, seeking, and asking the broker for first, last, and by time.
  *
- * A position is an offset, or one of the two sentinels that the next read resolves. Seeking within the partition asks for
- * both ends, since one ListOffsets request may ask for a partition once only; the two requests are pipelined. */
+ * A position is an offset, or one of the two sentinels that the next read resolves; no sentinel ever comes out of a call.
+ * Seeking within the partition asks for both ends, since one ListOffsets request may ask for a partition once only; the two
+ * requests are pipelined. */
 #include "api/conn.h"
 #include "base/time.h"
 #include "wire/gen/list_offsets.h"
@@ -29,7 +30,8 @@ static int offset_take(kfk_call *call, kfk_error *err)
             if (p->error_code != 0)
                 return kfk_error_set(err, p->error_code, "asking %s for offsets of topic %s partition %d: %s",
                                      kfk_broker_name(call->conn->broker), topic, (int)p->partition_index, kafka_strerror(p->error_code));
-            if (p->offset < -1)
+            /* -1 is "no message is that young", which there cannot be for first and last */
+            if (p->offset < (o->partition.timestamp < 0 ? 0 : -1) || p->offset == INT64_MAX)
                 return kfk_error_set(err, KAFKA_EPROTO, "%s: ListOffsets answers offset %lld", kfk_broker_name(call->conn->broker),
                                      (long long)p->offset);
             o->offset = p->offset;
@@ -130,7 +132,7 @@ int kafka_conn_read_offsets(kafka_conn *c, int64_t *first, int64_t *last)
 
 int64_t kafka_conn_offset(kafka_conn *c, int *whence)
 {
-    int64_t at = c ? atomic_load(&c->position) : KAFKA_OFFSET_FIRST;
+    int64_t at = c ? kfk_api_conn_place(c).at : KAFKA_OFFSET_FIRST;
     if (whence) *whence = at == KAFKA_OFFSET_FIRST ? KAFKA_SEEK_START : at == KAFKA_OFFSET_LAST ? KAFKA_SEEK_END : KAFKA_SEEK_ABSOLUTE;
     return at < 0 ? 0 : at;
 }
@@ -143,24 +145,29 @@ static int64_t add(int64_t a, int64_t b)
     return sum;
 }
 
-/* Seeking without asking, where that is possible: absolute, and from a position that is known. */
-static int seek_unchecked(kafka_conn *c, int64_t offset, int whence, int64_t *target)
+/* Seeking without asking, where that is possible: to an offset, from a position that is known, and to the two ends if nobody
+ * wants to know their offsets. */
+static bool seek_unchecked(kafka_conn *c, int64_t offset, int whence, bool must_know, int64_t *target)
 {
-    int64_t at = atomic_load(&c->position);
-    if (whence == KAFKA_SEEK_ABSOLUTE && (offset >= 0 || offset == KAFKA_OFFSET_FIRST || offset == KAFKA_OFFSET_LAST)) *target = offset;
+    int64_t at = kfk_api_conn_place(c).at;
+    bool absolute = whence == KAFKA_SEEK_ABSOLUTE;
+    if (absolute && offset >= 0) *target = offset;
     else if (whence == KAFKA_SEEK_CURRENT && at >= 0 && add(at, offset) >= 0) *target = add(at, offset);
-    else if (whence == KAFKA_SEEK_START && offset == 0) *target = KAFKA_OFFSET_FIRST;
-    else if (whence == KAFKA_SEEK_END && offset == 0) *target = KAFKA_OFFSET_LAST;
-    else return KAFKA_EAGAIN;
-    return 0;
+    else if (must_know) return false;
+    else if ((whence == KAFKA_SEEK_START && offset == 0) || (absolute && offset == KAFKA_OFFSET_FIRST)) *target = KAFKA_OFFSET_FIRST;
+    else if ((whence == KAFKA_SEEK_END && offset == 0) || (absolute && offset == KAFKA_OFFSET_LAST)) *target = KAFKA_OFFSET_LAST;
+    else return false;
+    return true;
 }
 
 static int seek_checked(kafka_conn *c, int64_t offset, int whence, bool check, int64_t *target)
 {
-    int64_t first, last, at = atomic_load(&c->position);
+    int64_t first, last, at = kfk_api_conn_place(c).at;
     int err = kafka_conn_read_offsets(c, &first, &last);
     if (err != 0) return err;
     if (at < 0) at = at == KAFKA_OFFSET_FIRST ? first : last;
+    if (!check && whence == KAFKA_SEEK_ABSOLUTE && offset == KAFKA_OFFSET_FIRST) offset = first;
+    if (!check && whence == KAFKA_SEEK_ABSOLUTE && offset == KAFKA_OFFSET_LAST) offset = last;
     switch (whence) {
     case KAFKA_SEEK_START: *target = add(first, offset); break;
     case KAFKA_SEEK_END: *target = offset == INT64_MIN ? INT64_MAX : add(last, -offset); break;
@@ -181,12 +188,12 @@ int kafka_conn_seek(kafka_conn *c, int64_t offset, int whence, int64_t *out)
     if (err != 0) return err;
     if (whence < KAFKA_SEEK_START || whence > KAFKA_SEEK_CURRENT)
         return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_seek: whence %d is none of KAFKA_SEEK_START, _ABSOLUTE, _END, _CURRENT", whence);
+    if (kfk_conn_has_ended(c->core)) return kfk_failf(NULL, KAFKA_ECLOSED, "kafka_conn_seek: the connection was closed");
     int64_t target = offset;
-    bool stays = whence == KAFKA_SEEK_ABSOLUTE && offset >= 0 && offset == atomic_load(&c->position);
-    err = stays ? 0 : check ? KAFKA_EAGAIN : seek_unchecked(c, offset, whence, &target);
-    if (err == KAFKA_EAGAIN) err = seek_checked(c, offset, whence, check, &target);
-    if (err != 0) return err;
-    atomic_store(&c->position, target);
+    bool known = whence == KAFKA_SEEK_ABSOLUTE && offset >= 0 && offset == kfk_api_conn_place(c).at;
+    if (!known && !check) known = seek_unchecked(c, offset, whence, out != NULL, &target);
+    if (!known && (err = seek_checked(c, offset, whence, check, &target)) != 0) return err;
+    kfk_api_conn_seek(c, target);
     if (out) *out = target;
     return 0;
 }

@@ -1,9 +1,10 @@
 /* Reading: one fetch at a time, under the connection's read turn.
  *
  * A broker answers one request of a connection at a time, so a fetch that waits for data holds up everything behind it. A
- * wait is therefore made of slices of SLICE_MS: a write or a query on the same connection gets in between.
+ * wait is therefore made of slices of SLICE_MS: a write or a query on the same connection gets in between. A broker that
+ * answers at once with nothing is asked ten times a second at most.
  *
- * The single-message calls keep what is left of a fetch for the next call, as long as the position is where it begins. */
+ * The single-message calls keep what is left of a fetch for the next call, unless there is a seek in between. */
 #include "api/conn.h"
 #include "api/message.h"
 #include "base/mem.h"
@@ -11,7 +12,7 @@
 #include "wire/gen/fetch.h"
 #include <string.h>
 
-enum { SLICE_MS = 500, DEFAULT_MAX_BYTES = 1024 * 1024, ANSWER_MARGIN_MS = 30000 };
+enum { SLICE_MS = 500, EMPTY_ROUND_MS = 100, DEFAULT_MAX_BYTES = 1024 * 1024, ANSWER_MARGIN_MS = 30000 };
 
 typedef struct fetch_call {
     kfk_call call;
@@ -123,51 +124,90 @@ static int fetch_once(kafka_conn *c, int64_t from, const fetch_limits *limits, i
 
 /* ---- reading until there is something ------------------------------------------------------------------------------- */
 
-/* The position as an offset. The read turn is held. */
-static int resolve_position(kafka_conn *c, int64_t *out)
+/* A read that goes on until it has something. The read turn is held. */
+typedef struct reading {
+    kafka_conn *conn;
+    const fetch_limits *limits;
+    int64_t until_ms;  /* max_wait_ms is over: an empty chunk will do */
+    int64_t enough_ms; /* min_bytes was waited for long enough */
+    kfk_place place;   /* that was fetched from last */
+    int64_t began_ms;  /* when that was asked for */
+} reading;
+
+static void reading_begin(reading *r, kafka_conn *c, const fetch_limits *limits)
 {
-    int64_t at = atomic_load(&c->position), found;
-    *out = at;
-    if (at >= 0) return 0;
-    int err = kfk_api_conn_list_offset(c, at, &found);
-    if (err != 0) return err;
-    /* a seek that came meanwhile wins */
-    if (atomic_compare_exchange_strong(&c->position, &at, found)) at = found;
-    *out = at < 0 ? found : at;
-    return 0;
+    int64_t now = kfk_time_now_ms();
+    int32_t patience = kfk_conn_time_for_broker(c->core, KFK_CALL_READ);
+    *r = (reading){.conn = c, .limits = limits, .until_ms = KFK_TIME_NEVER, .enough_ms = KFK_TIME_NEVER};
+    if (limits->max_wait_ms > 0) r->until_ms = r->enough_ms = kfk_time_add(now, limits->max_wait_ms);
+    else if (patience < INT32_MAX) r->enough_ms = now + patience;
 }
 
-/* Opens the chunk's first batch without taking a record out of it: is there anything to read? */
-static bool has_something(kfk_chunk *chunk)
+/* The position as an offset. */
+static int resolve_place(reading *r)
 {
-    kfk_chunk_peek(chunk);
-    return chunk->err != KAFKA_EOF;
+    for (;;) {
+        r->place = kfk_api_conn_place(r->conn);
+        if (r->place.at >= 0) return 0;
+        int64_t found;
+        int err = kfk_api_conn_list_offset(r->conn, r->place.at, &found);
+        if (err != 0) return err;
+        kfk_api_conn_move(r->conn, r->place.seeks, found);
+    }
+}
+
+/* How long the broker may wait for data this time. */
+static int32_t slice_ms(const reading *r)
+{
+    int64_t left = r->until_ms == KFK_TIME_NEVER ? SLICE_MS : r->until_ms - kfk_time_now_ms();
+    int64_t patience = kfk_conn_time_for_broker(r->conn->core, KFK_CALL_READ);
+    if (left > patience) left = patience;
+    return (int32_t)(left < 0 ? 0 : left > SLICE_MS ? SLICE_MS : left);
+}
+
+/* Rounds that bring nothing take a while, even if the broker answers at once. */
+static int pause_between(const reading *r)
+{
+    int64_t now = kfk_time_now_ms(), next = r->began_ms + EMPTY_ROUND_MS;
+    if (next > r->until_ms) next = r->until_ms;
+    kfk_error why = {0};
+    return next > now && kfk_conn_pause(r->conn->core, next - now, &why) != 0 ? kfk_fail(NULL, &why) : 0;
+}
+
+/* May the caller have what came, of which the beginning was looked at? */
+static bool will_do(const reading *r, const kfk_chunk *chunk, size_t bytes)
+{
+    int64_t now = kfk_time_now_ms();
+    if (chunk->err == KAFKA_EOF) return now >= r->until_ms;
+    if (chunk->err != 0) return true; /* damage is something, too */
+    return bytes >= (size_t)r->limits->min_bytes || now >= r->enough_ms;
+}
+
+static int no_progress(const reading *r)
+{
+    return kfk_failf(NULL, KAFKA_EPROTO, "reading topic %s partition %d from %s: asked for offset %lld, the broker sends only what lies before it",
+                     r->conn->topic, (int)r->conn->partition, kfk_broker_name(r->conn->core->broker), (long long)r->place.at);
 }
 
 /* Fetches until something can be read or max_wait_ms is over: then the chunk is empty. Follows the position over data from
- * which nothing comes out. The read turn is held. */
-static int fetch_something(kafka_conn *c, const fetch_limits *limits, kfk_chunk *out)
+ * which nothing comes out. On success the chunk is the caller's, and starts where r->place says. */
+static int fetch_something(reading *r, kfk_chunk *out)
 {
-    int64_t from, until = limits->max_wait_ms > 0 ? kfk_time_add(kfk_time_now_ms(), limits->max_wait_ms) : KFK_TIME_NEVER;
-    int err = resolve_position(c, &from);
-    while (err == 0) {
-        int64_t left = until == KFK_TIME_NEVER ? SLICE_MS : until - kfk_time_now_ms();
-        err = fetch_once(c, from, limits, (int32_t)(left < 0 ? 0 : left > SLICE_MS ? SLICE_MS : left), out);
+    for (;;) {
+        int err = resolve_place(r);
+        r->began_ms = kfk_time_now_ms();
+        if (err == 0) err = fetch_once(r->conn, r->place.at, r->limits, slice_ms(r), out);
         if (err != 0) return err;
-        bool brought = out->at < out->end;
-        if (has_something(out)) return 0;
-        if (brought && out->next_offset == from) {
-            kfk_chunk_fini(out);
-            return kfk_failf(NULL, KAFKA_EPROTO, "reading topic %s partition %d: asked for offset %lld, the broker sends only what lies before it",
-                             c->topic, (int)c->partition, (long long)from);
-        }
-        if (!brought && kfk_time_now_ms() >= until) return 0;
+        size_t bytes = (size_t)(out->end - out->at);
+        kfk_chunk_peek(out);
+        if (will_do(r, out, bytes)) return 0;
         int64_t passed = out->next_offset;
+        bool stuck = bytes > 0 && out->err == KAFKA_EOF && passed == r->place.at;
         kfk_chunk_fini(out);
-        if (atomic_compare_exchange_strong(&c->position, &from, passed)) from = passed;
-        else err = resolve_position(c, &from);
+        if (stuck) return no_progress(r);
+        kfk_api_conn_move(r->conn, r->place.seeks, passed);
+        if (passed == r->place.at && (err = pause_between(r)) != 0) return err;
     }
-    return err;
 }
 
 void kfk_api_conn_forget_rest(kafka_conn *c)
@@ -208,40 +248,46 @@ int kafka_conn_read_batch(kafka_conn *c, const kafka_fetch *fetch, kafka_batch *
 {
     fetch_limits limits;
     kfk_chunk chunk;
+    reading r;
     int err = kfk_api_conn_check(c, "kafka_conn_read_batch", true);
     if (err != 0 || (err = fill_limits(fetch, &limits)) != 0) return err;
     if (!out) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_read_batch: out is NULL");
     if ((err = take_turn(c)) != 0) return err;
     kfk_api_conn_forget_rest(c);
-    if ((err = fetch_something(c, &limits, &chunk)) == 0 && (err = kfk_batch_new(c, &chunk, out)) == 0) return 0;
+    reading_begin(&r, c, &limits);
+    if ((err = fetch_something(&r, &chunk)) == 0 && (err = kfk_batch_new(c, &chunk, r.place.seeks, out)) == 0) return 0;
     kfk_conn_give_turn(c->core);
     return err;
 }
 
 /* ---- single messages ----------------------------------------------------------------------------------------------- */
 
+/* Takes a record out of what is left of the last fetch. KAFKA_EOF: there is nothing, or a seek made it useless. */
+static int next_of_rest(kafka_conn *c, kfk_record *out)
+{
+    if (!c->has_rest || c->rest_seeks != kfk_api_conn_place(c).seeks) return KAFKA_EOF;
+    int err = kfk_chunk_next(&c->rest, out);
+    if (err == KAFKA_EOF) kfk_api_conn_move(c, c->rest_seeks, c->rest.next_offset);
+    else if (err != 0) kfk_batch_fail(c, &c->rest);
+    return err;
+}
+
 /* The record at the position, from what is left of the last fetch or from a new one; it lies in c->rest. The position does
  * not move. The read turn is held. */
 static int next_record(kafka_conn *c, int32_t max_bytes, kfk_record *out)
 {
     fetch_limits limits = {.min_bytes = 1, .max_bytes = max_bytes};
-    for (int err = 0;;) {
-        if (c->has_rest && c->rest.next_offset == atomic_load(&c->position)) {
-            err = kfk_chunk_next(&c->rest, out);
-            if (err == 0) return 0;
-            if (err != KAFKA_EOF) {
-                kfk_fail(NULL, &c->rest.error);
-                kfk_api_conn_forget_rest(c);
-                return err;
-            }
-            int64_t passed = c->rest.next_offset, at = atomic_load(&c->position);
-            if (at >= 0 && at < passed) atomic_compare_exchange_strong(&c->position, &at, passed);
-        }
+    reading r;
+    int err;
+    while ((err = next_of_rest(c, out)) == KAFKA_EOF) {
         kfk_api_conn_forget_rest(c);
-        if ((err = fetch_something(c, &limits, &c->rest)) != 0) return err;
+        reading_begin(&r, c, &limits);
+        if ((err = fetch_something(&r, &c->rest)) != 0) return err;
+        c->rest_seeks = r.place.seeks;
         c->has_rest = true;
-        /* a seek that came while the fetch was out is met by the comparison above */
     }
+    if (err != 0) kfk_api_conn_forget_rest(c);
+    return err;
 }
 
 int kafka_conn_read(kafka_conn *c, void *buf, size_t cap, size_t *len)
@@ -257,29 +303,38 @@ int kafka_conn_read(kafka_conn *c, void *buf, size_t cap, size_t *len)
         *len = r.value.len;
         if (r.value.len > cap) {
             err = kfk_failf(NULL, KAFKA_ESHORTBUF, "the message at offset %lld has %zu bytes, the buffer %zu", (long long)r.offset, r.value.len, cap);
-            kfk_api_conn_forget_rest(c); /* the record is read again */
+            kfk_chunk_unread(&c->rest, &r);
         } else {
-            atomic_store(&c->position, c->rest.next_offset);
+            kfk_api_conn_move(c, c->rest_seeks, c->rest.next_offset);
         }
     }
     kfk_conn_give_turn(c->core);
     return err;
 }
 
+/* A copy of a record of c->rest, which forgets the record's headers: the copy has them. */
+static int copy_record(kafka_conn *c, const kfk_record *r, kafka_message **out)
+{
+    kafka_message view;
+    int err = kfk_batch_fill_message(c, &c->rest, r, &view);
+    if (err != 0) return kfk_batch_fail(c, &c->rest);
+    err = kfk_message_new_copy(&view, out);
+    kfk_arena_fini(&c->rest.headers);
+    if (err == 0) return 0;
+    kfk_chunk_unread(&c->rest, r);
+    return kfk_failf(NULL, err, "no memory for a message of %zu bytes", r->size);
+}
+
 int kafka_conn_read_message(kafka_conn *c, int32_t max_bytes, kafka_message **out)
 {
     kfk_record r;
-    kafka_message view;
     int err = kfk_api_conn_check(c, "kafka_conn_read_message", true);
     if (err != 0) return err;
     if (!out || max_bytes < 0) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_read_message: %s", out ? "max_bytes is negative" : "out is NULL");
     if ((err = take_turn(c)) != 0) return err;
     if ((err = next_record(c, max_bytes ? max_bytes : DEFAULT_MAX_BYTES, &r)) == 0) {
-        err = kfk_batch_fill_message(c, &c->rest, &r, &view);
-        if (err != 0) kfk_fail(NULL, &c->rest.error);
-        else if ((err = kfk_message_new_copy(&view, out)) != 0) kfk_failf(NULL, err, "no memory for a message of %zu bytes", r.size);
-        if (err == 0) atomic_store(&c->position, c->rest.next_offset);
-        else kfk_api_conn_forget_rest(c);
+        if ((err = copy_record(c, &r, out)) == 0) kfk_api_conn_move(c, c->rest_seeks, c->rest.next_offset);
+        else if (c->rest.err != 0) kfk_api_conn_forget_rest(c);
     }
     kfk_conn_give_turn(c->core);
     return err;

@@ -287,31 +287,42 @@ static int decode(kfk_request *r, kfk_block *frame, size_t len, kfk_error *why)
     return kfk_frame_decode_response(r->api, r->version, &r->arena, frame->data, len, &id, r->response, why);
 }
 
+/* The oldest request has its answer, or there was no memory for it. Tells whether to go on receiving. */
+static bool answered(kfk_broker *b, kfk_request *r, const kfk_error *err)
+{
+    kfk_list_remove(&r->node);
+    start_clock_of_next(b);
+    finish(r, err);
+    return b->stream != NULL && b->state != DEAD;
+}
+
 /* A whole frame came; it is ours. Tells whether to go on receiving. */
 static bool received(void *owner, kfk_block *frame, size_t len)
 {
     kfk_broker *b = owner;
     kfk_error why = {0};
     int32_t id = 0;
-    int err = kfk_frame_peek_correlation(frame->data, len, &id);
     kfk_list *n = kfk_list_first(&b->in_flight);
     kfk_request *r = n ? KFK_CONTAINER(n, kfk_request, node) : NULL;
-    if (err != 0 || !r || id != r->correlation_id) {
+    if (r && !frame) {
+        kfk_error_set(&why, KAFKA_ENOMEM, "%s: no memory for the answer to %s, of %zu bytes", b->name, r->api->name, len);
+        return answered(b, r, &why);
+    }
+    if (!r || kfk_frame_peek_correlation(frame->data, len, &id) != 0 || id != r->correlation_id) {
         kfk_block_drop(frame);
         if (r) kfk_error_set(&why, KAFKA_EPROTO, "an answer with correlation id %d came, that to %s has %d", (int)id, r->api->name, (int)r->correlation_id);
         else kfk_error_set(&why, KAFKA_EPROTO, "an answer with correlation id %d came, nothing was asked", (int)id);
         lost(b, &why);
         return false;
     }
-    if (decode(r, frame, len, &why) != 0) {
+    int err = decode(r, frame, len, &why);
+    if (err != 0 && err != KAFKA_ENOMEM) {
         lost(b, &why);
         return false;
     }
-    note_throttle(b, r);
-    kfk_list_remove(&r->node);
-    start_clock_of_next(b);
-    finish(r, NULL);
-    return b->stream != NULL && b->state != DEAD;
+    if (err == 0) note_throttle(b, r);
+    else kfk_error_prefix(&why, "%s: ", b->name);
+    return answered(b, r, err == 0 ? NULL : &why);
 }
 
 /* How long may the answer be that comes next, and how much of it gets memory before it has arrived? */
@@ -459,7 +470,7 @@ static void hello_done(kfk_request *r, const kfk_error *err)
 {
     kfk_broker *b = KFK_CONTAINER(r, kfk_broker, hello);
     if (err) {
-        if (b->state == NEGOTIATING) doom(b, err); /* it could not be encoded */
+        if (b->state == NEGOTIATING) doom(b, err); /* no memory to encode it, or for its answer */
         return;
     }
     kfk_error why = {0};

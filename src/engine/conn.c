@@ -17,6 +17,7 @@
 static void finish(kfk_call *call)
 {
     kfk_list_remove(&call->node);
+    kfk_loop_timer_clear(call->conn->loop, &call->pause);
     call->touched = call->request.touched;
     kfk_op_finish_loop(call->conn->loop, &call->op);
 }
@@ -25,9 +26,8 @@ static void finish(kfk_call *call)
 static void finish_early(kfk_call *call)
 {
     finish(call);
-    if (!call->wants_turn && !call->touched) kfk_broker_withdraw_loop(call->conn->broker, &call->request);
+    if (call->want == KFK_CALL_ANSWER && !call->touched) kfk_broker_withdraw_loop(call->conn->broker, &call->request);
 }
-
 
 /* Ends all calls of a kind (KFK_CALL_KINDS: of any). */
 static void finish_calls(kfk_conn *c, kfk_call_kind kind, int code, const char *why)
@@ -68,13 +68,15 @@ static void token_fired(kfk_watch *w)
 
 /* ---- settings ------------------------------------------------------------------------------------------------------ */
 
-static void watch_token(kfk_conn *c, kfk_cancel *token)
+/* Sees to it that the token ends what waits. 0, or why it cannot. */
+static int watch_token(kfk_conn *c, kfk_cancel *token)
 {
-    if (token == c->watch.token) return;
+    if (token == c->watch.token) return 0;
     kfk_loop_unwatch(c->loop, &c->watch);
-    c->watch_error = 0;
-    if (token && kfk_cancel_fired(token)) finish_calls(c, KFK_CALL_KINDS, KAFKA_ECANCELED, "canceled");
-    else if (token) c->watch_error = kfk_loop_watch(c->loop, &c->watch, token);
+    if (!token) return 0;
+    if (!kfk_cancel_fired(token)) return kfk_loop_watch(c->loop, &c->watch, token);
+    finish_calls(c, KFK_CALL_KINDS, KAFKA_ECANCELED, "canceled");
+    return 0;
 }
 
 static void settings_apply(kfk_task *t)
@@ -96,7 +98,8 @@ static void settings_apply(kfk_task *t)
         for (int kind = 0; kind < KFK_CALL_KINDS; kind++) {
             if (!kfk_list_empty(&c->calls)) deadline_passed(c, (kfk_call_kind)kind);
         }
-        watch_token(c, token);
+        int err = watch_token(c, token);
+        if (err != 0) finish_calls(c, KFK_CALL_KINDS, err, "the cancel token cannot be watched");
     }
     kfk_cancel_drop(token);
     kfk_conn_drop(c);
@@ -151,7 +154,7 @@ int32_t kfk_conn_time_for_broker(kfk_conn *c, kfk_call_kind kind)
     pthread_mutex_unlock(&c->settings.lock);
     if (at == 0) return INT32_MAX;
     int64_t left = at - kfk_time_now_ms();
-    left -= left < 4000 ? left / 4 : 1000;
+    left -= left < 1000 ? left / 4 : 1000;
     return left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int32_t)left;
 }
 
@@ -180,17 +183,45 @@ static int refuse(kfk_call *call, kfk_error *err)
     kfk_conn_settings *s = &c->settings;
     pthread_mutex_lock(&s->lock);
     int64_t deadline = s->deadline_ms[call->kind];
-    bool canceled = kfk_cancel_fired(s->token), closing = s->closing;
+    kfk_cancel *token = kfk_cancel_hold(s->token);
+    bool closing = s->closing;
     pthread_mutex_unlock(&s->lock);
     const char *at = kfk_broker_name(c->broker);
-    if (c->ended.code != 0 || closing) return kfk_error_set(err, KAFKA_ECLOSED, "%s: the connection to %s was closed", call->what, at);
-    if (canceled) return kfk_error_set(err, KAFKA_ECANCELED, "%s at %s: canceled", call->what, at);
-    if (c->watch_error != 0) return kfk_error_set(err, c->watch_error, "%s at %s: the cancel token cannot be watched", call->what, at);
-    if (deadline != 0 && deadline <= kfk_loop_now_ms(c->loop))
-        return kfk_error_set(err, KAFKA_ETIMEDOUT, "%s at %s: the deadline had passed before, nothing was sent", call->what, at);
+    int code = 0;
+    if (c->ended.code != 0 || closing) code = kfk_error_set(err, KAFKA_ECLOSED, "%s: the connection to %s was closed", call->what, at);
+    else if (kfk_cancel_fired(token)) code = kfk_error_set(err, KAFKA_ECANCELED, "%s at %s: canceled", call->what, at);
+    else if (deadline != 0 && deadline <= kfk_loop_now_ms(c->loop))
+        code = kfk_error_set(err, KAFKA_ETIMEDOUT, "%s at %s: the deadline had passed before, nothing was sent", call->what, at);
+    else if ((code = watch_token(c, token)) != 0)
+        kfk_error_set(err, code, "%s at %s: the cancel token cannot be watched", call->what, at);
+    kfk_cancel_drop(token);
+    if (code != 0) return code;
     if (deadline != 0 && (!kfk_timer_is_set(&c->timers[call->kind]) || deadline < kfk_timer_at_ms(&c->timers[call->kind])))
         kfk_loop_timer_set(c->loop, &c->timers[call->kind], deadline);
     return 0;
+}
+
+static void pause_over(kfk_timer *t)
+{
+    finish(KFK_CONTAINER(t, kfk_call, pause));
+}
+
+static void start_request(kfk_call *call)
+{
+    call->request.done = answered;
+    kfk_ref_hold(&call->op.ref);
+    kfk_broker_send_loop(call->conn->broker, &call->request);
+}
+
+/* On a connection that broke nobody waits for a turn. */
+static void start_waiting_for_turn(kfk_call *call)
+{
+    kfk_conn *c = call->conn;
+    const kfk_error *broken = kfk_broker_failure(c->broker);
+    if (c->reading && !broken) return;
+    if (c->reading) call->op.error = *broken;
+    else c->reading = true;
+    finish(call);
 }
 
 static void start(kfk_task *t)
@@ -198,15 +229,12 @@ static void start(kfk_task *t)
     kfk_call *call = KFK_CONTAINER(t, kfk_call, op.task);
     kfk_conn *c = call->conn;
     kfk_list_push_back(&c->calls, &call->node);
-    if (refuse(call, &call->op.error) != 0) {
-        finish(call);
-    } else if (!call->wants_turn) {
-        call->request.done = answered;
-        kfk_ref_hold(&call->op.ref);
-        kfk_broker_send_loop(c->broker, &call->request);
-    } else if (!c->reading) {
-        c->reading = true;
-        finish(call);
+    if (refuse(call, &call->op.error) != 0) finish(call);
+    if (call->op.finished) return;
+    switch (call->want) {
+    case KFK_CALL_ANSWER: start_request(call); break;
+    case KFK_CALL_TURN: start_waiting_for_turn(call); break;
+    case KFK_CALL_PAUSE: kfk_loop_timer_set(c->loop, &call->pause, kfk_time_add(kfk_loop_now_ms(c->loop), call->pause_ms)); break;
     }
 }
 
@@ -214,25 +242,32 @@ static void destroy(kfk_op *op)
 {
     kfk_call *call = KFK_CONTAINER(op, kfk_call, op);
     if (call->cleanup) call->cleanup(call);
-    if (!call->wants_turn) kfk_request_fini(&call->request);
+    if (call->want == KFK_CALL_ANSWER) kfk_request_fini(&call->request);
     kfk_arena_fini(&call->memory);
     kfk_conn_drop(call->conn);
     kfk_mem_free(call);
 }
 
-void *kfk_call_new(kfk_conn *c, size_t size, kfk_call_kind kind, const char *what, int16_t api_key)
+static kfk_call *call_new(kfk_conn *c, size_t size, kfk_call_kind kind, kfk_call_want want, const char *what)
 {
     kfk_call *call = kfk_mem_zalloc(size);
     if (!call) return NULL;
     kfk_op_init(&call->op, start, destroy);
     kfk_list_init(&call->node);
+    kfk_timer_init(&call->pause, pause_over);
     kfk_arena_init(&call->memory, SIZE_MAX);
     kfk_ref_hold(&c->ref);
     call->conn = c;
     call->kind = kind;
+    call->want = want;
     call->what = what;
-    call->wants_turn = api_key < 0;
-    if (!call->wants_turn) kfk_request_init(&call->request, api_key);
+    return call;
+}
+
+void *kfk_call_new(kfk_conn *c, size_t size, kfk_call_kind kind, const char *what, int16_t api_key)
+{
+    kfk_call *call = call_new(c, size, kind, KFK_CALL_ANSWER, what);
+    if (call) kfk_request_init(&call->request, api_key);
     return call;
 }
 
@@ -250,16 +285,28 @@ int kfk_call_run(kfk_call *call)
     return call->op.error.code;
 }
 
-/* ---- the read turn ------------------------------------------------------------------------------------------------- */
+/* ---- the read turn, and pauses ------------------------------------------------------------------------------------- */
 
-int kfk_conn_take_turn(kfk_conn *c, kfk_error *err)
+/* Runs a call that has no request. */
+static int run_and_drop(kfk_call *call, kfk_error *err)
 {
-    kfk_call *call = kfk_call_new(c, sizeof *call, KFK_CALL_READ, "waiting for another read to end", -1);
     if (!call) return kfk_error_set(err, KAFKA_ENOMEM, "no memory for a read");
     int code = kfk_call_run(call);
     if (code != 0) *err = call->op.error;
     kfk_op_drop(&call->op);
     return code;
+}
+
+int kfk_conn_take_turn(kfk_conn *c, kfk_error *err)
+{
+    return run_and_drop(call_new(c, sizeof(kfk_call), KFK_CALL_READ, KFK_CALL_TURN, "waiting for another read to end"), err);
+}
+
+int kfk_conn_pause(kfk_conn *c, int64_t ms, kfk_error *err)
+{
+    kfk_call *call = call_new(c, sizeof *call, KFK_CALL_READ, KFK_CALL_PAUSE, "reading");
+    if (call) call->pause_ms = ms;
+    return run_and_drop(call, err);
 }
 
 static void turn_given(kfk_task *t)
@@ -269,7 +316,7 @@ static void turn_given(kfk_task *t)
     KFK_LIST_EACH(n, &c->calls)
     {
         kfk_call *call = KFK_CONTAINER(n, kfk_call, node);
-        if (!call->wants_turn) continue;
+        if (call->want != KFK_CALL_TURN) continue;
         c->reading = true;
         finish(call);
         break;

@@ -38,19 +38,23 @@ struct kfk_conn {
     bool reading; /* somebody has the read turn */
     kfk_task turn_task;
     kfk_error ended; /* code != 0: later calls end with it */
-    int watch_error; /* the token cannot be watched */
 };
+
+/* What it waits for. */
+typedef enum kfk_call_want { KFK_CALL_ANSWER, KFK_CALL_TURN, KFK_CALL_PAUSE } kfk_call_want;
 
 struct kfk_call {
     kfk_op op;
     kfk_conn *conn; /* a reference */
     kfk_list node;
     kfk_call_kind kind;
+    kfk_call_want want;
     const char *what;    /* "reading", for texts */
-    bool wants_turn;     /* waits for the read turn, no request */
     bool touched;        /* when it has ended: some of the request may have reached the broker */
-    kfk_request request; /* unless wants_turn: filled by the caller but for `done` */
-    kfk_arena memory;    /* for what the message refers to */
+    kfk_request request; /* KFK_CALL_ANSWER: filled by the caller but for `done` */
+    kfk_timer pause;     /* KFK_CALL_PAUSE */
+    int64_t pause_ms;
+    kfk_arena memory; /* for what the message refers to */
     /* Under the baton, optional: looks at the decoded answer and copies what is wanted into the call. 0 or an error. */
     int (*take)(kfk_call *, kfk_error *);
     void (*cleanup)(kfk_call *); /* optional: frees what the object around the call owns, not the object */
@@ -60,8 +64,8 @@ struct kfk_call {
 int kfk_conn_new(kfk_loop *l, kfk_broker *broker_take, kfk_conn **out);
 void kfk_conn_drop(kfk_conn *c);
 
-/* A call in zeroed memory of `size` bytes that begins with a kfk_call; NULL without memory. For a request give the API's
- * key, for the read turn -1. Two references: the caller's, who drops it with kfk_op_drop, and the engine's, which is given
+/* A call in zeroed memory of `size` bytes that begins with a kfk_call, and a request of this API; NULL without memory. Two
+ * references: the caller's, who drops it with kfk_op_drop, and the engine's, which is given
  * up when it was run: a call that is never run must be dropped twice (kfk_call_discard). */
 void *kfk_call_new(kfk_conn *c, size_t size, kfk_call_kind kind, const char *what, int16_t api_key);
 void kfk_call_discard(kfk_call *call);
@@ -71,6 +75,8 @@ int kfk_call_run(kfk_call *call);
 /* Any thread. The read turn: taking it waits, under the read deadline; 0, or why not, with the sentence. */
 int kfk_conn_take_turn(kfk_conn *c, kfk_error *err);
 void kfk_conn_give_turn(kfk_conn *c);
+/* Any thread: waits for so long, under the read deadline. 0, or what ended it, with the sentence. */
+int kfk_conn_pause(kfk_conn *c, int64_t ms, kfk_error *err);
 
 /* Any thread, none waits; what waits notices at once. */
 void kfk_conn_set_deadline(kfk_conn *c, kfk_call_kind kind, int64_t deadline_ms);
@@ -79,7 +85,7 @@ void kfk_conn_set_token(kfk_conn *c, kfk_cancel *token);
 void kfk_conn_end(kfk_conn *c);
 bool kfk_conn_has_ended(kfk_conn *c);
 /* Milliseconds that a broker may take for a request of this kind, so that its answer comes before the deadline: the time
- * left less a second, or less a quarter when less than four seconds are left; at least 0, INT32_MAX without a deadline. */
+ * left less a second, or less a quarter when less than a second is left; at least 0, INT32_MAX without a deadline. */
 int32_t kfk_conn_time_for_broker(kfk_conn *c, kfk_call_kind kind);
 
 #endif

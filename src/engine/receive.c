@@ -53,21 +53,22 @@ static int begin_frame(kfk_receiver *r, kfk_error *err)
                              (long long)(int32_t)len, most, guess_peer(r->head));
     }
     r->block = kfk_block_new(len < at_once ? len : at_once);
-    if (!r->block) return kfk_error_set(err, KAFKA_ENOMEM, "no memory for an answer of %u bytes", (unsigned)len);
     r->len = len;
     r->got = 0;
     return 0;
 }
 
-/* Room for at least one more byte of the frame. */
-static int make_room(kfk_receiver *r, kfk_error *err)
+/* Room for at least one more byte of the frame; returns for how many, as far as they belong to it. */
+static size_t make_room(kfk_receiver *r)
 {
-    if (r->got < r->block->cap) return 0;
-    size_t cap = r->block->cap * 2 < r->len ? r->block->cap * 2 : r->len;
-    kfk_block *grown = kfk_block_grow(r->block, cap);
-    if (!grown) return kfk_error_set(err, KAFKA_ENOMEM, "no memory for an answer of %zu bytes", r->len);
-    r->block = grown;
-    return 0;
+    if (r->block && r->got == r->block->cap) {
+        size_t cap = r->block->cap * 2 < r->len ? r->block->cap * 2 : r->len;
+        kfk_block *grown = kfk_block_grow(r->block, cap);
+        if (!grown) kfk_block_drop(r->block);
+        r->block = grown;
+    }
+    size_t end = r->block && r->block->cap < r->len ? r->block->cap : r->len;
+    return end - r->got;
 }
 
 /* Hands over a frame that is complete. KAFKA_EAGAIN = go on, 0 = stop. */
@@ -85,7 +86,7 @@ static int feed(kfk_receiver *r, const uint8_t *p, size_t n, kfk_error *err)
 {
     while (n > 0) {
         int code;
-        if (!r->block) {
+        if (r->head_len < sizeof r->head) {
             size_t take = sizeof r->head - r->head_len < n ? sizeof r->head - r->head_len : n;
             memcpy(r->head + r->head_len, p, take);
             r->head_len += take;
@@ -95,9 +96,8 @@ static int feed(kfk_receiver *r, const uint8_t *p, size_t n, kfk_error *err)
             if ((code = begin_frame(r, err)) != 0) return code;
             continue;
         }
-        if ((code = make_room(r, err)) != 0) return code;
-        size_t room = (r->block->cap < r->len ? r->block->cap : r->len) - r->got, take = room < n ? room : n;
-        memcpy(r->block->data + r->got, p, take);
+        size_t room = make_room(r), take = room < n ? room : n;
+        if (r->block) memcpy(r->block->data + r->got, p, take);
         r->got += take;
         p += take;
         n -= take;
@@ -110,11 +110,10 @@ int kfk_receiver_run(kfk_receiver *r, kfk_stream *s, kfk_error *err)
 {
     uint8_t scratch[SCRATCH];
     for (size_t total = 0; total < BYTES_PER_TURN;) {
-        size_t got = 0, cap = sizeof scratch;
+        size_t got = 0, cap = sizeof scratch, room = r->block ? make_room(r) : 0;
         int code;
         if (r->block && r->len - r->got > sizeof scratch) {
-            if ((code = make_room(r, err)) != 0) return code;
-            cap = r->block->cap - r->got;
+            cap = room;
             if ((code = s->ops->read(s, r->block->data + r->got, cap, &got, err)) != 0) return code;
             r->got += got;
             code = r->got == r->len ? complete(r) : KAFKA_EAGAIN;

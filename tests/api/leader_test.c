@@ -173,7 +173,7 @@ static void both_dials_and_the_look_up_have_one_limit(void **state)
 static void *fire_at_metadata(void *arg)
 {
     void **both = arg;
-    tcp_peer_wait(both[0], KFK_API_METADATA, 1);
+    if (!tcp_peer_saw(both[0], KFK_API_METADATA, 1)) return NULL;
     kafka_cancel_fire(both[1]);
     return NULL;
 }

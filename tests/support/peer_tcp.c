@@ -426,12 +426,17 @@ int tcp_peer_requests(tcp_peer *p, int16_t api)
     return n;
 }
 
-void tcp_peer_wait(tcp_peer *p, int16_t api, int count)
+bool tcp_peer_saw(tcp_peer *p, int16_t api, int count)
 {
     int64_t until = kfk_time_now_ms() + 10000;
     pthread_mutex_lock(&p->lock);
     while (requests(p, api) < count && tcp_peer_wait_change(p, until)) {}
-    int n = requests(p, api);
+    bool saw = requests(p, api) >= count;
     pthread_mutex_unlock(&p->lock);
-    if (n < count) fail_msg("%d requests of API %d came, %d were expected", n, api, count);
+    return saw;
+}
+
+void tcp_peer_wait(tcp_peer *p, int16_t api, int count)
+{
+    if (!tcp_peer_saw(p, api, count)) fail_msg("%d requests of API %d came, %d were expected", tcp_peer_requests(p, api), api, count);
 }

@@ -12,8 +12,8 @@
  *     ... kafka_dial(NULL, NULL, tcp_peer_address(p), &conn) ...
  *     tcp_peer_free(p);
  *
- * Its threads never assert: what went wrong there is kept and fails the test in tcp_peer_free. All functions are for the
- * test's own thread, but for tcp_alloc. What the peer itself allocates from the library it frees before the answer is out,
+ * Its threads never assert: what went wrong there is kept and fails the test in tcp_peer_free. Functions that fail a test
+ * are for its own thread: tcp_peer_new, _free, _wait, tcp_free_port. What the peer itself allocates from the library it frees before the answer is out,
  * and asks for again when it is refused, so that it may run under memcheck. */
 #ifndef KAFKA_TESTS_SUPPORT_PEER_TCP_H
 #define KAFKA_TESTS_SUPPORT_PEER_TCP_H
@@ -91,5 +91,7 @@ void tcp_peer_hang_up(tcp_peer *p);
 int tcp_peer_requests(tcp_peer *p, int16_t api);
 /* Waits until there were so many; fails the test after 10 seconds. */
 void tcp_peer_wait(tcp_peer *p, int16_t api, int count);
+/* The same for any thread: false after 10 seconds. */
+bool tcp_peer_saw(tcp_peer *p, int16_t api, int count);
 
 #endif

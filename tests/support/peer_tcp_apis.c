@@ -58,7 +58,7 @@ static void append(tcp_log *log, const void *bytes, size_t len)
 {
     log->bytes.data = realloc(log->bytes.data, log->bytes.len + len + 1);
     if (log->bytes.data == NULL) abort();
-    memcpy(log->bytes.data + log->bytes.len, bytes, len);
+    if (len > 0) memcpy(log->bytes.data + log->bytes.len, bytes, len);
     log->bytes.len += len;
 }
 
