@@ -20,16 +20,16 @@ static kafka_ctx ctx_of(const kc_common *c)
     return (kafka_ctx){.deadline = kafka_deadline_in(c->timeout_ms), .cancel = kc_stop_token()};
 }
 
-void kc_connect_rearm(const kc_common *c, kafka_conn *conn)
+void kc_connect_rearm(const kc_common *c, kafka_conn *conn, int64_t extra_ms)
 {
-    kafka_conn_set_deadline(conn, kafka_deadline_in(c->timeout_ms));
+    kafka_conn_set_deadline(conn, kafka_deadline_in(c->timeout_ms + extra_ms));
 }
 
 static int ready(const kc_common *c, int err, kafka_conn *conn)
 {
     if (err == 0) {
         kafka_conn_set_cancel(conn, kc_stop_token());
-        kc_connect_rearm(c, conn);
+        kc_connect_rearm(c, conn, 0);
     }
     return err;
 }
@@ -142,7 +142,7 @@ static void advise(const kc_common *c, const kc_failure *f, const char *why)
         break;
     case KAFKA_ETIMEDOUT:
         if (!f->reached) advise_address(c, why);
-        kc_say_try("kc waited %g seconds; longer: -m SECONDS", (double)c->timeout_ms / 1000);
+        if (f->tries <= 1) kc_say_try("kc waited %g seconds; longer: -m SECONDS", (double)c->timeout_ms / 1000);
         break;
     default: break;
     }
@@ -158,6 +158,9 @@ int kc_connect_explain(const kc_common *c, kc_failure f, const char *fmt, ...)
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
     kc_say_error("cannot %s: %s", what, *why != '\0' ? why : kafka_strerror(f.err));
+    if (f.tries > 1) {
+        kc_say_try("kc tried %d times within %g seconds; longer: -m SECONDS", f.tries, (double)c->timeout_ms / 1000);
+    }
     advise(c, &f, why);
     return f.err == KAFKA_EINVAL ? KC_USAGE : KC_FAILED;
 }

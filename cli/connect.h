@@ -18,8 +18,8 @@ int kc_connect_partitions(const kc_common *c, const char *topic, kafka_partition
 /* True when the cluster named a leader of the partition and its address. */
 bool kc_connect_has_leader(const kafka_partition *p);
 
-/* Sets the deadline of the next calls: the timeout of the command line, from now. */
-void kc_connect_rearm(const kc_common *c, kafka_conn *conn);
+/* Sets the deadline of the next calls: the timeout of the command line and extra_ms, from now. */
+void kc_connect_rearm(const kc_common *c, kafka_conn *conn, int64_t extra_ms);
 
 /* True for an error that may be gone in a moment. Errors of connecting count only when the cluster had been reached
  * before (`reached`): at the beginning they rather mean a mistyped address, and nobody wants to wait for that. */
@@ -33,6 +33,7 @@ typedef struct kc_failure {
     const char *why;   /* NULL: kafka_last_error() */
     const char *topic; /* that it was about, NULL = none */
     bool reached;      /* the cluster had answered before, so the addresses given are right */
+    int tries;         /* how often it was tried; 0 is as 1 */
 } kc_failure;
 /* Says "cannot ...: why", and what to try next. Says nothing when a signal stopped kc. Returns the exit code: KC_USAGE
  * when the library found an argument wrong, such as an address. */

@@ -17,15 +17,16 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WRITE_AT = 256 << 10, KEEP = 4 << 20, IDLE_WAIT_MS = 500, STACK = 512 << 10 };
+enum { WRITE_AT = 256 << 10, KEEP = 4 << 20, IDLE_WAIT_MS = 5000, STACK = 512 << 10 };
 
 struct kc_reader {
     kc_reading *shared;
     int32_t partition;
     pthread_t thread;
     kafka_conn *conn;
-    bool placed;       /* next and end are known */
-    int64_t next, end; /* end: when reading began */
+    bool placed;               /* next and end are known */
+    int64_t next, end;         /* end: when reading began */
+    int64_t oldest, following; /* what the partition holds, as last heard: following is the next to be written */
     kc_buf out;
 };
 
@@ -46,7 +47,8 @@ static int place(kc_reader *r)
     case KC_FROM_BEFORE_END: r->next = last - first < from->value ? first : last - from->value; break;
     case KC_FROM_TIME: r->next = found >= 0 ? found : last; break;
     }
-    r->end = last;
+    r->oldest = first;
+    r->end = r->following = last;
     r->placed = r->next >= first && r->next <= last;
     return r->placed ? 0 : KAFKA_ERR_OFFSET_OUT_OF_RANGE;
 }
@@ -111,7 +113,7 @@ static outcome read_batch(kc_reader *r, int *err)
     kc_reading *s = r->shared;
     const kafka_fetch fetch = {.max_wait_ms = IDLE_WAIT_MS, .min_bytes = 1, .max_bytes = s->fetch_bytes};
     kafka_batch *batch = NULL;
-    kc_connect_rearm(s->common, r->conn);
+    kc_connect_rearm(s->common, r->conn, IDLE_WAIT_MS);
     *err = kafka_conn_read_batch(r->conn, &fetch, &batch);
     if (*err != 0) return FAILED;
     int ended = 0;
@@ -124,51 +126,44 @@ static outcome read_batch(kc_reader *r, int *err)
 
 /* ---- errors ------------------------------------------------------------------------------------------------------ */
 
-/* The records at our position were deleted (retention) while we read: go on with what is left, and say what is
- * missing. */
+/* The records at our position may have been deleted (retention) while we read: goes on with what is left then, and says
+ * what is missing. */
 static bool skip_deleted(kc_reader *r)
 {
-    int64_t first = 0, last = 0;
-    kc_connect_rearm(r->shared->common, r->conn);
-    if (kafka_conn_read_offsets(r->conn, &first, &last) != 0 || first <= r->next) return false;
+    kc_connect_rearm(r->shared->common, r->conn, 0);
+    if (kafka_conn_read_offsets(r->conn, &r->oldest, &r->following) != 0 || r->oldest <= r->next) return false;
     kc_say("partition %d: offsets %lld to %lld were deleted before they could be read", (int)r->partition,
-           (long long)r->next, (long long)first - 1);
-    r->next = first;
-    return kafka_conn_seek(r->conn, first, KAFKA_SEEK_ABSOLUTE | KAFKA_SEEK_DONT_CHECK, NULL) == 0;
+           (long long)r->next, (long long)r->oldest - 1);
+    r->next = r->oldest;
+    return kafka_conn_seek(r->conn, r->next, KAFKA_SEEK_ABSOLUTE | KAFKA_SEEK_DONT_CHECK, NULL) == 0;
 }
 
 static void explain_range(const kc_reader *r)
 {
-    int64_t first = 0, last = 0;
-    kc_connect_rearm(r->shared->common, r->conn);
-    if (kafka_conn_read_offsets(r->conn, &first, &last) != 0) return;
     char held[96];
-    if (first < last)
-        snprintf(held, sizeof held, "it holds %lld to %lld", (long long)first, (long long)last - 1);
+    if (r->oldest < r->following)
+        snprintf(held, sizeof held, "it holds %lld to %lld", (long long)r->oldest, (long long)r->following - 1);
     else
-        snprintf(held, sizeof held, "it is empty, the next will be %lld", (long long)last);
+        snprintf(held, sizeof held, "it is empty, the next will be %lld", (long long)r->following);
     kc_say_error("cannot read partition %d of topic %s from offset %lld: %s", (int)r->partition, r->shared->topic,
                  (long long)r->next, held);
     kc_say_try("begin elsewhere: -o beginning, -o end, -o -N for the last N");
 }
 
-/* Says why this reader gives up, unless another one did before or it was stopped, and stops the others. */
-static void fail(kc_reader *r, int err)
+/* Says why this reader gives up, and stops the others; unless it was stopped itself, or another one is doing so. */
+static void fail(kc_reader *r, int err, int tries)
 {
     kc_reading *s = r->shared;
     int none = KC_OK;
-    bool stopped = err == KAFKA_ECANCELED;
-    if (!stopped && atomic_compare_exchange_strong(&s->code, &none, KC_FAILED)) {
-        if (err == KAFKA_ERR_OFFSET_OUT_OF_RANGE && r->conn != NULL)
-            explain_range(r);
-        else if (!r->placed)
-            kc_connect_explain(s->common, (kc_failure){.err = err, .topic = s->topic, .reached = true},
-                               "read partition %d of topic %s", (int)r->partition, s->topic);
-        else
-            kc_connect_explain(s->common, (kc_failure){.err = err, .topic = s->topic, .reached = true},
-                               "read partition %d of topic %s at offset %lld", (int)r->partition, s->topic,
-                               (long long)r->next);
-    }
+    if (err == KAFKA_ECANCELED || !atomic_compare_exchange_strong(&s->code, &none, KC_FAILED)) return;
+    kc_failure failure = {.err = err, .topic = s->topic, .reached = true, .tries = tries};
+    if (err == KAFKA_ERR_OFFSET_OUT_OF_RANGE)
+        explain_range(r);
+    else if (!r->placed)
+        kc_connect_explain(s->common, failure, "read partition %d of topic %s", (int)r->partition, s->topic);
+    else
+        kc_connect_explain(s->common, failure, "read partition %d of topic %s at offset %lld", (int)r->partition,
+                           s->topic, (long long)r->next);
     kc_stop_all();
 }
 
@@ -199,7 +194,7 @@ static void read_partition(kc_reader *r)
         if (err == KAFKA_ERR_OFFSET_OUT_OF_RANGE && r->placed && skip_deleted(r)) continue;
         if (give_up == 0) give_up = kafka_deadline_in(s->common->timeout_ms);
         if (!kc_connect_may_retry(err, r->placed) || kafka_now_ms() >= give_up) {
-            fail(r, err);
+            fail(r, err, retry + 1);
             return;
         }
         kc_say_detail("partition %d: %s; trying again in %lld ms", (int)r->partition, kafka_last_error(),

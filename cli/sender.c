@@ -122,7 +122,7 @@ static int send_once(kc_sender *s, target *t, const kafka_message *messages, siz
         int err = kc_connect_leader(s->cfg->common, s->cfg->topic, t->id, &t->conn);
         if (err != 0) return err;
     }
-    kc_connect_rearm(s->cfg->common, t->conn);
+    kc_connect_rearm(s->cfg->common, t->conn, 0);
     kc_stop_hold();
     int err = kafka_conn_write_messages(t->conn, messages, count, s->cfg->codec, bytes);
     kc_stop_release();
@@ -136,12 +136,12 @@ static bool send_again(const kc_sender *s, int err, kafka_written written)
     return kc_connect_may_retry(err, s->batches > 0);
 }
 
-static int explain(const kc_sender *s, const target *t, const kafka_message *messages, size_t count, int err)
+static int explain(const kc_sender *s, const target *t, const kafka_message *messages, size_t count, kc_failure failure)
 {
     char first[32], last[32];
-    int code = kc_connect_explain(s->cfg->common, (kc_failure){.err = err, .topic = s->cfg->topic, .reached = true},
-                                  "write to partition %d of topic %s", (int)t->id, s->cfg->topic);
-    if (kc_stop_signal() != 0 || kafka_err_is_temporary(err)) return code; /* no matter of the messages */
+    int code =
+        kc_connect_explain(s->cfg->common, failure, "write to partition %d of topic %s", (int)t->id, s->cfg->topic);
+    if (kc_stop_signal() != 0 || kafka_err_is_temporary(failure.err)) return code; /* no matter of the messages */
     kc_count_text((uintptr_t)messages[0].userdata, first);
     kc_count_text((uintptr_t)messages[count - 1].userdata, last);
     if (count == 1)
@@ -180,7 +180,8 @@ static int send_batch(kc_sender *s, target *t, const kafka_message *messages, si
         if (give_up == 0) give_up = kafka_deadline_in(s->cfg->common->timeout_ms);
         bool again = send_again(s, err, written) && kafka_now_ms() < give_up;
         if (!again || kc_stop_signal() != 0) {
-            int code = explain(s, t, messages, count, err);
+            kc_failure failure = {.err = err, .topic = s->cfg->topic, .reached = true, .tries = retry + 1};
+            int code = explain(s, t, messages, count, failure);
             if (written != KAFKA_WRITTEN_NO) leave_unknown(s, t, count);
             return code;
         }

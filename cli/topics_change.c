@@ -78,7 +78,7 @@ static void welcome(const creation *c, const char *topic)
 static bool is_there(const kc_common *common, kafka_conn *conn, const char *topic)
 {
     kafka_partitions *found = NULL;
-    kc_connect_rearm(common, conn);
+    kc_connect_rearm(common, conn, 0);
     int err = kafka_conn_read_partitions(conn, &topic, 1, &found);
     kafka_partitions_free(found);
     return err == 0;
@@ -99,7 +99,7 @@ static int create_one(const creation *c, kafka_conn *conn, const char *topic, co
                                                .topic = topic},
                                   "create topic %s", topic);
     }
-    kc_connect_rearm(&c->common, conn);
+    kc_connect_rearm(&c->common, conn, 0);
     int err = kafka_conn_create_topics(conn, &cfg, 1, NULL);
     if (err != 0)
         return kc_connect_explain(&c->common, (kc_failure){.err = err, .topic = topic}, "create topic %s", topic);
@@ -165,7 +165,7 @@ static int delete_all(const kc_common *common, char *const *topics, size_t count
     if (err != 0) code = kc_connect_explain(common, (kc_failure){.err = err}, "delete topic %s", topics[0]);
     for (size_t i = 0; i < count && err == 0; i++) {
         const char *topic = topics[i];
-        kc_connect_rearm(common, conn);
+        kc_connect_rearm(common, conn, 0);
         int failed = kafka_conn_delete_topics(conn, &topic, 1, NULL);
         if (failed == 0 && !common->quiet) printf("deleted topic %s\n", topic);
         if (failed == 0 || (if_exists && failed == KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION)) continue;

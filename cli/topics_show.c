@@ -238,7 +238,7 @@ static int describe_topics(const kc_common *common, kafka_conn *conn, char *cons
     for (size_t i = 0; i < count; i++) {
         kafka_partitions *found = NULL;
         const char *name = topics[i];
-        kc_connect_rearm(common, conn);
+        kc_connect_rearm(common, conn, 0);
         int err = kafka_conn_read_partitions(conn, &name, 1, &found);
         if (err != 0)
             code = kc_connect_explain(common, (kc_failure){.err = err, .topic = name}, "describe topic %s", name);

@@ -116,6 +116,28 @@ if type -P kcat >/dev/null; then
   expect_out "$(printf 'one=1,two=2\tk:v')"
 fi
 
+it "prints formats as kcat does, byte for byte, if it is there"
+if type -P kcat >/dev/null; then
+  new_topic format -p 1
+  printf 'k:v\nno key\n:empty key\nq:\n' | kc produce -t "$topic" -k : -H a=1 -H b=2
+  printf '\n' | kc produce -t "$topic" -Z
+  format='%t %p %o %k %K %s %S %R %T %h %%\n\x41\t|'
+  run kc consume -t "$topic" -e -f "$format"
+  kcat -q -b "$KAFKA_BROKERS" -C -t "$topic" -e -f "$format" >"$work/kcat" 2>"$err" || fail 'kcat failed'
+  expect_same "$out" "$work/kcat"
+fi
+
+it "delivers a message of ten megabytes whole, with every codec"
+new_topic large -p 1 --config max.message.bytes=30000000
+head -c 7500000 /dev/urandom | base64 -w 0 >"$work/large"
+for codec in none gzip snappy lz4 zstd; do
+  case " none $(kc --version | sed -n 's/^built in: //p') " in *" $codec "*) ;; *) continue ;; esac
+  run kc produce -t "$topic" -z "$codec" "$work/large"
+  expect_code 0
+  run kc consume -t "$topic" -e -o -1 -f %s
+  expect_same "$work/large" "$out"
+done
+
 it "ends quietly when the reader of its output goes away, also while nothing comes"
 new_topic head -p 2
 seq 1 300000 | kc produce -t "$topic"
