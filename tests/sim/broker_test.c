@@ -269,6 +269,58 @@ SCENARIO(a_request_that_is_not_answered_in_its_time_ends_the_connection)
     user_end(&u);
 }
 
+/* The broker is busy with the first for 300 ms, and never answers the third. */
+SCENARIO(the_time_of_a_request_counts_from_when_the_broker_can_turn_to_it)
+{
+    static user u;
+    user_init(&u, s, false);
+    peer *p = peer_alone(s, BROKER);
+    PEER_SCRIPT(p, PEER_ON(KFK_API_API_VERSIONS, .action = PEER_ANSWER),
+                PEER_ON(KFK_API_METADATA, .action = PEER_ANSWER, .delay_ms = 300),
+                PEER_ON(KFK_API_METADATA, .action = PEER_ANSWER), PEER_ON(KFK_API_METADATA, .action = PEER_SILENCE));
+    user_start(&u);
+    call *one = ask(&u, 0, 1000), *two = ask(&u, 1, 200), *three = ask(&u, 2, 150);
+    sim_wait_for(s, &one->done);
+    sim_wait_for(s, &two->done);
+    sim_check(s, one->code == 0 && two->code == 0);
+    sim_wait_for(s, &three->done);
+    sim_check_equal(s, three->code, KAFKA_ETIMEDOUT);
+    sim_check_equal(s, three->done_ms - two->done_ms, 150);
+    user_end(&u);
+}
+
+/* The first fills the window, so that the second is encoded and has to wait; the next connection knows other versions. */
+static const char *const sent_again[] = {"the second was sent over the next connection", NULL};
+
+SCENARIO_WITH(what_was_encoded_but_not_sent_is_encoded_anew_for_the_next_connection, .sometimes = sent_again)
+{
+    static user u;
+    user_init(&u, s, true);
+    peer *p = peer_alone(s, BROKER);
+    user_start(&u);
+    call *first = ask(&u, 0, 30000);
+    sim_wait_for(s, &first->done);
+    int64_t before = sim_link_delivered_up(sim_net_last_link(s));
+    call *second = ask(&u, 1, 30000);
+    sim_wait_for(s, &second->done);
+    int64_t one = sim_link_delivered_up(sim_net_last_link(s)) - before;
+    peer_route(p)->window = (size_t)one;
+    sim_link_reset(sim_net_last_link(s));
+    sim_sleep_ms(s, 500);
+    call *again = ask(&u, 2, 30000);
+    sim_wait_for(s, &again->done);
+    sim_check_equal(s, again->code, 0);
+    sim_sleep_ms(s, 10);
+    ask(&u, 3, 30000);
+    call *waits = ask(&u, 4, 30000);
+    sim_link_reset(sim_net_last_link(s));
+    peer_set_versions(p, KFK_API_METADATA, 0, 5);
+    peer_route(p)->window = 64 * 1024;
+    sim_wait_for(s, &waits->done);
+    if (waits->code == 0) sim_sometimes(s, sent_again[0]);
+    user_end(&u);
+}
+
 static void withdraw_call(void *arg)
 {
     call *c = arg;
@@ -282,7 +334,7 @@ SCENARIO(a_request_is_taken_back_as_long_as_nothing_was_sent)
     peer *p = peer_alone(s, BROKER);
     user_start(&u);
     call *c = ask(&u, 0, 30000);
-    sim_sleep_us(s, (int64_t)sim_below(s, 6000));
+    sim_sleep_us(s, (int64_t)sim_below(s, 13) * LATENCY_US);
     if (!c->done) sim_under_baton(s, withdraw_call, c);
     sim_wait_for(s, &c->done);
     sim_check_equal(s, c->code, c->touched ? 0 : KAFKA_ECANCELED);
@@ -300,7 +352,7 @@ SCENARIO(freeing_it_ends_every_request_at_once)
                 PEER_ON(KFK_API_METADATA, .action = PEER_SILENCE));
     user_start(&u);
     for (int i = 0; i < REQUESTS; i++) ask(&u, i, 30000);
-    sim_sleep_us(s, (int64_t)sim_below(s, 8000));
+    sim_sleep_us(s, (int64_t)sim_below(s, 17) * LATENCY_US); /* at moments when other things happen, too */
     int64_t before = sim_now_ms(s);
     int losses = u.losses;
     user_end(&u);
@@ -321,6 +373,8 @@ int main(void)
         MEMCHECK_TEST(an_attempt_that_gets_no_answer_ends_at_the_connect_timeout),
         MEMCHECK_TEST(requests_are_pipelined_and_answered_in_order),
         MEMCHECK_TEST(a_request_that_is_not_answered_in_its_time_ends_the_connection),
+        MEMCHECK_TEST(the_time_of_a_request_counts_from_when_the_broker_can_turn_to_it),
+        MEMCHECK_TEST(what_was_encoded_but_not_sent_is_encoded_anew_for_the_next_connection),
         MEMCHECK_TEST(a_request_is_taken_back_as_long_as_nothing_was_sent),
         MEMCHECK_TEST(freeing_it_ends_every_request_at_once),
     };

@@ -212,6 +212,29 @@ static void call_and_wait(sim *s, void *arg)
     b->over = true;
 }
 
+SCENARIO(a_token_ends_reads_and_writes_that_wait)
+{
+    peer *p = peer_alone(s, BROKER);
+    later l = {.conn = client_dial(s, BROKER), .after_ms = (int64_t)sim_below(s, 100)};
+    blocked b[4];
+    if (!l.conn || !sim_check_equal(s, kafka_cancel_new(&l.token), 0)) return;
+    PEER_SCRIPT(p, PEER_ON(PEER_ANY, .action = PEER_SILENCE));
+    kafka_conn_set_cancel(l.conn, l.token);
+    for (int i = 0; i < 4; i++) {
+        b[i] = (blocked){.conn = l.conn, .writes = i % 2 == 0};
+        sim_spawn(s, "blocked", call_and_wait, &b[i]);
+    }
+    int64_t before = sim_now_us(s);
+    sim_spawn(s, "canceller", fire_later, &l);
+    for (int i = 0; i < 4; i++) {
+        sim_wait_for(s, &b[i].over);
+        sim_check_equal(s, b[i].code, KAFKA_ECANCELED);
+        sim_check_equal(s, b[i].over_us - before, l.after_ms * 1000);
+    }
+    kafka_cancel_free(l.token);
+    kafka_conn_free(l.conn);
+}
+
 SCENARIO(close_wakes_every_call_that_waits)
 {
     enum { CALLS = 6 };
@@ -279,7 +302,7 @@ SCENARIO(a_connection_is_freed_at_any_time_with_answers_still_under_way)
         b[i] = (blocked){.conn = c, .writes = i > 0};
         sim_spawn(s, "caller", call_and_wait, &b[i]);
     }
-    sim_sleep_us(s, (int64_t)sim_below(s, 5000));
+    sim_sleep_us(s, (int64_t)sim_below(s, 50) * 100); /* at moments when other things happen, too */
     kafka_conn_close(c);
     for (int i = 0; i < CALLS; i++) {
         sim_wait_for(s, &b[i].over);
@@ -394,6 +417,7 @@ int main(void)
         MEMCHECK_TEST(a_clock_that_passes_32_bits_of_milliseconds_is_no_trouble),
         MEMCHECK_TEST(a_clock_an_hour_before_its_end_is_no_trouble),
         MEMCHECK_TEST(a_token_from_another_fiber_ends_a_read_at_once_and_all_later_calls),
+        MEMCHECK_TEST(a_token_ends_reads_and_writes_that_wait),
         MEMCHECK_TEST(close_wakes_every_call_that_waits),
         MEMCHECK_TEST(a_read_waits_for_an_open_batch_until_its_deadline_or_until_close),
         MEMCHECK_TEST(a_connection_is_freed_at_any_time_with_answers_still_under_way),

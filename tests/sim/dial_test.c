@@ -165,11 +165,11 @@ SCENARIO(a_peer_that_hangs_up_on_the_first_request_might_be_a_tls_port)
 
 static void hang_up(void *arg, sim_link *k)
 {
+    uint64_t how = sim_below(sim_link_sim(k), 3);
     (void)arg;
-    if (sim_below(sim_link_sim(k), 2))
-        sim_link_close(k);
-    else
-        sim_link_reset(k);
+    if (how == 0) sim_link_close(k);
+    if (how == 1) sim_link_reset(k);
+    if (how == 2) sim_link_finish(k);
 }
 
 SCENARIO(a_peer_that_hangs_up_as_soon_as_it_has_accepted_is_noticed_at_once)

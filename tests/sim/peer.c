@@ -296,6 +296,10 @@ static const sim_server peer_server = {.accepted = accepted, .received = receive
 
 peer *peer_new(peer_cluster *c, int32_t id, const char *address)
 {
+    /* the library knows more APIs */
+    static const int16_t answered[] = {KFK_API_PRODUCE,      KFK_API_FETCH,        KFK_API_LIST_OFFSETS,
+                                       KFK_API_METADATA,     KFK_API_API_VERSIONS, KFK_API_CREATE_TOPICS,
+                                       KFK_API_DELETE_TOPICS};
     peer *p = sim_alloc(sizeof *p);
     kfk_hostport at;
     sim_own(c->sim, free, p);
@@ -309,9 +313,12 @@ peer *peer_new(peer_cluster *c, int32_t id, const char *address)
     p->route = sim_net_listen(c->sim, address, &peer_server, p);
     peer_advertise(p, at.host, at.port);
     for (int16_t key = 0; key < PEER_API_KEYS; key++) {
-        const kfk_api *api = kfk_api_find(key);
-        peer_set_versions(p, key, api ? api->min_version : 0, api ? api->max_version : -1);
+        peer_set_versions(p, key, 0, -1);
         p->last_version[key] = -1;
+    }
+    for (size_t i = 0; i < sizeof answered / sizeof answered[0]; i++) {
+        const kfk_api *api = kfk_api_find(answered[i]);
+        peer_set_versions(p, api->key, api->min_version, api->max_version);
     }
     p->versions[KFK_API_PRODUCE].min = 3;
     return p;

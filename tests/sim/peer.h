@@ -68,7 +68,7 @@ void peer_script(peer *p, const peer_step *steps, size_t count);
         static const peer_step peer_steps_[] = {__VA_ARGS__};                      \
         peer_script((p), peer_steps_, sizeof peer_steps_ / sizeof peer_steps_[0]); \
     } while (0)
-/* What it says and does about an API; max < min: it lacks it. By default what the library knows, Produce from 3 on. */
+/* What it says and does about an API; max < min: it lacks it. By default, of the APIs above, what the library knows, and Produce from 3 on. */
 void peer_set_versions(peer *p, int16_t api, int16_t min, int16_t max);
 /* One request in n, behind the script, is treated badly: any action above but PEER_SKIP, PEER_WRONG_ID and PEER_RAW, or a
  * delay of up to two seconds. 0 = none. */

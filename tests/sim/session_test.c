@@ -2,6 +2,7 @@
 #include "sim/client.h"
 #include "wire/api.h"
 #include "wire/compress.h"
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- round trips ------------------------------------------------------------------------------------------------------- */
@@ -147,15 +148,37 @@ SCENARIO(without_acknowledgement_a_write_is_done_when_it_is_sent)
 
 SCENARIO(a_message_larger_than_the_limit_of_the_fetch_is_delivered_whole)
 {
-    static char large[20000];
-    peer_alone(s, BROKER);
+    static char large[600000];
+    size_t size = 1 + sim_below(s, sim_below(s, 8) ? 30000 : sizeof large);
+    peer *p = peer_alone(s, BROKER);
+    peer_route(p)->window = 1000 + sim_below(s, 100000);
     kafka_conn *c = client_dial(s, BROKER);
     kafka_message *m = NULL;
     if (!c) return;
-    memset(large, 'x', sizeof large);
-    sim_check_equal(s, kafka_conn_write(c, large, sizeof large), 0);
-    if (sim_check_equal(s, kafka_conn_read_message(c, 100, &m), 0)) sim_check_equal(s, m->value.len, sizeof large);
+    for (size_t i = 0; i < size; i++) large[i] = (char)(i * 31 + i / 1000);
+    sim_check_equal(s, kafka_conn_write(c, large, size), 0);
+    if (sim_check_equal(s, kafka_conn_read_message(c, 100, &m), 0))
+        sim_check(s, m->value.len == size && memcmp(m->value.data, large, size) == 0);
     kafka_message_free(m);
+    kafka_conn_free(c);
+}
+
+/* More than the loop reads of one connection in a turn, whose others want their turn too. */
+SCENARIO_WITH(a_message_of_many_megabytes_is_read_over_several_turns, .config.calm = true, .seeds = 2, .parts = 50)
+{
+    enum { SIZE = 9 * 1024 * 1024 };
+    peer *p = peer_alone(s, BROKER);
+    peer_route(p)->window = 2 * SIZE;
+    kafka_conn *c = client_dial(s, BROKER);
+    kafka_message *m = NULL;
+    char *large = calloc(1, SIZE);
+    if (!c || !large) return;
+    memset(large, 'y', SIZE);
+    sim_check_equal(s, kafka_conn_write(c, large, SIZE), 0);
+    if (sim_check_equal(s, kafka_conn_read_message(c, 2 * SIZE, &m), 0))
+        sim_check(s, m->value.len == SIZE && memcmp(m->value.data, large, SIZE) == 0);
+    kafka_message_free(m);
+    free(large);
     kafka_conn_free(c);
 }
 
@@ -208,6 +231,7 @@ int main(void)
         MEMCHECK_TEST(versions_old_and_new_carry_the_same),
         MEMCHECK_TEST(without_acknowledgement_a_write_is_done_when_it_is_sent),
         MEMCHECK_TEST(a_message_larger_than_the_limit_of_the_fetch_is_delivered_whole),
+        MEMCHECK_TEST(a_message_of_many_megabytes_is_read_over_several_turns),
         MEMCHECK_TEST(offsets_and_seeking_follow_the_log),
         MEMCHECK_TEST(topics_are_created_listed_and_deleted),
     };
