@@ -289,6 +289,16 @@ bool black_hole_begin(black_hole *b, const char *ip)
     return false;
 }
 
+void black_hole_open(black_hole *b)
+{
+    close(b->fds[--b->count]); /* the one that got no answer would take the place */
+    while (b->count > 1) {
+        int fd = accept_one(b->fds[0]);
+        close(b->fds[--b->count]);
+        if (fd >= 0) close(fd);
+    }
+}
+
 void black_hole_end(black_hole *b)
 {
     while (b->count > 0) close(b->fds[--b->count]);

@@ -52,6 +52,7 @@ typedef struct black_hole {
     int count;
 } black_hole;
 bool black_hole_begin(black_hole *b, const char *ip);
+void black_hole_open(black_hole *b); /* accepts what filled the queue, so that there is room again */
 void black_hole_end(black_hole *b);
 /* Accepts one connection, blocking, with patience; -1 when none comes. */
 int accept_one(int listener);
