@@ -4,6 +4,7 @@
 #include "wire/batches.h"
 #include "wire/compress.h"
 #include "wire/helpers.h"
+#include "wire/prim.h"
 #include "wire/record.h"
 
 enum { HEADER = KFK_RECORD_HEADER };
@@ -486,6 +487,83 @@ static void random_bytes_are_never_read_beyond_their_end(void **state)
     guarded_free(&g);
 }
 
+/* The format, read as its description says and in no hurry: whether the body is right. */
+static bool is_right(const kfk_batch_header *h, const uint8_t *p, size_t len)
+{
+    const uint8_t *end = p + len;
+    int64_t last = -1;
+    for (int32_t i = 0; i < h->record_count; i++) {
+        int32_t length, delta, n, headers;
+        int64_t time;
+        if ((p = kfk_prim_get_varint(p, end, &length)) == NULL || length < 1 || length > end - p) return false;
+        const uint8_t *record_end = p + length;
+        if ((p = kfk_prim_get_varlong(p + 1, record_end, &time)) == NULL) return false;
+        if ((p = kfk_prim_get_varint(p, record_end, &delta)) == NULL) return false;
+        if (delta <= last || delta > h->last_offset_delta) return false;
+        for (int part = 0; part < 2; part++) {
+            if ((p = kfk_prim_get_varint(p, record_end, &n)) == NULL || n < -1 || n > record_end - p) return false;
+            if (n > 0) p += n;
+        }
+        if ((p = kfk_prim_get_varint(p, record_end, &headers)) == NULL || headers < 0) return false;
+        for (int32_t part = 0; part / 2 < headers; part++) {
+            if ((p = kfk_prim_get_varint(p, record_end, &n)) == NULL || n > record_end - p) return false;
+            if (n < (part % 2 == 0 ? 0 : -1)) return false;
+            if (n > 0) p += n;
+        }
+        if (p != record_end) return false;
+        last = delta;
+    }
+    return p == end;
+}
+
+/* A body of a few small records, at `out`; its header. */
+static kfk_batch_header small_batch(kfk_rand *r, uint8_t *out, size_t cap, size_t *len)
+{
+    static const kafka_header headers[] = {{"a", {"1", 1}}, {"", {NULL, 0}}, {"bc", {"", 0}}};
+    static const uint8_t text[100];
+    kfk_record_writer w;
+    kfk_batch_header h;
+    kfk_record_writer_init(&w, out, cap);
+    for (size_t n = kfk_rand_below(r, 5); n > 0; n--) {
+        kafka_bytes key = {kfk_rand_below(r, 3) ? text : NULL, kfk_rand_below(r, 6)};
+        kafka_bytes value = {kfk_rand_below(r, 9) ? text : NULL, kfk_rand_below(r, kfk_rand_below(r, 4) ? 20 : 100)};
+        int64_t time = 1000 + (int64_t)kfk_rand_below(r, kfk_rand_below(r, 2) ? 50 : 100000);
+        size_t count = kfk_rand_below(r, 3) ? 0 : kfk_rand_below(r, 4);
+        assert_int_equal(kfk_record_append(&w, time, key, value, headers, count), 0);
+    }
+    kfk_record_writer_header(&w, &h);
+    *len = w.bytes;
+    return h;
+}
+
+static void validation_agrees_with_the_description_of_the_format(void **state)
+{
+    (void)state;
+    kfk_rand r = seeded();
+    guarded g = guarded_new(1024);
+    size_t right = 0, wrong = 0;
+
+    for (int round = 0; round < 400000; round++) {
+        uint8_t bytes[1024];
+        size_t len;
+        kfk_batch_header h = small_batch(&r, bytes, sizeof bytes, &len);
+        for (size_t n = kfk_rand_below(&r, 4); n > 0 && len > 0; n--)
+            bytes[kfk_rand_below(&r, len)] = (uint8_t)kfk_rand_below(&r, kfk_rand_below(&r, 3) ? 12 : 256);
+        if (kfk_rand_below(&r, 20) == 0) len = kfk_rand_below(&r, len + 1);
+        if (kfk_rand_below(&r, 4) == 0) h.last_offset_delta += (int32_t)kfk_rand_below(&r, 5);
+        const uint8_t *body = guarded_put(&g, bytes, len);
+        bool expected = is_right(&h, body, len);
+        assert_int_equal(kfk_record_validate(&h, body, len, NULL), expected ? 0 : KAFKA_ECORRUPT);
+        walk_anyhow(&h, body, len);
+        if (expected)
+            right++;
+        else
+            wrong++;
+    }
+    assert_true(right > 100000 && wrong > 100000);
+    guarded_free(&g);
+}
+
 /* One record in hex; what must be said about it, NULL if nothing. Its batch has offsets 0 to 5 and as many records as
  * are told. */
 static void damaged_records_are_refused_with_a_reason(void **state)
@@ -524,6 +602,8 @@ static void damaged_records_are_refused_with_a_reason(void **state)
         {"0c 00 00 00 01 04 00", "its value has an impossible length", 1},
         {"0c 00 00 00 01 02 00", "its header count is no varint", 1},
         {"0a 00 00 00 01 01", "its header count is no varint", 1},
+        {"9a 80 00 00 80 80 00 80 80 00 81 80 00 81 80 00", "its header count is no varint", 1}, /* all padded */
+        {"9c 80 00 00 80 80 00 80 80 00 81 80 00 81 80 00 00", NULL, 1},
         {"0c 00 00 00 01 01 01", "its header count is impossible", 1},             /* -1 */
         {"0c 00 00 00 01 01 02", "its header count is impossible", 1},             /* 1, but no bytes */
         {"14 00 00 00 01 01 fe ff ff ff 0f", "its header count is impossible", 1}, /* 2^31 - 1 */
@@ -656,6 +736,7 @@ int main(void)
         MEMCHECK_TEST(every_flipped_bit_is_found_by_the_crc_or_harmless),
         MEMCHECK_TEST(a_body_cut_anywhere_is_damage),
         MEMCHECK_TEST(random_bytes_are_never_read_beyond_their_end),
+        MEMCHECK_TEST(validation_agrees_with_the_description_of_the_format),
         MEMCHECK_TEST(damaged_records_are_refused_with_a_reason),
         MEMCHECK_TEST(a_damaged_record_keeps_all_of_its_batch_back),
         MEMCHECK_TEST(what_cannot_be_inflated_is_said_with_the_offset_of_the_batch),
