@@ -153,17 +153,18 @@ class OurSide:
         return self.shapes(self.message.root, version)
 
     def flags(self):
-        """Path -> (ignorable, default, versions) of all fields."""
+        """Path -> (ignorable, default, the versions that lack the field but not the struct around it) of all fields."""
         result = {}
 
-        def walk(struct, path):
+        def walk(struct, path, alive):
             for field in struct.fields:
                 here = path + field.name
-                result[here] = (field.ignorable, field.default, field.versions)
+                has = [version for version in alive if schema.contains(field.versions, version)]
+                result[here] = (field.ignorable, field.default, [version for version in alive if version not in has])
                 if field.struct:
-                    walk(field.struct, here + ".")
+                    walk(field.struct, here + ".", has)
 
-        walk(self.message.root, "")
+        walk(self.message.root, "", range(self.message.versions[0], self.message.versions[1] + 1))
         return result
 
 
@@ -215,12 +216,12 @@ def compare_message(message, jars, kafka_name):
 
 
 def compare_flags(ours, sides, jar_of, valid):
-    """Differences in `ignorable` and default. They count in versions that lack the field; a field that no version lacks
-    is compared as in the newest version. A jar that does not know the field leaves the word to the other."""
+    """Differences in `ignorable` and default. They count in versions that lack the field, but have the struct around it
+    (or that is refused, or dropped, as a whole); a field that no version lacks is compared as in the newest version. A
+    jar that does not know the field leaves the word to the other."""
     known = {jar: side.flags() for jar, side in sides.items()}
-    for path, (ignorable, default, versions) in ours.items():
-        lacking = [v for v in range(valid[0], valid[1] + 1) if not schema.contains(versions, v)] or [valid[1]]
-        for jar in dict.fromkeys(jar_of(version) for version in lacking):
+    for path, (ignorable, default, lacking) in ours.items():
+        for jar in dict.fromkeys(jar_of(version) for version in lacking or [valid[1]]):
             source = jar if path in known.get(jar, {}) else next((j for j in known if path in known[j]), None)
             if source and known[source][path] != (ignorable, default):
                 yield (f"({source.name}): {path}: ignorable, default are {(ignorable, default)}, "
