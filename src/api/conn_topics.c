@@ -1,7 +1,5 @@
-/* Metadata and topics: partitions, brokers, controller; creating and deleting topics. */
+/* Creating and deleting topics. Each topic of a call has a result of its own; the first failure is the call's. */
 #include "api/conn.h"
-#include "api/lists.h"
-#include "engine/metadata.h"
 #include "wire/gen/create_topics.h"
 #include "wire/gen/delete_topics.h"
 #include <string.h>
@@ -19,178 +17,7 @@ static bool copy_string(kfk_arena *memory, const char *s, kafka_bytes *out)
     return true;
 }
 
-/* ---- metadata ------------------------------------------------------------------------------------------------------ */
-
-typedef struct metadata_call {
-    kfk_call call;
-    kfk_metadata_request message;
-    kfk_metadata_response answer;
-} metadata_call;
-
-/* Asks; the answer is in the call, which the caller drops. */
-static int metadata_ask(kafka_conn *c, const char *const *topics, size_t count, bool all, metadata_call **out, kfk_error *err)
-{
-    metadata_call *m = kfk_call_new(c->core, sizeof *m, KFK_CALL_READ, "asking for metadata", KFK_API_METADATA);
-    if (!m) return kfk_error_set(err, KAFKA_ENOMEM, "no memory for a metadata request");
-    if (kfk_metadata_prepare(&m->call.request, &m->message, &m->answer, &m->call.memory, topics, count, all) != 0) {
-        kfk_call_discard(&m->call);
-        return kfk_error_set(err, KAFKA_ENOMEM, "no memory for a metadata request");
-    }
-    int code = kfk_call_run(&m->call);
-    if (code != 0) {
-        *err = m->call.op.error;
-        kfk_op_drop(&m->call.op);
-        return code;
-    }
-    *out = m;
-    return 0;
-}
-
-/* NUL-terminated copies of what the answer says, in the call's memory; NULL without memory. */
-static const char *text(metadata_call *m, kafka_bytes s)
-{
-    char *copy = kfk_arena_alloc(&m->call.memory, s.len + 1);
-    if (copy && s.len > 0) memcpy(copy, s.data, s.len);
-    return copy;
-}
-
-static bool describe_broker(metadata_call *m, const kfk_metadata_response_broker *from, kafka_broker *out)
-{
-    out->id = from->node_id;
-    out->port = from->port;
-    out->host = text(m, from->host);
-    out->rack = from->rack.data ? text(m, from->rack) : NULL;
-    return out->host && (out->rack || !from->rack.data);
-}
-
-/* A broker by id; one that the answer does not name keeps its id and has host "". */
-static bool describe_by_id(metadata_call *m, int32_t id, kafka_broker *out)
-{
-    const kfk_metadata_response_broker *from = kfk_metadata_broker(&m->answer, id);
-    *out = (kafka_broker){.host = "", .id = id};
-    return !from || describe_broker(m, from, out);
-}
-
-static const kafka_broker *describe_ids(metadata_call *m, const kfk_int32_array *ids, size_t *count)
-{
-    *count = ids->count > 0 ? (size_t)ids->count : 0;
-    kafka_broker *list = kfk_arena_array(&m->call.memory, *count + 1, sizeof *list);
-    for (size_t i = 0; list && i < *count; i++) {
-        if (!describe_by_id(m, ids->items[i], &list[i])) return NULL;
-    }
-    return list;
-}
-
-static bool describe_partition(metadata_call *m, const char *topic, const kfk_metadata_response_topic *t,
-                               const kfk_metadata_response_partition *p, kafka_partition *out)
-{
-    *out = (kafka_partition){.topic = topic, .id = p->partition_index, .leader_epoch = p->leader_epoch, .internal = t->is_internal};
-    memcpy(out->topic_id, t->topic_id.bytes, sizeof out->topic_id);
-    out->error = p->error_code;
-    if (!describe_by_id(m, p->leader_id, &out->leader)) return false;
-    if (out->leader.host[0] == '\0' && out->error == 0) out->error = KAFKA_ERR_LEADER_NOT_AVAILABLE;
-    return (out->replicas = describe_ids(m, &p->replica_nodes, &out->replica_count)) &&
-           (out->isr = describe_ids(m, &p->isr_nodes, &out->isr_count)) &&
-           (out->offline = describe_ids(m, &p->offline_replicas, &out->offline_count));
-}
-
-/* All partitions of the answer's topics. */
-static int collect_partitions(metadata_call *m, kafka_partitions **out, kfk_error *err)
-{
-    size_t count = 0, n = 0;
-    for (int32_t i = 0; i < m->answer.topics.count; i++) {
-        if (m->answer.topics.items[i].partitions.count > 0) count += (size_t)m->answer.topics.items[i].partitions.count;
-    }
-    kafka_partition *list = kfk_arena_array(&m->call.memory, count + 1, sizeof *list);
-    bool enough = list != NULL;
-    for (int32_t i = 0; enough && i < m->answer.topics.count; i++) {
-        const kfk_metadata_response_topic *t = &m->answer.topics.items[i];
-        const char *topic = text(m, t->name);
-        enough = topic != NULL;
-        for (int32_t j = 0; enough && j < t->partitions.count; j++) {
-            if (t->partitions.items[j].partition_index < 0) continue;
-            enough = describe_partition(m, topic, t, &t->partitions.items[j], &list[n++]);
-        }
-    }
-    if (!enough || kfk_partitions_new(list, n, out) != 0) return kfk_error_set(err, KAFKA_ENOMEM, "no memory for a list of %zu partitions", count);
-    return 0;
-}
-
-/* The first of the asked-for topics that is missing or has an error of its own. */
-static int topic_error(const metadata_call *m, const char *const *topics, size_t count, kfk_error *err)
-{
-    for (size_t i = 0; i < count; i++) {
-        const kfk_metadata_response_topic *t = kfk_metadata_topic(&m->answer, kafka_str(topics[i]));
-        int code = t ? t->error_code : KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
-        if (code != 0) return kfk_error_set(err, code, "topic %s: %s", topics[i], kafka_strerror(code));
-    }
-    return 0;
-}
-
-int kfk_api_conn_partitions(kafka_conn *c, const char *const *topics, size_t count, kafka_partitions **out, kfk_error *err)
-{
-    metadata_call *m;
-    const char *const own[] = {c->topic};
-    if (count == 0 && c->topic) {
-        topics = own;
-        count = 1;
-    }
-    int code = metadata_ask(c, topics, count, count == 0, &m, err);
-    if (code != 0) return code;
-    code = topic_error(m, topics, count, err);
-    if (code == 0) code = collect_partitions(m, out, err);
-    kfk_op_drop(&m->call.op);
-    return code;
-}
-
-int kafka_conn_read_partitions(kafka_conn *c, const char *const *topics, size_t count, kafka_partitions **out)
-{
-    kfk_error why = {0};
-    int err = kfk_api_conn_check(c, "kafka_conn_read_partitions", false);
-    if (err != 0) return err;
-    bool bad = !out || (!topics && count > 0) || count > INT32_MAX;
-    for (size_t i = 0; !bad && i < count; i++) bad = !topics[i];
-    if (bad) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_read_partitions: a pointer is NULL, or there are too many topics");
-    err = kfk_api_conn_partitions(c, topics, count, out, &why);
-    return err == 0 ? 0 : kfk_fail(NULL, &why);
-}
-
-int kafka_conn_brokers(kafka_conn *c, kafka_brokers **out)
-{
-    metadata_call *m;
-    kfk_error why = {0};
-    int err = kfk_api_conn_check(c, "kafka_conn_brokers", false);
-    if (err != 0) return err;
-    if (!out) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_brokers: out is NULL");
-    if (metadata_ask(c, NULL, 0, false, &m, &why) != 0) return kfk_fail(NULL, &why);
-    size_t count = m->answer.brokers.count > 0 ? (size_t)m->answer.brokers.count : 0, n = 0;
-    kafka_broker *list = kfk_arena_array(&m->call.memory, count + 1, sizeof *list);
-    bool enough = list != NULL;
-    for (size_t i = 0; enough && i < count; i++) {
-        if (kfk_metadata_broker_is_sane(&m->answer.brokers.items[i])) enough = describe_broker(m, &m->answer.brokers.items[i], &list[n++]);
-    }
-    if (!enough || kfk_brokers_new(list, n, out) != 0) err = kfk_failf(NULL, KAFKA_ENOMEM, "no memory for a list of %zu brokers", count);
-    kfk_op_drop(&m->call.op);
-    return err;
-}
-
-int kafka_conn_controller(kafka_conn *c, kafka_broker **out)
-{
-    metadata_call *m;
-    kfk_error why = {0};
-    int err = kfk_api_conn_check(c, "kafka_conn_controller", false);
-    if (err != 0) return err;
-    if (!out) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_controller: out is NULL");
-    if (metadata_ask(c, NULL, 0, false, &m, &why) != 0) return kfk_fail(NULL, &why);
-    const kfk_metadata_response_broker *found = kfk_metadata_broker(&m->answer, m->answer.controller_id);
-    kafka_broker view = {0};
-    if (!found) err = kfk_failf(NULL, KAFKA_ERR_BROKER_NOT_AVAILABLE, "%s knows no controller at the moment", kfk_broker_name(c->core->broker));
-    else if (!describe_broker(m, found, &view) || kfk_broker_new_copy(&view, out) != 0) err = kfk_failf(NULL, KAFKA_ENOMEM, "no memory for a broker");
-    kfk_op_drop(&m->call.op);
-    return err;
-}
-
-/* ---- creating and deleting topics ---------------------------------------------------------------------------------- */
+/* ---- results ------------------------------------------------------------------------------------------------------- */
 
 /* What became of one topic, as the answer says. */
 static int topic_result(kafka_conn *c, const char *verb, const char *topic, int16_t code, kafka_bytes message, kfk_error *err)
@@ -235,6 +62,8 @@ static void set_timeouts(kafka_conn *c, kfk_request *r, int32_t *broker_timeout)
     r->timeout_ms = *broker_timeout + ANSWER_MARGIN_MS;
 }
 
+/* ---- creating ------------------------------------------------------------------------------------------------------ */
+
 typedef struct create_call {
     kfk_call call;
     kfk_create_topics_request message;
@@ -276,8 +105,8 @@ static bool copy_assignments(create_call *x, const kafka_topic_config *from, kfk
 static bool copy_topic(create_call *x, const kafka_topic_config *from, kfk_create_topics_request_topic *to)
 {
     kfk_arena *memory = &x->call.memory;
-    to->num_partitions = from->num_partitions ? from->num_partitions : -1;
-    to->replication_factor = (int16_t)(from->replication_factor ? from->replication_factor : -1);
+    to->num_partitions = from->num_partitions > 0 ? from->num_partitions : -1;
+    to->replication_factor = (int16_t)(from->replication_factor > 0 ? from->replication_factor : -1);
     if (!copy_string(memory, from->topic, &to->name) || !copy_assignments(x, from, to)) return false;
     if (from->entry_count == 0) return true;
     to->configs.items = kfk_arena_array(memory, from->entry_count, sizeof *to->configs.items);
@@ -295,9 +124,9 @@ static int check_topic(const kafka_topic_config *t, size_t index)
     const char *wrong = NULL;
     if (!t->topic || !*t->topic) wrong = "has no name";
     else if (t->reserved[0] || t->reserved[1]) wrong = "has a reserved field that is not 0";
-    else if (t->num_partitions < 0 || t->replication_factor < 0 || t->replication_factor > INT16_MAX) wrong = "has an impossible number of partitions or replicas";
+    else if (t->num_partitions < -1 || t->replication_factor < -1 || t->replication_factor > INT16_MAX) wrong = "has an impossible number of partitions or replicas";
     else if ((!t->assignments && t->assignment_count > 0) || (!t->entries && t->entry_count > 0)) wrong = "has a count without an array";
-    else if (t->assignment_count > 0 && (t->num_partitions || t->replication_factor)) wrong = "has assignments and numbers: they exclude each other";
+    else if (t->assignment_count > 0 && (t->num_partitions > 0 || t->replication_factor > 0)) wrong = "has assignments and numbers: they exclude each other";
     else if (t->assignment_count > INT32_MAX || t->entry_count > INT32_MAX) wrong = "has too many entries";
     for (size_t i = 0; !wrong && i < t->assignment_count; i++) {
         if (t->assignments[i].reserved) wrong = "has a reserved field that is not 0";
@@ -336,6 +165,8 @@ int kafka_conn_create_topics(kafka_conn *c, const kafka_topic_config *topics, si
     kfk_op_drop(&x->call.op);
     return err;
 }
+
+/* ---- deleting ------------------------------------------------------------------------------------------------------ */
 
 typedef struct delete_call {
     kfk_call call;

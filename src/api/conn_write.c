@@ -15,7 +15,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BROKER_TIMEOUT_MS = 30000, ANSWER_MARGIN_MS = 30000 };
+enum {
+    BROKER_TIMEOUT_MS = 30000,
+    ANSWER_MARGIN_MS = 30000,
+    LARGEST_SPARE = 2 * 1024 * 1024,
+    ZSTD_PRODUCE = 7, /* the first version that knows zstd (KIP-110) */
+    RECORD_MOST = 36, /* a record beside its key, value and headers: five lengths, attributes, a time */
+    HEADER_MOST = 10  /* a header beside its key and value */
+};
 
 typedef struct produce_call {
     kfk_call call;
@@ -81,8 +88,8 @@ static size_t bound(const kafka_message *msgs, size_t count)
     size_t total = 0;
     for (size_t i = 0; i < count; i++) {
         const kafka_message *m = &msgs[i];
-        size_t one = 32 + m->key.len + m->value.len;
-        for (size_t h = 0; h < m->header_count; h++) one += 10 + strlen(m->headers[h].key) + m->headers[h].value.len;
+        size_t one = RECORD_MOST + m->key.len + m->value.len;
+        for (size_t h = 0; h < m->header_count; h++) one += HEADER_MOST + strlen(m->headers[h].key) + m->headers[h].value.len;
         if (one < m->value.len || total + one < total) return SIZE_MAX;
         total += one;
     }
@@ -168,7 +175,8 @@ static void produce_cleanup(kfk_call *call)
 {
     produce_call *p = KFK_CONTAINER(call, produce_call, call);
     kfk_buf_fini(&p->compressed);
-    if (p->body) kfk_block_drop(atomic_exchange(&p->conn->spare, p->body));
+    if (p->body && p->body->cap <= LARGEST_SPARE) p->body = atomic_exchange(&p->conn->spare, p->body);
+    kfk_block_drop(p->body);
     kfk_api_conn_drop(p->conn);
 }
 
@@ -189,8 +197,8 @@ static produce_call *produce_call_new(kafka_conn *c, kafka_compression codec)
     p->message.acks = (int16_t)atomic_load(&c->required_acks);
     p->message.topic_data.items = &p->topic;
     p->message.topic_data.count = 1;
-    r->min_version = codec == KAFKA_COMPRESSION_ZSTD ? 7 : 3; /* KIP-110; record batches */
-    r->max_version = 12;                                      /* topics by name */
+    r->min_version = codec == KAFKA_COMPRESSION_ZSTD ? ZSTD_PRODUCE : 3; /* record batches */
+    r->max_version = 12;                                                 /* topics by name */
     r->message = &p->message;
     r->response = &p->answer;
     r->no_answer = p->message.acks == 0;
@@ -211,6 +219,7 @@ static int write_batch(kafka_conn *c, const kafka_message *msgs, size_t count, k
     int code = kfk_call_run(&p->call);
     if (code != 0) {
         if (code <= KAFKA_EINVAL && p->call.touched) p->written = KAFKA_WRITTEN_MAYBE; /* no answer, or none to be understood */
+        if (code == KAFKA_EVERSION && codec == KAFKA_COMPRESSION_ZSTD) kfk_error_prefix(&p->call.op.error, "zstd needs Kafka 2.1: ");
         kfk_fail(NULL, &p->call.op.error);
         kfk_thread_self()->last_written = p->written;
     }
@@ -237,7 +246,10 @@ int kafka_conn_write_messages(kafka_conn *c, const kafka_message *msgs, size_t c
 
 int kafka_conn_write(kafka_conn *c, const void *data, size_t len)
 {
-    if (!data && len > 0) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_write: data is NULL");
+    if (!data && len > 0) {
+        kfk_thread_self()->last_written = KAFKA_WRITTEN_NO;
+        return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_write: data is NULL");
+    }
     kafka_message m = {.value = kafka_bytes_of(data, len)};
     return kafka_conn_write_messages(c, &m, 1, KAFKA_COMPRESSION_DEFAULT, NULL);
 }

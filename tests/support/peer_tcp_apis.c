@@ -72,6 +72,15 @@ void tcp_peer_fill(tcp_peer *p, const batch_bytes *batches, int64_t end)
     pthread_mutex_unlock(&p->lock);
 }
 
+void tcp_peer_abort(tcp_peer *p, int64_t producer_id, int64_t first_offset)
+{
+    pthread_mutex_lock(&p->lock);
+    p->has_aborted = true;
+    p->aborted_producer = producer_id;
+    p->aborted_first = first_offset;
+    pthread_mutex_unlock(&p->lock);
+}
+
 int64_t tcp_peer_end(tcp_peer *p, int32_t partition)
 {
     pthread_mutex_lock(&p->lock);
@@ -208,6 +217,8 @@ static void fetch_partition(tcp_call *call, const kfk_fetch_request *r, kafka_by
     if (found.len > 0) memcpy(copy, found.data, found.len);
     ap->records.bytes = (kafka_bytes){copy, found.len};
     ap->high_watermark = ap->last_stable_offset = log->end;
+    if (r->isolation_level != 0 && call->peer->has_aborted)
+        *ARRAY(call, &ap->aborted_transactions, 1) = (kfk_fetch_response_aborted){call->peer->aborted_producer, call->peer->aborted_first};
 }
 
 static void fetch(tcp_call *call, const kfk_fetch_request *r, kfk_fetch_response *a)

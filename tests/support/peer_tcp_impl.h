@@ -40,6 +40,8 @@ struct tcp_peer {
     char host[256];
     int32_t advertised_port, id;
     tcp_topic topics[TCP_TOPICS];
+    bool has_aborted;
+    int64_t aborted_producer, aborted_first;
     /* Constant: */
     pthread_t acceptor;
     int listen_fd, port;
