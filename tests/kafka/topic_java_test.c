@@ -7,9 +7,10 @@
 static void format_id(const uint8_t id[16], char out[23])
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    for (int i = 0; i < 22; i++) {
+    for (size_t i = 0; i < 22; i++) {
         unsigned bits = 0;
-        for (int b = i * 6; b < i * 6 + 6; b++) bits = bits << 1 | (b < 128 ? id[b / 8] >> (7 - b % 8) & 1U : 0);
+        for (size_t b = i * 6; b < i * 6 + 6; b++)
+            bits = bits << 1 | (b < 128 ? (unsigned)id[b / 8] >> (7 - b % 8) & 1 : 0);
         out[i] = digits[bits];
     }
     out[22] = '\0';
