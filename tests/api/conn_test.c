@@ -1,0 +1,484 @@
+/* A connection's life: its ends, limits, closing, what breaks it, and many threads at once. */
+#include "api/calls.h"
+#include "wire/gen/metadata.h"
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+
+/* ---- the two ends ---------------------------------------------------------------------------------------------------- */
+
+static kafka_conn *inside;
+static int agains, fine;
+
+static void use_inside(void)
+{
+    struct sockaddr_storage at;
+    socklen_t len = sizeof at;
+    kafka_message *m;
+    kafka_batch *b;
+    kafka_brokers *brokers;
+    kafka_partitions *partitions;
+    int64_t x;
+    char buf[4];
+    size_t n;
+    agains += kafka_conn_write(inside, "x", 1) == KAFKA_EAGAIN;
+    agains += kafka_conn_read_message(inside, 0, &m) == KAFKA_EAGAIN;
+    agains += kafka_conn_read(inside, buf, 4, &n) == KAFKA_EAGAIN;
+    agains += kafka_conn_read_batch(inside, NULL, &b) == KAFKA_EAGAIN;
+    agains += kafka_conn_read_first_offset(inside, &x) == KAFKA_EAGAIN;
+    agains += kafka_conn_seek(inside, 0, KAFKA_SEEK_END, NULL) == KAFKA_EAGAIN;
+    agains += kafka_conn_brokers(inside, &brokers) == KAFKA_EAGAIN;
+    agains += kafka_conn_read_partitions(inside, NULL, 0, &partitions) == KAFKA_EAGAIN;
+    agains += kafka_conn_create_topics(inside, NULL, 0, NULL) == KAFKA_EAGAIN;
+    agains += kafka_conn_delete_topics(inside, NULL, 0, NULL) == KAFKA_EAGAIN;
+    fine += kafka_conn_local_addr(inside, (struct sockaddr *)&at, &len) == 0;
+    kafka_conn_set_deadline(inside, 0);
+    fine += kafka_conn_offset(inside, NULL) == 0;
+    fine += kafka_conn_close(inside) == 0;
+}
+
+static void in_a_callback_only_what_does_not_wait_is_done(void **state)
+{
+    (void)state;
+    tcp_peer *p = TCP_PEER({0});
+    inside = calls_dial(p, 0);
+    int before = tcp_peer_requests(p, TCP_ANY);
+    agains = fine = 0;
+    calls_in_callback(use_inside);
+    assert_int_equal(agains, 10);
+    assert_int_equal(fine, 3);
+    assert_int_equal(tcp_peer_requests(p, TCP_ANY), before);
+    kafka_conn_free(inside);
+    tcp_peer_free(p);
+}
+
+static void both_ends_have_addresses(void **state)
+{
+    (void)state;
+    struct sockaddr_in local = {0}, remote = {0};
+    struct sockaddr_storage large;
+    socklen_t len = sizeof local;
+    tcp_peer *p = TCP_PEER({0});
+    kafka_conn *c = calls_dial(p, 0);
+    assert_works(kafka_conn_local_addr(c, (struct sockaddr *)&local, &len));
+    assert_int_equal(len, sizeof local);
+    assert_works(kafka_conn_remote_addr(c, (struct sockaddr *)&remote, &len));
+    assert_int_equal(ntohs(remote.sin_port), tcp_peer_port(p));
+    assert_int_equal(remote.sin_addr.s_addr, htonl(INADDR_LOOPBACK));
+    assert_int_not_equal(local.sin_port, remote.sin_port);
+    len = sizeof large;
+    assert_works(kafka_conn_remote_addr(c, (struct sockaddr *)&large, &len));
+    assert_int_equal(len, sizeof remote);
+    len = 2; /* cut, and the size is told */
+    memset(&large, 0, sizeof large);
+    assert_works(kafka_conn_remote_addr(c, (struct sockaddr *)&large, &len));
+    assert_int_equal(len, sizeof remote);
+    assert_int_equal(((struct sockaddr_in *)&large)->sin_port, 0);
+    assert_fails(kafka_conn_local_addr(c, NULL, &len), KAFKA_EINVAL, "NULL");
+    assert_fails(kafka_conn_local_addr(c, (struct sockaddr *)&large, NULL), KAFKA_EINVAL, "NULL");
+    assert_fails(kafka_conn_remote_addr(NULL, (struct sockaddr *)&large, &len), KAFKA_EINVAL, "NULL");
+    assert_works(kafka_conn_close(c));
+    assert_fails(kafka_conn_remote_addr(c, (struct sockaddr *)&large, &len), KAFKA_ECLOSED, "closed");
+    kafka_conn_free(c);
+    tcp_peer_free(p);
+}
+
+static void what_comes_later_says_so(void **state)
+{
+    (void)state;
+    kafka_conn *c = NULL;
+    assert_fails(kafka_conn_from_fd(0, NULL, &c), KAFKA_ENOTSUP, "kafka_conn_from_fd");
+    assert_null(c);
+}
+
+/* ---- closing ---------------------------------------------------------------------------------------------------------- */
+
+static void closing_twice_is_fine_and_everything_else_is_refused(void **state)
+{
+    (void)state;
+    int64_t x;
+    tcp_peer *p = TCP_PEER({0});
+    kafka_conn *c = calls_dial(p, 0);
+    int before = tcp_peer_requests(p, TCP_ANY);
+    assert_works(kafka_conn_close(c));
+    assert_works(kafka_conn_close(c));
+    assert_fails(kafka_conn_write(c, "x", 1), KAFKA_ECLOSED, "closed");
+    assert_int_equal(kafka_last_written(), KAFKA_WRITTEN_NO);
+    assert_fails(kafka_conn_read_first_offset(c, &x), KAFKA_ECLOSED, tcp_peer_address(p));
+    kafka_conn_set_deadline(c, kafka_deadline_in(0)); /* settings of a closed connection change nothing */
+    assert_fails(kafka_conn_write(c, "x", 1), KAFKA_ECLOSED, "closed");
+    assert_int_equal(tcp_peer_requests(p, TCP_ANY), before);
+    kafka_conn_free(c);
+    kafka_conn_free(NULL);
+    assert_fails(kafka_conn_close(NULL), KAFKA_EINVAL, "NULL");
+    kafka_conn_set_deadline(NULL, 1);
+    kafka_conn_set_cancel(NULL, NULL);
+    assert_fails(kafka_conn_set_required_acks(NULL, KAFKA_ACKS_ONE), KAFKA_EINVAL, "NULL");
+    tcp_peer_free(p);
+}
+
+typedef struct waiter {
+    kafka_conn *conn;
+    int kind;
+    atomic_int code;
+} waiter;
+
+static void *wait_for_something(void *arg)
+{
+    waiter *w = arg;
+    kafka_message *m = NULL;
+    kafka_brokers *b = NULL;
+    int64_t x;
+    switch (w->kind % 4) {
+    case 0: w->code = kafka_conn_read_message(w->conn, 0, &m); break;
+    case 1: w->code = kafka_conn_write(w->conn, "x", 1); break;
+    case 2: w->code = kafka_conn_read_last_offset(w->conn, &x); break;
+    default: w->code = kafka_conn_brokers(w->conn, &b); break;
+    }
+    kafka_message_free(m);
+    kafka_brokers_free(b);
+    return NULL;
+}
+
+static void a_close_from_another_thread_ends_whatever_waits(void **state)
+{
+    (void)state;
+    waiter waiters[8];
+    pthread_t threads[8];
+    tcp_peer *p = TCP_PEER({.api = TCP_ANY, .times = 4}, {.api = TCP_ANY, .then = TCP_SILENCE, .no_answer = true});
+    kafka_conn *c = calls_dial(p, 0); /* two connections, hello, metadata, hello: and then silence */
+    int64_t first;
+    assert_works(kafka_conn_read_first_offset(c, &first));
+    int64_t before = kafka_now_ms();
+    for (int i = 0; i < 8; i++) {
+        waiters[i].conn = c;
+        waiters[i].kind = i;
+        waiters[i].code = 0;
+        threads[i] = calls_start(wait_for_something, &waiters[i]);
+    }
+    tcp_peer_wait(p, TCP_ANY, 5);
+    assert_works(kafka_conn_close(c));
+    for (int i = 0; i < 8; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(waiters[i].code, KAFKA_ECLOSED);
+    }
+    assert_true(kafka_now_ms() - before < 5000);
+    kafka_conn_free(c);
+    tcp_peer_free(p);
+}
+
+/* The answer, and with it the end of the connection, may come at any moment of a close. */
+static void closing_and_answers_race_without_harm(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 40; i++) {
+        tcp_peer *p = TCP_PEER({.api = KFK_API_LIST_OFFSETS, .hold = true});
+        kafka_conn *c = calls_dial(p, 0);
+        waiter w = {c, 2, 0};
+        pthread_t t = calls_start(wait_for_something, &w);
+        if (i % 2) tcp_peer_wait(p, KFK_API_LIST_OFFSETS, 1);
+        tcp_peer_release(p);
+        assert_works(kafka_conn_close(c));
+        pthread_join(t, NULL);
+        assert_true(w.code == 0 || w.code == KAFKA_ECLOSED);
+        kafka_conn_free(c);
+        tcp_peer_free(p);
+    }
+}
+
+/* ---- limits ----------------------------------------------------------------------------------------------------------- */
+
+static void deadlines_may_change_while_calls_wait(void **state)
+{
+    (void)state;
+    tcp_peer *p = TCP_PEER({.api = KFK_API_LIST_OFFSETS, .hold = true});
+    kafka_conn *c = calls_dial(p, 0);
+    waiter w = {c, 2, 0};
+    kafka_conn_set_read_deadline(c, kafka_deadline_in(60));
+    pthread_t t = calls_start(wait_for_something, &w);
+    tcp_peer_wait(p, KFK_API_LIST_OFFSETS, 1);
+    kafka_conn_set_read_deadline(c, kafka_deadline_in(100000)); /* put off */
+    int64_t later = kafka_now_ms() + 120;
+    while (kafka_now_ms() < later) sched_yield();
+    assert_int_equal(w.code, 0);
+    int64_t deadline = kafka_deadline_in(50);
+    kafka_conn_set_read_deadline(c, deadline); /* brought forward */
+    pthread_join(t, NULL);
+    assert_int_equal(w.code, KAFKA_ETIMEDOUT);
+    assert_in_range(kafka_now_ms(), deadline, deadline + 200);
+    tcp_peer_release(p);
+    kafka_conn_free(c);
+    tcp_peer_free(p);
+}
+
+static void each_kind_of_call_has_its_deadline(void **state)
+{
+    (void)state;
+    kafka_brokers *b = NULL;
+    tcp_peer *p = TCP_PEER({0});
+    kafka_conn *c = calls_dial(p, 0);
+    kafka_conn_set_read_deadline(c, kafka_deadline_in(0));
+    assert_fails(kafka_conn_brokers(c, &b), KAFKA_ETIMEDOUT, NULL);
+    assert_works(kafka_conn_write(c, "x", 1));
+    kafka_conn_set_deadline(c, 0);
+    kafka_conn_set_write_deadline(c, -7); /* any but 0 is compared */
+    assert_fails(kafka_conn_write(c, "x", 1), KAFKA_ETIMEDOUT, NULL);
+    assert_works(kafka_conn_brokers(c, &b));
+    kafka_brokers_free(b);
+    kafka_conn_set_deadline(c, INT64_MAX);
+    assert_works(kafka_conn_write(c, "x", 1));
+    kafka_conn_free(c);
+    tcp_peer_free(p);
+}
+
+static void a_token_ends_this_and_all_later_calls_until_it_is_taken_away(void **state)
+{
+    (void)state;
+    kafka_cancel *token, *other;
+    assert_works(kafka_cancel_new(&token));
+    assert_works(kafka_cancel_new(&other));
+    tcp_peer *p = TCP_PEER({.api = KFK_API_PRODUCE, .hold = true});
+    kafka_conn *c = calls_dial(p, 0);
+    waiter w = {c, 1, 0};
+    kafka_conn_set_cancel(c, token);
+    pthread_t t = calls_start(wait_for_something, &w);
+    tcp_peer_wait(p, KFK_API_PRODUCE, 1);
+    kafka_cancel_fire(token);
+    pthread_join(t, NULL);
+    assert_int_equal(w.code, KAFKA_ECANCELED);
+    assert_fails(kafka_conn_write(c, "x", 1), KAFKA_ECANCELED, "canceled");
+    assert_int_equal(kafka_last_written(), KAFKA_WRITTEN_NO);
+    tcp_peer_release(p);
+    kafka_conn_set_cancel(c, other);
+    assert_works(kafka_conn_write(c, "x", 1));
+    kafka_cancel_free(other); /* the connection has its own reference */
+    assert_works(kafka_conn_write(c, "x", 1));
+    kafka_conn_set_cancel(c, NULL);
+    assert_works(kafka_conn_write(c, "x", 1));
+    kafka_cancel_free(token);
+    kafka_conn_free(c);
+    tcp_peer_free(p);
+}
+
+static void a_token_that_cannot_be_watched_is_tried_again(void **state)
+{
+    (void)state;
+    kafka_cancel *token;
+    assert_works(kafka_cancel_new(&token));
+    tcp_peer *p = TCP_PEER({0});
+    kafka_conn *c = calls_dial(p, 0);
+    memcheck_fail_from(1);
+    kafka_conn_set_cancel(c, token);
+    memcheck_fail_at(0);
+    assert_works(kafka_conn_write(c, "x", 1));
+    kafka_cancel_fire(token);
+    assert_fails(kafka_conn_write(c, "x", 1), KAFKA_ECANCELED, NULL);
+    kafka_cancel_free(token);
+    kafka_conn_free(c);
+    tcp_peer_free(p);
+}
+
+/* ---- what breaks it --------------------------------------------------------------------------------------------------- */
+
+static void bytes_that_the_protocol_does_not_allow_end_it_for_all(void **state)
+{
+    (void)state;
+    static const tcp_rule ways[] = {
+        {.api = KFK_API_LIST_OFFSETS, .id_off = 1},
+        {.api = KFK_API_LIST_OFFSETS, .id_off = -1},
+        {.api = KFK_API_LIST_OFFSETS, .extra = 1},
+        {.api = KFK_API_LIST_OFFSETS, .extra = -1},
+        {.api = KFK_API_LIST_OFFSETS, .raw = "\x7f\xff\xff\xff", .raw_len = 4},
+        {.api = KFK_API_LIST_OFFSETS, .raw = "\0\0\0\0", .raw_len = 4},
+    };
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        int64_t x = 77;
+        tcp_peer *p = tcp_peer_new(&ways[i], 1);
+        kafka_conn *c = calls_dial(p, 0);
+        char sentence[700];
+        assert_fails(kafka_conn_read_first_offset(c, &x), KAFKA_EPROTO, tcp_peer_address(p));
+        if (i < 5) assert_non_null(strstr(kafka_last_error(), "ListOffsets"));
+        snprintf(sentence, sizeof sentence, "%s", strchr(kafka_last_error(), ':'));
+        for (int k = 0; k < 2; k++) assert_fails(kafka_conn_write(c, "x", 1), KAFKA_EPROTO, sentence);
+        assert_int_equal(x, 77);
+        assert_int_equal(tcp_peer_requests(p, KFK_API_PRODUCE), 0);
+        kafka_conn_free(c);
+        tcp_peer_free(p);
+    }
+}
+
+static void an_answer_to_nothing_ends_it(void **state)
+{
+    (void)state;
+    tcp_peer *p = TCP_PEER({.api = KFK_API_PRODUCE, .raw = "\0\0\0\4\0\0\0\0", .raw_len = 8});
+    kafka_conn *c = calls_dial(p, 0);
+    assert_works(kafka_conn_set_required_acks(c, KAFKA_ACKS_NONE));
+    assert_works(kafka_conn_write(c, "x", 1));
+    int err = 0;
+    int64_t until = kafka_now_ms() + 5000, x;
+    while (err == 0 && kafka_now_ms() < until) err = kafka_conn_read_first_offset(c, &x);
+    assert_fails(err, KAFKA_EPROTO, "correlation id 0");
+    kafka_conn_free(c);
+    tcp_peer_free(p);
+}
+
+static void an_answer_may_come_in_pieces_and_late(void **state)
+{
+    (void)state;
+    int64_t x;
+    tcp_peer *p = TCP_PEER({.api = KFK_API_LIST_OFFSETS, .delay_ms = 30});
+    kafka_conn *c = calls_dial(p, 0);
+    kafka_conn_set_read_deadline(c, kafka_deadline_in(10));
+    assert_fails(kafka_conn_read_first_offset(c, &x), KAFKA_ETIMEDOUT, NULL);
+    kafka_conn_set_read_deadline(c, 0);
+    for (int i = 0; i < 50; i++) assert_works(kafka_conn_read_first_offset(c, &x));
+    assert_int_equal(tcp_peer_requests(p, KFK_API_LIST_OFFSETS), 51);
+    kafka_conn_free(c);
+    tcp_peer_free(p);
+}
+
+/* ---- many threads ----------------------------------------------------------------------------------------------------- */
+
+enum { MESSAGES = 100, OFFSET_THREADS = 5 };
+
+typedef struct user {
+    kafka_conn *conn;
+    const char *failure;
+    int64_t read;
+} user;
+
+static void *write_all(void *arg)
+{
+    user *u = arg;
+    for (int i = 0; i < MESSAGES && !u->failure; i++) {
+        char value[16];
+        int n = snprintf(value, sizeof value, "v%d", i);
+        if (kafka_conn_write(u->conn, value, (size_t)n) != 0) u->failure = "a write failed";
+    }
+    return NULL;
+}
+
+static void *read_all(void *arg)
+{
+    user *u = arg;
+    for (int i = 0; i < MESSAGES && !u->failure; i++) {
+        char expected[16];
+        kafka_message *m = NULL;
+        int n = snprintf(expected, sizeof expected, "v%d", i);
+        if (kafka_conn_read_message(u->conn, 0, &m) != 0) u->failure = "a read failed";
+        else if (m->offset != i || m->value.len != (size_t)n || memcmp(m->value.data, expected, (size_t)n) != 0) u->failure = "another message was read";
+        kafka_message_free(m);
+    }
+    return NULL;
+}
+
+static void *ask_for_offsets(void *arg)
+{
+    user *u = arg;
+    int64_t first, last, before = 0;
+    while (!u->failure && before < MESSAGES) {
+        if (kafka_conn_read_offsets(u->conn, &first, &last) != 0) u->failure = "offsets failed";
+        else if (first != 0 || last < before || last > MESSAGES) u->failure = "offsets are wrong";
+        before = last;
+    }
+    return NULL;
+}
+
+/* One thread reads, one writes, others ask for offsets. */
+static void a_connection_serves_many_threads_at_once(void **state)
+{
+    (void)state;
+    user users[2 + OFFSET_THREADS];
+    pthread_t threads[2 + OFFSET_THREADS];
+    tcp_peer *p = TCP_PEER({0});
+    kafka_conn *c = calls_dial(p, 0);
+    kafka_conn_set_deadline(c, kafka_deadline_in(60000));
+    for (int i = 0; i < 2 + OFFSET_THREADS; i++) {
+        users[i] = (user){.conn = c};
+        threads[i] = calls_start(i == 0 ? read_all : i == 1 ? write_all : ask_for_offsets, &users[i]);
+    }
+    for (int i = 0; i < 2 + OFFSET_THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        if (users[i].failure) fail_msg("thread %d: %s", i, users[i].failure);
+    }
+    assert_int_equal(kafka_conn_offset(c, NULL), MESSAGES);
+    kafka_conn_free(c);
+    tcp_peer_free(p);
+}
+
+static void *read_some(void *arg)
+{
+    user *u = arg;
+    kafka_message *m;
+    while (kafka_conn_read_message(u->conn, 0, &m) == 0) {
+        u->read += 1 + m->offset * 1000;
+        kafka_message_free(m);
+    }
+    return NULL;
+}
+
+/* Each message comes to one of them, whatever the others do meanwhile. */
+static void eight_readers_share_the_messages(void **state)
+{
+    (void)state;
+    user users[8];
+    pthread_t threads[8];
+    int64_t sum = 0;
+    batch_bytes log = {0};
+    tcp_peer *p = TCP_PEER({0});
+    for (int i = 0; i < 50; i++) BATCH(&log, .base = 4 * i, .count = 4);
+    tcp_peer_fill(p, &log, 200);
+    batch_free(&log);
+    kafka_conn *c = calls_dial(p, 0);
+    kafka_conn_set_read_deadline(c, kafka_deadline_in(1500));
+    for (int i = 0; i < 8; i++) {
+        users[i] = (user){.conn = c};
+        threads[i] = calls_start(read_some, &users[i]);
+    }
+    for (int i = 0; i < 8; i++) {
+        pthread_join(threads[i], NULL);
+        sum += users[i].read;
+    }
+    assert_int_equal(sum, 200 + 1000 * (199 * 200 / 2));
+    kafka_conn_free(c);
+    tcp_peer_free(p);
+}
+
+static void a_close_that_finds_no_memory_closes(void **state)
+{
+    (void)state;
+    tcp_peer *p = TCP_PEER({0});
+    for (size_t n = 1; n < 6; n++) {
+        kafka_conn *c = calls_dial(p, 0);
+        memcheck_fail_from(n);
+        assert_works(kafka_conn_close(c));
+        kafka_conn_free(c);
+        memcheck_fail_at(0);
+    }
+    kafka_conn *c = calls_dial(p, 0);
+    kafka_conn_free(c); /* without a close */
+    tcp_peer_free(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        API_TEST(in_a_callback_only_what_does_not_wait_is_done),
+        API_TEST(both_ends_have_addresses),
+        API_TEST(what_comes_later_says_so),
+        API_TEST(closing_twice_is_fine_and_everything_else_is_refused),
+        API_TEST(a_close_from_another_thread_ends_whatever_waits),
+        API_TEST(closing_and_answers_race_without_harm),
+        API_TEST(deadlines_may_change_while_calls_wait),
+        API_TEST(each_kind_of_call_has_its_deadline),
+        API_TEST(a_token_ends_this_and_all_later_calls_until_it_is_taken_away),
+        API_TEST(a_token_that_cannot_be_watched_is_tried_again),
+        API_TEST(bytes_that_the_protocol_does_not_allow_end_it_for_all),
+        API_TEST(an_answer_to_nothing_ends_it),
+        API_TEST(an_answer_may_come_in_pieces_and_late),
+        API_TEST(a_connection_serves_many_threads_at_once),
+        API_TEST(eight_readers_share_the_messages),
+        API_TEST(a_close_that_finds_no_memory_closes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
