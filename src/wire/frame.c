@@ -164,7 +164,7 @@ int kfk_frame_print_response(const kfk_api *api, int16_t version, const void *da
                              kfk_error *err)
 {
     kfk_arena arena;
-    int32_t id;
+    int32_t id = 0;
     kfk_arena_init(&arena, print_budget(len));
     void *msg = kfk_arena_alloc(&arena, api->response->size);
     int code = msg ? kfk_frame_decode_response(api, version, &arena, data, len, &id, msg, err)
