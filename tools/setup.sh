@@ -7,7 +7,7 @@
 set -euo pipefail
 
 build=(gcc g++ cmake ninja-build pkg-config zlib1g-dev libsnappy-dev liblz4-dev libzstd-dev libjansson-dev)
-kafka=(openjdk-17-jre-headless maven ca-certificates procps util-linux)
+kafka=(openjdk-17-jdk-headless maven ca-certificates procps util-linux)
 tests=(clang-14 libcmocka-dev python3 spin kcat strace "${kafka[@]}")
 
 wanted=()
@@ -26,7 +26,7 @@ installed() { # a package, or for what people bring themselves (a JDK, cmake, py
     gcc|g++|cmake|spin|kcat|strace|python3|clang-14|pkg-config) command -v "$1" > /dev/null ;;
     ninja-build) command -v ninja > /dev/null ;;
     maven) command -v mvn > /dev/null ;;
-    openjdk-17-jre-headless) command -v java > /dev/null ;;
+    openjdk-17-jdk-headless) command -v javac > /dev/null ;;
     *) return 1 ;;
   esac
 }
