@@ -1,9 +1,50 @@
 #include "net_test.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <string.h>
+
+/* ---- a resolver that does what a test wants (the program is linked with --wrap=getaddrinfo) -------------------------------- */
+
+enum { BLOCKING_THREADS = 16 };
+
+static latch hang, hung;
+static atomic_int begun; /* names that the resolver began to look up */
+
+int __real_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **list);
+int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **list);
+
+int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **list)
+{
+    atomic_fetch_add(&begun, 1);
+    if (strcmp(node, "hangs.test") == 0) {
+        latch_post(&hung);
+        latch_wait(&hang);
+        return EAI_AGAIN;
+    }
+    if (strcmp(node, "fails.test") == 0) {
+        errno = EMFILE;
+        return EAI_SYSTEM;
+    }
+    if (strcmp(node, "none.test") == 0) {
+        *list = NULL;
+        return 0;
+    }
+    if (strcmp(node, "many.test") != 0) return __real_getaddrinfo(node, service, hints, list);
+    int err = __real_getaddrinfo("127.0.0.1", service, hints, list);
+    struct addrinfo *last = *list, *more;
+    for (int i = 0; err == 0 && i < 2 * KFK_LOOKUP_MAX; i++) {
+        while (last->ai_next) last = last->ai_next;
+        err = __real_getaddrinfo("127.0.0.2", service, hints, &more);
+        if (err == 0) last->ai_next = more;
+    }
+    return err;
+}
+
+/* ---- look-ups ------------------------------------------------------------------------------------------------------------------ */
 
 typedef struct question {
     const char *host;
@@ -149,6 +190,54 @@ static void many_names_are_looked_up_side_by_side(void **state)
     loop_end(l);
 }
 
+static void what_the_resolver_says_is_what_is_told(void **state)
+{
+    (void)state;
+    kfk_loop *l = loop_start();
+    static question q[3];
+    static const char *const hosts[] = {"fails.test", "none.test", "many.test"};
+    for (int i = 0; i < 3; i++) {
+        q[i] = (question){.host = hosts[i], .port = 9092};
+        run_held(l, ask, &q[i]);
+        assert_true(eventually_equal(&q[i].answered, 1));
+    }
+    assert_int_equal(q[0].error.code, KAFKA_ERESOLVE);
+    assert_string_equal(q[0].error.text, "Too many open files");
+    assert_int_equal(q[1].error.code, KAFKA_ERESOLVE);
+    assert_string_equal(q[1].error.text, "the name has no address");
+    assert_int_equal(q[2].error.code, 0);
+    assert_int_equal(q[2].count, KFK_LOOKUP_MAX);
+    loop_end(l);
+}
+
+static void what_was_abandoned_in_the_queue_is_not_begun(void **state)
+{
+    (void)state;
+    kfk_loop *l = loop_start();
+    static question hanging[BLOCKING_THREADS], waiting, abandoned;
+    latch_init(&hang);
+    latch_init(&hung);
+    for (int i = 0; i < BLOCKING_THREADS; i++) {
+        hanging[i] = (question){.host = "hangs.test"};
+        run_held(l, ask, &hanging[i]);
+    }
+    for (int i = 0; i < BLOCKING_THREADS; i++) assert_true(latch_wait(&hung));
+    int before = atomic_load(&begun);
+    abandoned = (question){.host = "hangs.test", .abandon_at_once = true};
+    waiting = (question){.host = "localhost"};
+    run_held(l, ask, &abandoned);
+    run_held(l, ask, &waiting);
+    latch_post(&hang); /* one thread comes free, and passes the abandoned one by */
+    assert_true(eventually_equal(&waiting.answered, 1));
+    assert_int_equal(waiting.error.code, 0);
+    assert_int_equal(atomic_load(&begun), before + 1);
+    for (int i = 0; i < BLOCKING_THREADS; i++) latch_post(&hang);
+    for (int i = 0; i < BLOCKING_THREADS; i++) assert_true(eventually_equal(&hanging[i].answered, 1));
+    assert_int_equal(hanging[0].error.code, KAFKA_ERESOLVE);
+    assert_int_equal(atomic_load(&abandoned.answered), 0);
+    loop_end(l);
+}
+
 static void without_memory_nothing_is_started(void **state)
 {
     (void)state;
@@ -172,6 +261,8 @@ int main(void)
         NET_TEST(an_abandoned_look_up_is_not_answered_and_frees_itself),
         NET_TEST(a_look_up_may_be_abandoned_at_any_time),
         NET_TEST(many_names_are_looked_up_side_by_side),
+        NET_TEST(what_the_resolver_says_is_what_is_told),
+        NET_TEST(what_was_abandoned_in_the_queue_is_not_begun),
         NET_TEST(without_memory_nothing_is_started),
     };
     return cmocka_run_group_tests_name("net/resolve", tests, NULL, NULL);

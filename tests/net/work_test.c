@@ -1,12 +1,27 @@
 #include "net_test.h"
 
 #include "net/work.h"
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { BLOCKING = 16, COMPUTING = 2, QUEUED = 5 };
+
+/* ---- a system without threads (the program is linked with --wrap=pthread_create) ------------------------------------------ */
+
+static atomic_bool no_threads;
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
+{
+    return atomic_load(&no_threads) ? EAGAIN : __real_pthread_create(thread, attr, run, arg);
+}
+
+/* ---- jobs -------------------------------------------------------------------------------------------------------------------- */
 
 /* A job that waits until it is let go. */
 typedef struct waiting_job {
@@ -47,7 +62,7 @@ typedef struct crowd {
     atomic_int begun, delivered, running, most_running;
 } crowd;
 
-static void crowd_start(crowd *c, kfk_loop *l, kfk_work_kind kind, int count)
+static void crowd_init(crowd *c, kfk_work_kind kind, int count)
 {
     memset(c, 0, sizeof *c);
     latch_init(&c->go);
@@ -58,13 +73,42 @@ static void crowd_start(crowd *c, kfk_loop *l, kfk_work_kind kind, int count)
                                    .delivered = &c->delivered,
                                    .running = &c->running,
                                    .most_running = &c->most_running};
-        assert_int_equal(kfk_loop_work(l, &c->jobs[i].job), 0);
     }
+}
+
+static void crowd_start(crowd *c, kfk_loop *l, kfk_work_kind kind, int count)
+{
+    crowd_init(c, kind, count);
+    for (int i = 0; i < count; i++) assert_int_equal(kfk_loop_work(l, &c->jobs[i].job), 0);
 }
 
 static void crowd_go(crowd *c, int count)
 {
     for (int i = 0; i < count; i++) latch_post(&c->go);
+}
+
+/* The first test of the program: no helper thread runs yet. */
+static void without_threads_jobs_and_loops_are_refused(void **state)
+{
+    (void)state;
+    kfk_loop *l = loop_start(), *other;
+    kfk_error err = {0};
+    static crowd c;
+
+    crowd_init(&c, KFK_WORK_BLOCKING, 2);
+    atomic_store(&no_threads, true);
+    assert_int_equal(kfk_loop_work(l, &c.jobs[0].job), KAFKA_EAGAIN);
+    assert_int_equal(kfk_loop_new("kafka-test", &other, &err), KAFKA_EIO);
+    assert_string_equal(err.text, "starting the I/O thread: pthread_create: Resource temporarily unavailable");
+    atomic_store(&no_threads, false);
+    assert_int_equal(kfk_loop_work(l, &c.jobs[0].job), 0);
+    assert_true(eventually_equal(&c.begun, 1));
+    atomic_store(&no_threads, true);
+    assert_int_equal(kfk_loop_work(l, &c.jobs[1].job), 0); /* the one thread there is will get to it */
+    crowd_go(&c, 2);
+    assert_true(eventually_equal(&c.delivered, 2));
+    atomic_store(&no_threads, false);
+    loop_end(l);
 }
 
 static void a_job_runs_without_the_baton_and_is_delivered_under_it(void **state)
@@ -207,9 +251,30 @@ static void a_thread_of_the_library_inherits_no_open_signals(void **state)
     assert_false(sigismember(&seen, SIGSEGV));
 }
 
+static bool helpers_are_gone(void *arg)
+{
+    (void)arg;
+    return threads_named("kafka-block") + threads_named("kafka-compute") == 0;
+}
+
+static void helper_threads_end_after_some_seconds_without_work(void **state)
+{
+    (void)state;
+    kfk_loop *l = loop_start();
+    static crowd c;
+    for (int i = 0; i < 2; i++) {
+        crowd_start(&c, l, KFK_WORK_BLOCKING, 3);
+        crowd_go(&c, 3);
+        assert_true(eventually_equal(&c.delivered, 3));
+        if (i == 0) assert_true(eventually(helpers_are_gone, NULL));
+    }
+    loop_end(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        NET_TEST(without_threads_jobs_and_loops_are_refused),
         NET_TEST(a_job_runs_without_the_baton_and_is_delivered_under_it),
         NET_TEST(sixteen_jobs_block_at_once_and_the_rest_queue),
         NET_TEST(computing_jobs_never_queue_behind_blocking_ones),
@@ -217,6 +282,7 @@ int main(void)
         NET_TEST(a_thread_without_work_takes_the_next_job),
         NET_TEST(a_job_may_be_freed_or_given_out_again_when_it_is_delivered),
         NET_TEST(a_thread_of_the_library_inherits_no_open_signals),
+        NET_TEST(helper_threads_end_after_some_seconds_without_work),
     };
     return cmocka_run_group_tests_name("net/work", tests, NULL, NULL);
 }
