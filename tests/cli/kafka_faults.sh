@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# A broker that restarts or freezes while kc works. It has one of its own (CMakeLists.txt), since others would notice.
+source "$(dirname "$0")/assert.sh"
+broker() { "$KAFKA_TEST_SH" "$@" >/dev/null 2>&1 7>&-; }   # a broker that held descriptor 7 would keep the input open
+# shellcheck disable=SC2317  # called by eventually
+arrived() { kc consume -t "$topic" -e | grep -qx "$1"; }
+mkfifo "$work/fifo"
+# kc produce in the background, fed through descriptor 7
+start() { "$KC" produce -t "$topic" -v "$@" <"$work/fifo" >"$out" 2>"$err" & pid=$!; exec 7>"$work/fifo"; }
+finish_produce() { exec 7>&-; wait $pid; code=$?; }
+
+it "writes on when the broker restarts between two lines"
+new_topic restart -p 1
+start
+echo one >&7
+eventually arrived one
+broker restart
+echo two >&7
+eventually arrived two
+finish_produce
+expect_code 0
+expect_err_has 'trying again in 100 ms'
+expect_err_has '2 messages acknowledged'
+run kc consume -t "$topic" -e
+expect_out $'one\ntwo'
+
+it "stops at a batch whose outcome nobody knows, and says so"
+new_topic unknown -p 1
+start -m 2
+echo one >&7
+eventually arrived one
+broker freeze
+echo two >&7
+wait $pid
+code=$?
+broker thaw
+exec 7>&-
+expect_code 1
+expect_err_has 'nobody knows whether the last batch was written'
+expect_err_has "kc consume -t $topic -p 0 -o -5 -e"
+expect_err_has 'with --retry-unknown'
+expect_err_has '1 message acknowledged, 1 possibly written (no answer came)'
+
+it "sends it again with --retry-unknown"
+new_topic again -p 1
+start --retry-unknown -m 2
+echo one >&7
+eventually arrived one
+broker freeze
+echo two >&7
+eventually grep -q 'trying again' "$err"
+broker thaw
+finish_produce
+expect_code 0
+expect_err_has '2 messages acknowledged'
+eventually arrived two
+
+it "waits two seconds at most for an answer when it is interrupted"
+new_topic interrupted -p 1
+start
+echo one >&7
+eventually arrived one
+broker freeze
+echo two >&7
+begin=$SECONDS
+kill -INT $pid
+wait $pid
+code=$?
+broker thaw
+exec 7>&-
+expect $((SECONDS - begin)) -le 5
+expect_code 130
+expect_err_has 'interrupted: 1 message acknowledged'
+
+it "reads on behind a restart, with nothing lost or doubled"
+new_topic follow -p 2
+"$KC" consume -t "$topic" -v -c 4 >"$out" 2>"$err" &
+pid=$!
+seq 1 2 | kc produce -t "$topic"
+eventually grep -qx 2 "$out"
+broker restart
+seq 3 4 | kc produce -t "$topic"
+wait $pid
+code=$?
+expect_code 0
+expect "$(sort "$out" | xargs)" = '1 2 3 4'
+expect_err_has 'trying again'
+
+it "gives up on a broker that does not answer, within its time"
+broker freeze
+begin=$SECONDS
+run kc consume -t "$topic" -e -m 1
+broker thaw
+expect $((SECONDS - begin)) -le 5
+expect_code 1
+expect_err_has 'timed out'
+expect_err_has '-m SECONDS'
+finish
