@@ -29,6 +29,7 @@ typedef struct tcp_socket {
     int fd;
     bool connected;
     bool hung_up; /* no bytes will come behind those that are there */
+    bool early;   /* readable when it was not known to be connected yet */
 } tcp_socket;
 
 static tcp_socket *self(kfk_stream *s)
@@ -46,6 +47,7 @@ static void socket_ready(kfk_source *source, unsigned events)
 {
     tcp_socket *s = KFK_CONTAINER(source, tcp_socket, source);
     if (events & KFK_SOURCE_HANGUP) s->hung_up = true;
+    if (events & KFK_STREAM_READABLE && !s->connected) s->early = true;
     if (s->stream.ready) s->stream.ready(s->stream.owner, events & (KFK_STREAM_READABLE | KFK_STREAM_WRITABLE));
 }
 
@@ -73,6 +75,7 @@ static int socket_connected(kfk_stream *stream, kfk_error *err)
     }
     if (is_connected_to_itself(s->fd, &peer, len)) return system_error(err, KAFKA_EIO, "connect", ECONNREFUSED);
     s->connected = true;
+    if (s->early) kfk_source_again(s->loop, &s->source, s->fd); /* for the owner to come, who has not heard of it */
     return 0;
 }
 

@@ -86,9 +86,15 @@ typedef struct dial {
     int64_t started_ms, done_ms, within_ms; /* within_ms: its deadline */
     pthread_t thread;
     bool held;
-    atomic_int done;
+    atomic_int done, readable;
     char where[300];
 } dial;
+
+static void dial_ready(void *owner, unsigned events)
+{
+    dial *d = owner;
+    if (events & KFK_STREAM_READABLE) atomic_fetch_add(&d->readable, 1);
+}
 
 static void dial_done(void *owner, kfk_stream *stream, const kfk_error *err)
 {
@@ -100,7 +106,11 @@ static void dial_done(void *owner, kfk_stream *stream, const kfk_error *err)
     d->thread = pthread_self();
     d->held = kfk_loop_held(d->loop);
     d->peer.len = sizeof d->peer.addr;
-    if (stream) stream->ops->peer_addr(stream, (struct sockaddr *)&d->peer.addr, &d->peer.len);
+    if (stream) {
+        stream->ops->peer_addr(stream, (struct sockaddr *)&d->peer.addr, &d->peer.len);
+        stream->owner = d;
+        stream->ready = dial_ready;
+    }
     atomic_fetch_add(&d->done, 1);
 }
 
@@ -356,6 +366,49 @@ static void without_dual_stack_a_silent_address_gets_its_share_of_the_time(void 
     loop_end(l);
 }
 
+typedef struct early_peer {
+    int listener, peer;
+    bool bytes;
+    dial *d;
+} early_peer;
+
+/* On the loop's thread, so that it sees the connection and what came with it in one edge. */
+static void dial_and_answer(kfk_loop *l, void *arg)
+{
+    early_peer *p = arg;
+    dial_start(l, p->d);
+    p->peer = accept_one(p->listener);
+    if (p->bytes && send(p->peer, "x", 1, MSG_NOSIGNAL) != 1) p->peer = -1;
+    shutdown(p->peer, SHUT_WR);
+}
+
+static bool is_readable(void *arg)
+{
+    return atomic_load(&((dial *)arg)->readable) > 0;
+}
+
+static void what_comes_together_with_the_connection_is_told_to_the_new_owner(void **state)
+{
+    (void)state;
+    kfk_loop *l = loop_start();
+    kfk_address at;
+    int listener = listen_on("127.0.0.1", 5, &at);
+    for (int bytes = 0; bytes < 2; bytes++) {
+        dial d;
+        early_peer p = {.listener = listener, .bytes = bytes, .d = &d};
+        dial_to(&d, "127.0.0.1", port_of(&at), true);
+        run_turning(l, dial_and_answer, &p);
+        assert_true(p.peer >= 0);
+        dial_wait(&d);
+        assert_non_null(d.stream);
+        assert_true(eventually(is_readable, &d));
+        run_turning(l, dial_end, &d);
+        close(p.peer);
+    }
+    close(listener);
+    loop_end(l);
+}
+
 static void a_name_that_does_not_resolve_is_told(void **state)
 {
     (void)state;
@@ -465,6 +518,7 @@ int main(void)
         NET_TEST(an_address_that_is_silent_is_overtaken_after_the_fallback_delay),
         NET_TEST(a_late_answer_still_wins),
         NET_TEST(without_dual_stack_a_silent_address_gets_its_share_of_the_time),
+        NET_TEST(what_comes_together_with_the_connection_is_told_to_the_new_owner),
         NET_TEST(a_name_that_does_not_resolve_is_told),
         NET_TEST(where_it_stands_can_be_said),
         NET_TEST(what_is_abandoned_is_never_told),
