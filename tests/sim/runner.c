@@ -135,10 +135,17 @@ static void demand_cheapness(const scenario *sc, double ms_per_seed)
 #endif
 }
 
+/* A scenario that wants less than others, since a seed of it costs more, gets its share of more or fewer seeds. */
+static int seeds_in_proportion(int wanted, int many)
+{
+    int64_t seeds = (int64_t)wanted * many / DEFAULT_SEEDS;
+    return seeds < 1 ? 1 : (int)seeds;
+}
+
 void runner_run(const scenario *sc)
 {
     const char *one = getenv("KFK_SEED"), *many = getenv("KFK_SEEDS");
-    int wanted = sc->seeds ? sc->seeds : DEFAULT_SEEDS, seeds = many ? atoi(many) : wanted;
+    int wanted = sc->seeds ? sc->seeds : DEFAULT_SEEDS, seeds = many ? seeds_in_proportion(wanted, atoi(many)) : wanted;
     tally t = {.sc = sc};
     if (one) {
         run_or_fail(&t, strtoull(one, NULL, 10), false);

@@ -6,7 +6,7 @@
  * command that runs just this seed of this scenario again.
  *
  * Environment:
- *     KFK_SEEDS      how many seeds (default 200, or what the scenario says)
+ *     KFK_SEEDS      how many seeds (default 200); scenarios that want fewer or more get them in proportion
  *     KFK_SEED       run this one only, with its whole trace in the output when KFK_TRACE is set
  *     KFK_SEED_BASE  a word from which the seeds are made, such as the name of a commit; default none
  *     KFK_TEST       run the tests of a program whose name matches this only (see runner_main)
