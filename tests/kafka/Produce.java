@@ -46,8 +46,12 @@ public class Produce {
             Properties p = new Properties();
             p.put("bootstrap.servers", bootstrap);
             p.put("max.request.size", "20000000");
-            for (int i = 2; i < w.length; i++) p.put(w[i].substring(0, w[i].indexOf('=')), w[i].substring(w[i].indexOf('=') + 1));
-            KafkaProducer<byte[], byte[]> made = new KafkaProducer<>(p, new ByteArraySerializer(), new ByteArraySerializer());
+            for (int i = 2; i < w.length; i++) {
+                int eq = w[i].indexOf('=');
+                p.put(w[i].substring(0, eq), w[i].substring(eq + 1));
+            }
+            KafkaProducer<byte[], byte[]> made =
+                new KafkaProducer<>(p, new ByteArraySerializer(), new ByteArraySerializer());
             if (p.containsKey("transactional.id")) made.initTransactions();
             producers.put(name, made);
             sent.put(name, new ArrayList<>());

@@ -18,7 +18,7 @@ check() { # SENTENCE COMMAND...: the command has to succeed
   fi
 }
 
-for name in KAFKA_BROKERS KAFKA_TEST_BOOTSTRAP KAFKA_TEST_ADVBAD KAFKA_TEST_ADVREFUSED KAFKA_TEST_SH KAFKA_TEST_NODES; do
+for name in KAFKA_BROKERS KAFKA_TEST_{BOOTSTRAP,ADVBAD,ADVREFUSED,SH,NODES}; do
   if [ -z "${!name:-}" ]; then
     echo "$name is not set: no broker was started for this test. Run it as: tests/kafka/kafka.sh with ctest -L kafka"
     exit 1
@@ -54,7 +54,8 @@ check "a broker is the controller" has "(controller)" metadata "$KAFKA_BROKERS"
 check "KAFKA_TEST_ADVBAD answers, and advertises a name that does not resolve" \
   advertises "$KAFKA_TEST_ADVBAD" kafka.invalid:29092
 check "that name does not resolve" not getent hosts kafka.invalid
-check "KAFKA_TEST_ADVREFUSED answers, and advertises a port that refuses" advertises "$KAFKA_TEST_ADVREFUSED" 127.0.0.1:1
+check "KAFKA_TEST_ADVREFUSED answers, and advertises a port that refuses" \
+  advertises "$KAFKA_TEST_ADVREFUSED" 127.0.0.1:1
 check "that port refuses" not accepts 1
 check "all nodes run" "$KAFKA_TEST_SH" status
 exit $((failures > 0))

@@ -1,5 +1,5 @@
-/* offset_java_test.c: partitions that Kafka's tools have changed: a deleted beginning, gaps from compaction; and offsets
- * for times as Java's GetOffsetShell tells them. */
+/* offset_java_test.c: partitions that Kafka's tools have changed: a deleted beginning, gaps from compaction; and
+ * offsets for times as Java's GetOffsetShell tells them. */
 #include "kafka/peers.h"
 
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-/* read_test.c: this library reads what kcat has written, which is librdkafka. Its snappy is raw, while Java frames it. */
+/* read_test.c: this library reads what kcat has written, which is librdkafka. Its snappy is raw, Java frames it. */
 #include "kafka/peers.h"
 
 #include <inttypes.h>

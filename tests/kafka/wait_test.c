@@ -1,5 +1,5 @@
-/* wait_test.c: how long things take on a connection whose broker answers one request after the other. What is typical is
- * printed; ten times as much and more fails. */
+/* wait_test.c: how long things take on a connection whose broker answers one request after the other. What is typical
+ * is printed; ten times as much and more fails. */
 #include "kafka/peers.h"
 
 #include <pthread.h>
@@ -47,7 +47,7 @@ static void a_fetch_with_a_wait_of_its_own_ends_in_an_empty_batch(void **state)
     kafka_conn_free(conn);
 }
 
-/* ---- one thread reads, another one does something else ------------------------------------------------------------ */
+/* ---- one thread reads, another one does something else ----------------------------------------------------------- */
 
 /* A thread that reads `count` messages one after the other. */
 typedef struct reader {
