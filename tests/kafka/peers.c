@@ -283,6 +283,15 @@ void messages_free(messages *list)
     *list = (messages){0};
 }
 
+void peers_await_end(kafka_conn *conn, int64_t end)
+{
+    int64_t last = 0, deadline = kafka_deadline_in(PATIENCE_MS);
+    do {
+        assert_ok(kafka_conn_read_last_offset(conn, &last));
+    } while (last < end && kafka_now_ms() < deadline);
+    assert_int_equal(last, end);
+}
+
 /* ---- text -------------------------------------------------------------------------------------------------------- */
 
 void text_add(text *t, const void *data, size_t len)

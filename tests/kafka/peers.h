@@ -79,6 +79,9 @@ typedef struct messages {
 messages peers_read_all(kafka_conn *conn, const kafka_fetch *fetch);
 void messages_free(messages *);
 
+/* Waits until the partition ends there: a coordinator writes the markers of a transaction when it likes. */
+void peers_await_end(kafka_conn *conn, int64_t end);
+
 /* ---- programs ---------------------------------------------------------------------------------------------------- */
 
 /* A string that grows. Zeroed it is empty; `data` has a NUL behind the end, unless it is NULL. */

@@ -52,17 +52,6 @@ static void new_producer(plan *p, const char *name, const char *compression)
               compression);
 }
 
-/* Waits until the last marker is in the log, and returns its end. */
-static int64_t await_end(kafka_conn *conn, size_t end)
-{
-    int64_t last = 0, deadline = kafka_deadline_in(PATIENCE_MS);
-    do {
-        assert_ok(kafka_conn_read_last_offset(conn, &last));
-    } while (last < (int64_t)end && kafka_now_ms() < deadline);
-    assert_int_equal(last, end);
-    return last;
-}
-
 static size_t number_in(const kafka_message *m)
 {
     char value[24] = {0};
@@ -111,7 +100,8 @@ static void check_plan(plan *p)
 {
     script_run(&p->script);
     kafka_conn *conn = peers_dial(p->topic, 0);
-    int64_t end = await_end(conn, p->count + p->ended), stable = end;
+    int64_t end = (int64_t)(p->count + p->ended), stable = end;
+    peers_await_end(conn, end);
 
     messages all = peers_read_all(conn, NULL); /* everything, in the order it was sent */
     assert_int_equal(all.count, p->count);
