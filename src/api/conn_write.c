@@ -206,22 +206,30 @@ static produce_call *produce_call_new(kafka_conn *c, kafka_compression codec)
     return p;
 }
 
+/* Publishes why a write failed, and what is known of its messages. */
+static int failed(kafka_written written, const kfk_error *err)
+{
+    kfk_thread_self()->last_written = written;
+    return kfk_fail(NULL, err);
+}
+
 static int write_batch(kafka_conn *c, const kafka_message *msgs, size_t count, kafka_compression codec)
 {
     kfk_error err = {0};
-    kfk_thread_self()->last_written = KAFKA_WRITTEN_NO;
     produce_call *p = produce_call_new(c, codec);
-    if (!p) return kfk_failf(NULL, KAFKA_ENOMEM, "no memory for a write");
+    if (!p) {
+        kfk_error_set(&err, KAFKA_ENOMEM, "no memory for a write");
+        return failed(KAFKA_WRITTEN_NO, &err);
+    }
     if (encode(p, msgs, count, codec, &err) != 0) {
         kfk_call_discard(&p->call);
-        return kfk_fail(NULL, &err);
+        return failed(KAFKA_WRITTEN_NO, &err);
     }
     int code = kfk_call_run(&p->call);
     if (code != 0) {
         if (code <= KAFKA_EINVAL && p->call.touched) p->written = KAFKA_WRITTEN_MAYBE; /* no answer, or none to be understood */
         if (code == KAFKA_EVERSION && codec == KAFKA_COMPRESSION_ZSTD) kfk_error_prefix(&p->call.op.error, "zstd needs Kafka 2.1: ");
-        kfk_fail(NULL, &p->call.op.error);
-        kfk_thread_self()->last_written = p->written;
+        failed(p->written, &p->call.op.error);
     }
     kfk_op_drop(&p->call.op);
     return code;
@@ -247,8 +255,9 @@ int kafka_conn_write_messages(kafka_conn *c, const kafka_message *msgs, size_t c
 int kafka_conn_write(kafka_conn *c, const void *data, size_t len)
 {
     if (!data && len > 0) {
-        kfk_thread_self()->last_written = KAFKA_WRITTEN_NO;
-        return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_write: data is NULL");
+        kfk_error why;
+        kfk_error_set(&why, KAFKA_EINVAL, "kafka_conn_write: data is NULL");
+        return failed(KAFKA_WRITTEN_NO, &why);
     }
     kafka_message m = {.value = kafka_bytes_of(data, len)};
     return kafka_conn_write_messages(c, &m, 1, KAFKA_COMPRESSION_DEFAULT, NULL);

@@ -542,8 +542,6 @@ static void tcp_done(void *owner, kfk_stream *stream, const kfk_error *err)
     note_ends(b);
     b->state = NEGOTIATING;
     send_hello(b, kfk_api_find(KFK_API_API_VERSIONS)->max_version);
-    /* the edge that told of the connection may have told of bytes or of a hang-up too, and does not come again */
-    stream_ready(b, KFK_STREAM_READABLE);
 }
 
 static void start_connecting(kfk_broker *b)

@@ -306,6 +306,19 @@ static void an_outcome_that_did_not_come_is_a_maybe(void **state)
     }
 }
 
+static void what_is_known_of_a_failed_write_outlives_later_successes(void **state)
+{
+    (void)state;
+    tcp_peer *p = TCP_PEER({.api = KFK_API_PRODUCE, .code = KAFKA_ERR_REQUEST_TIMED_OUT});
+    kafka_conn *c = calls_dial(p, 0);
+    assert_fails(kafka_conn_write(c, "x", 1), KAFKA_ERR_REQUEST_TIMED_OUT, NULL);
+    assert_works(kafka_conn_write(c, "y", 1));
+    assert_int_equal(kafka_last_written(), KAFKA_WRITTEN_MAYBE);
+    assert_non_null(strstr(kafka_last_error(), "writing"));
+    kafka_conn_free(c);
+    tcp_peer_free(p);
+}
+
 static void a_deadline_tells_what_was_sent(void **state)
 {
     (void)state;
@@ -410,6 +423,7 @@ int main(void)
         API_TEST(a_codec_that_the_broker_is_too_old_for_says_so),
         API_TEST(an_error_of_the_broker_tells_whether_it_wrote),
         API_TEST(an_outcome_that_did_not_come_is_a_maybe),
+        API_TEST(what_is_known_of_a_failed_write_outlives_later_successes),
         API_TEST(a_deadline_tells_what_was_sent),
         API_TEST(a_large_write_that_gives_up_goes_on_from_its_own_memory),
         API_TEST(a_connection_keeps_no_large_buffer_for_the_next_write),
