@@ -61,7 +61,8 @@ static int next(kafka_batch *b, kfk_record *r)
 int kfk_batch_fail(kafka_conn *c, const kfk_chunk *chunk)
 {
     kfk_error why = chunk->error;
-    kfk_error_prefix(&why, "reading topic %s partition %d from %s: ", c->topic, (int)c->partition, kfk_broker_name(c->core->broker));
+    kfk_error_prefix(&why, "reading topic %s partition %d from %s: ", c->topic, (int)c->partition,
+                     kfk_broker_name(c->core->broker));
     return kfk_fail(NULL, &why);
 }
 
@@ -92,8 +93,8 @@ int kafka_batch_read(kafka_batch *b, void *buf, size_t cap, size_t *len)
     *len = r.value.len;
     if (r.value.len <= cap) return 0;
     kfk_chunk_unread(&b->chunk, &r);
-    b->err = kfk_error_set(&b->chunk.error, KAFKA_ESHORTBUF, "the message at offset %lld has %zu bytes, the buffer %zu", (long long)r.offset,
-                           r.value.len, cap);
+    b->err = kfk_error_set(&b->chunk.error, KAFKA_ESHORTBUF, "the message at offset %lld has %zu bytes, the buffer %zu",
+                           (long long)r.offset, r.value.len, cap);
     return failed(b);
 }
 

@@ -10,7 +10,8 @@
 
 /* ---- birth and death ----------------------------------------------------------------------------------------------- */
 
-int kfk_api_conn_new(kfk_loop *loop_take, kfk_broker *broker_take, const char *topic, int32_t partition, kafka_conn **out)
+int kfk_api_conn_new(kfk_loop *loop_take, kfk_broker *broker_take, const char *topic, int32_t partition,
+                     kafka_conn **out)
 {
     kafka_conn *c = kfk_mem_zalloc(sizeof *c);
     if (!c || (topic && !(c->topic = kfk_mem_strdup(topic)))) {
@@ -80,7 +81,8 @@ int kfk_api_conn_check(kafka_conn *c, const char *call, bool needs_topic)
 {
     if (!c) return kfk_failf(NULL, KAFKA_EINVAL, "%s: the connection is NULL", call);
     if (needs_topic && !c->topic)
-        return kfk_failf(NULL, KAFKA_EINVAL, "%s: the connection has no topic; kafka_dial_leader makes one that has", call);
+        return kfk_failf(NULL, KAFKA_EINVAL, "%s: the connection has no topic; kafka_dial_leader makes one that has",
+                         call);
     return kfk_fail_unless_may_wait(NULL, call);
 }
 
@@ -136,7 +138,8 @@ int kafka_conn_set_required_acks(kafka_conn *c, kafka_acks acks)
 {
     if (!c) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_set_required_acks: the connection is NULL");
     if (acks != KAFKA_ACKS_NONE && acks != KAFKA_ACKS_ONE && acks != KAFKA_ACKS_ALL && acks != KAFKA_ACKS_DEFAULT)
-        return kfk_failf(NULL, KAFKA_ERR_INVALID_REQUIRED_ACKS, "kafka_conn_set_required_acks: %d is none of KAFKA_ACKS_...", (int)acks);
+        return kfk_failf(NULL, KAFKA_ERR_INVALID_REQUIRED_ACKS,
+                         "kafka_conn_set_required_acks: %d is none of KAFKA_ACKS_...", (int)acks);
     atomic_store(&c->required_acks, acks == KAFKA_ACKS_NONE ? 0 : acks == KAFKA_ACKS_ONE ? 1 : -1);
     return 0;
 }

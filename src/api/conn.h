@@ -31,7 +31,8 @@ struct kafka_conn {
 };
 
 /* Takes over the broker and the use of the loop, also on failure. topic NULL = none. 0 or KAFKA_ENOMEM. */
-int kfk_api_conn_new(kfk_loop *loop_take, kfk_broker *broker_take, const char *topic, int32_t partition, kafka_conn **out);
+int kfk_api_conn_new(kfk_loop *loop_take, kfk_broker *broker_take, const char *topic, int32_t partition,
+                     kafka_conn **out);
 kafka_conn *kfk_api_conn_hold(kafka_conn *c);
 void kfk_api_conn_drop(kafka_conn *c);
 
@@ -43,7 +44,8 @@ void kfk_api_conn_move(kafka_conn *c, uint64_t seeks, int64_t to);
 /* First and last offset, or offset by time, as ListOffsets answers; READ kind. 0 or the published error. */
 int kfk_api_conn_list_offset(kafka_conn *c, int64_t timestamp, int64_t *out);
 /* Shared by partitions' look-ups: as kafka_conn_read_partitions, with all text in err. */
-int kfk_api_conn_partitions(kafka_conn *c, const char *const *topics, size_t count, kafka_partitions **out, kfk_error *err);
+int kfk_api_conn_partitions(kafka_conn *c, const char *const *topics, size_t count, kafka_partitions **out,
+                            kfk_error *err);
 /* Publishes KAFKA_EINVAL unless the connection has a topic; KAFKA_EAGAIN in a callback. */
 int kfk_api_conn_check(kafka_conn *c, const char *call, bool needs_topic);
 /* With the read turn: forgets what is left of the last fetch. */

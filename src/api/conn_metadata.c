@@ -105,7 +105,8 @@ static const kafka_broker *describe_ids(metadata_call *m, const kfk_int32_array 
 static bool describe_partition(metadata_call *m, const char *topic, const kfk_metadata_response_topic *t,
                                const kfk_metadata_response_partition *p, kafka_partition *out)
 {
-    *out = (kafka_partition){.topic = topic, .id = p->partition_index, .leader_epoch = p->leader_epoch, .internal = t->is_internal};
+    *out = (kafka_partition){
+        .topic = topic, .id = p->partition_index, .leader_epoch = p->leader_epoch, .internal = t->is_internal};
     memcpy(out->topic_id, t->topic_id.bytes, sizeof out->topic_id);
     out->leader = broker_by_id(m, p->leader_id);
     out->error = p->error_code;
@@ -133,7 +134,8 @@ static bool collect_topic(metadata_call *m, const kfk_metadata_response_topic *t
     }
     n = sort_entries(entries, n);
     for (size_t i = 0; i < n; i++) {
-        if (!describe_partition(m, topic, t, &t->partitions.items[entries[i].at], &into->items[into->count++])) return false;
+        if (!describe_partition(m, topic, t, &t->partitions.items[entries[i].at], &into->items[into->count++]))
+            return false;
     }
     return true;
 }
@@ -153,7 +155,8 @@ static bool collect(metadata_call *m, const char *const *topics, size_t count, c
     for (int32_t i = 0; i < m->answer.topics.count; i++) room += (size_t)m->answer.topics.items[i].partitions.count;
     if (!know_brokers(m) || !(into->items = kfk_arena_array(&m->call.memory, room, sizeof *into->items))) return false;
     for (size_t i = 0; i < count; i++) {
-        if (!named_before(topics, i) && !collect_topic(m, kfk_metadata_topic(&m->answer, kafka_str(topics[i])), into)) return false;
+        if (!named_before(topics, i) && !collect_topic(m, kfk_metadata_topic(&m->answer, kafka_str(topics[i])), into))
+            return false;
     }
     for (int32_t i = 0; count == 0 && i < m->answer.topics.count; i++) {
         const kfk_metadata_response_topic *t = &m->answer.topics.items[i];
@@ -185,8 +188,8 @@ static int ask(kafka_conn *c, const char *const *topics, size_t count, bool all,
 
 static int topic_failed(kafka_conn *c, kafka_bytes topic, int code, kfk_error *err)
 {
-    return kfk_error_set(err, code, "asking %s for the partitions of topic %.*s: %s", kfk_broker_name(c->core->broker), (int)topic.len,
-                         (const char *)topic.data, kafka_strerror(code));
+    return kfk_error_set(err, code, "asking %s for the partitions of topic %.*s: %s", kfk_broker_name(c->core->broker),
+                         (int)topic.len, (const char *)topic.data, kafka_strerror(code));
 }
 
 /* The first topic that was asked for and is missing, or of all the first, that has an error. */
@@ -199,12 +202,14 @@ static int topic_error(kafka_conn *c, const metadata_call *m, const char *const 
     }
     for (int32_t i = 0; count == 0 && i < m->answer.topics.count; i++) {
         const kfk_metadata_response_topic *t = &m->answer.topics.items[i];
-        if (t->error_code != 0 && kfk_metadata_topic_is_sane(t->name)) return topic_failed(c, t->name, t->error_code, err);
+        if (t->error_code != 0 && kfk_metadata_topic_is_sane(t->name))
+            return topic_failed(c, t->name, t->error_code, err);
     }
     return 0;
 }
 
-int kfk_api_conn_partitions(kafka_conn *c, const char *const *topics, size_t count, kafka_partitions **out, kfk_error *err)
+int kfk_api_conn_partitions(kafka_conn *c, const char *const *topics, size_t count, kafka_partitions **out,
+                            kfk_error *err)
 {
     metadata_call *m;
     collected list = {0};
@@ -229,7 +234,9 @@ int kafka_conn_read_partitions(kafka_conn *c, const char *const *topics, size_t 
     if (err != 0) return err;
     bool bad = !out || (!topics && count > 0) || count > INT32_MAX;
     for (size_t i = 0; !bad && i < count; i++) bad = !topics[i];
-    if (bad) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_read_partitions: a pointer is NULL, or there are too many topics");
+    if (bad)
+        return kfk_failf(NULL, KAFKA_EINVAL,
+                         "kafka_conn_read_partitions: a pointer is NULL, or there are too many topics");
     err = kfk_api_conn_partitions(c, topics, count, out, &why);
     return err == 0 ? 0 : kfk_fail(NULL, &why);
 }
@@ -264,8 +271,11 @@ int kafka_conn_controller(kafka_conn *c, kafka_broker **out)
     int err = ask_brokers(c, "kafka_conn_controller", out, &m);
     if (err != 0) return err;
     kafka_broker found = broker_by_id(m, m->answer.controller_id);
-    if (found.host[0] == '\0') err = kfk_failf(NULL, KAFKA_ERR_BROKER_NOT_AVAILABLE, "%s knows no controller at the moment", kfk_broker_name(c->core->broker));
-    else if ((err = kfk_broker_new_copy(&found, out)) != 0) kfk_failf(NULL, err, "kafka_conn_controller: no memory for a broker");
+    if (found.host[0] == '\0')
+        err = kfk_failf(NULL, KAFKA_ERR_BROKER_NOT_AVAILABLE, "%s knows no controller at the moment",
+                        kfk_broker_name(c->core->broker));
+    else if ((err = kfk_broker_new_copy(&found, out)) != 0)
+        kfk_failf(NULL, err, "kafka_conn_controller: no memory for a broker");
     kfk_op_drop(&m->call.op);
     return err;
 }

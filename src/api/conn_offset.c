@@ -29,17 +29,18 @@ static int offset_take(kfk_call *call, kfk_error *err)
             if (p->partition_index != o->partition.partition_index) continue;
             if (p->error_code != 0)
                 return kfk_error_set(err, p->error_code, "asking %s for offsets of topic %s partition %d: %s",
-                                     kfk_broker_name(call->conn->broker), topic, (int)p->partition_index, kafka_strerror(p->error_code));
+                                     kfk_broker_name(call->conn->broker), topic, (int)p->partition_index,
+                                     kafka_strerror(p->error_code));
             /* -1 is "no message is that young", which there cannot be for first and last */
             if (p->offset < (o->partition.timestamp < 0 ? 0 : -1) || p->offset == INT64_MAX)
-                return kfk_error_set(err, KAFKA_EPROTO, "%s: ListOffsets answers offset %lld", kfk_broker_name(call->conn->broker),
-                                     (long long)p->offset);
+                return kfk_error_set(err, KAFKA_EPROTO, "%s: ListOffsets answers offset %lld",
+                                     kfk_broker_name(call->conn->broker), (long long)p->offset);
             o->offset = p->offset;
             return 0;
         }
     }
-    return kfk_error_set(err, KAFKA_EPROTO, "%s: the ListOffsets answer lacks topic %s partition %d", kfk_broker_name(call->conn->broker),
-                         topic, (int)o->partition.partition_index);
+    return kfk_error_set(err, KAFKA_EPROTO, "%s: the ListOffsets answer lacks topic %s partition %d",
+                         kfk_broker_name(call->conn->broker), topic, (int)o->partition.partition_index);
 }
 
 static offset_call *offset_call_new(kafka_conn *c, int64_t timestamp)
@@ -72,8 +73,10 @@ int kfk_api_conn_list_offset(kafka_conn *c, int64_t timestamp, int64_t *out)
     offset_call *o = offset_call_new(c, timestamp);
     if (!o) return kfk_failf(NULL, KAFKA_ENOMEM, "no memory to ask for offsets");
     int err = kfk_call_run(&o->call);
-    if (err == 0) *out = o->offset;
-    else kfk_fail(NULL, &o->call.op.error);
+    if (err == 0)
+        *out = o->offset;
+    else
+        kfk_fail(NULL, &o->call.op.error);
     kfk_op_drop(&o->call.op);
     return err;
 }
@@ -99,7 +102,9 @@ int kafka_conn_read_last_offset(kafka_conn *c, int64_t *out)
 int kafka_conn_read_offset(kafka_conn *c, int64_t time_ms, int64_t *out)
 {
     if (time_ms < 0)
-        return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_read_offset: the time is negative; there are functions for the first and last offset");
+        return kfk_failf(
+            NULL, KAFKA_EINVAL,
+            "kafka_conn_read_offset: the time is negative; there are functions for the first and last offset");
     return read_one(c, "kafka_conn_read_offset", time_ms, out);
 }
 
@@ -133,7 +138,10 @@ int kafka_conn_read_offsets(kafka_conn *c, int64_t *first, int64_t *last)
 int64_t kafka_conn_offset(kafka_conn *c, int *whence)
 {
     int64_t at = c ? kfk_api_conn_place(c).at : KAFKA_OFFSET_FIRST;
-    if (whence) *whence = at == KAFKA_OFFSET_FIRST ? KAFKA_SEEK_START : at == KAFKA_OFFSET_LAST ? KAFKA_SEEK_END : KAFKA_SEEK_ABSOLUTE;
+    if (whence)
+        *whence = at == KAFKA_OFFSET_FIRST  ? KAFKA_SEEK_START
+                  : at == KAFKA_OFFSET_LAST ? KAFKA_SEEK_END
+                                            : KAFKA_SEEK_ABSOLUTE;
     return at < 0 ? 0 : at;
 }
 
@@ -151,12 +159,18 @@ static bool seek_unchecked(kafka_conn *c, int64_t offset, int whence, bool must_
 {
     int64_t at = kfk_api_conn_place(c).at;
     bool absolute = whence == KAFKA_SEEK_ABSOLUTE;
-    if (absolute && offset >= 0) *target = offset;
-    else if (whence == KAFKA_SEEK_CURRENT && at >= 0 && add(at, offset) >= 0) *target = add(at, offset);
-    else if (must_know) return false;
-    else if ((whence == KAFKA_SEEK_START && offset == 0) || (absolute && offset == KAFKA_OFFSET_FIRST)) *target = KAFKA_OFFSET_FIRST;
-    else if ((whence == KAFKA_SEEK_END && offset == 0) || (absolute && offset == KAFKA_OFFSET_LAST)) *target = KAFKA_OFFSET_LAST;
-    else return false;
+    if (absolute && offset >= 0)
+        *target = offset;
+    else if (whence == KAFKA_SEEK_CURRENT && at >= 0 && add(at, offset) >= 0)
+        *target = add(at, offset);
+    else if (must_know)
+        return false;
+    else if ((whence == KAFKA_SEEK_START && offset == 0) || (absolute && offset == KAFKA_OFFSET_FIRST))
+        *target = KAFKA_OFFSET_FIRST;
+    else if ((whence == KAFKA_SEEK_END && offset == 0) || (absolute && offset == KAFKA_OFFSET_LAST))
+        *target = KAFKA_OFFSET_LAST;
+    else
+        return false;
     return true;
 }
 
@@ -175,7 +189,8 @@ static int seek_checked(kafka_conn *c, int64_t offset, int whence, bool check, i
     default: *target = offset; break;
     }
     if ((check || *target < 0) && (*target < first || *target > last))
-        return kfk_failf(NULL, KAFKA_ERR_OFFSET_OUT_OF_RANGE, "seeking in topic %s partition %d: offset %lld is not within %lld and %lld", c->topic,
+        return kfk_failf(NULL, KAFKA_ERR_OFFSET_OUT_OF_RANGE,
+                         "seeking in topic %s partition %d: offset %lld is not within %lld and %lld", c->topic,
                          (int)c->partition, (long long)*target, (long long)first, (long long)last);
     return 0;
 }
@@ -187,8 +202,10 @@ int kafka_conn_seek(kafka_conn *c, int64_t offset, int whence, int64_t *out)
     int err = kfk_api_conn_check(c, "kafka_conn_seek", true);
     if (err != 0) return err;
     if (whence < KAFKA_SEEK_START || whence > KAFKA_SEEK_CURRENT)
-        return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_seek: whence %d is none of KAFKA_SEEK_START, _ABSOLUTE, _END, _CURRENT", whence);
-    if (kfk_conn_has_ended(c->core)) return kfk_failf(NULL, KAFKA_ECLOSED, "kafka_conn_seek: the connection was closed");
+        return kfk_failf(NULL, KAFKA_EINVAL,
+                         "kafka_conn_seek: whence %d is none of KAFKA_SEEK_START, _ABSOLUTE, _END, _CURRENT", whence);
+    if (kfk_conn_has_ended(c->core))
+        return kfk_failf(NULL, KAFKA_ECLOSED, "kafka_conn_seek: the connection was closed");
     int64_t target = offset;
     bool known = whence == KAFKA_SEEK_ABSOLUTE && offset >= 0 && offset == kfk_api_conn_place(c).at;
     if (!known && !check) known = seek_unchecked(c, offset, whence, out != NULL, &target);

@@ -38,7 +38,8 @@ static int fetch_take(kfk_call *call, kfk_error *err)
     fetch_call *f = KFK_CONTAINER(call, fetch_call, call);
     const char *topic = f->topic.topic.data, *broker = kfk_broker_name(call->conn->broker);
     int32_t index = f->partition.partition;
-    if (f->answer.error_code != 0) return kfk_error_set(err, f->answer.error_code, "%s: Fetch: %s", broker, kafka_strerror(f->answer.error_code));
+    if (f->answer.error_code != 0)
+        return kfk_error_set(err, f->answer.error_code, "%s: Fetch: %s", broker, kafka_strerror(f->answer.error_code));
     for (int32_t i = 0; i < f->answer.responses.count; i++) {
         const kfk_fetch_response_topic *t = &f->answer.responses.items[i];
         if (t->topic.len != f->topic.topic.len || memcmp(t->topic.data, topic, t->topic.len) != 0) continue;
@@ -46,8 +47,9 @@ static int fetch_take(kfk_call *call, kfk_error *err)
             const kfk_fetch_response_partition *p = &t->partitions.items[j];
             if (p->partition_index != index) continue;
             if (p->error_code != 0)
-                return kfk_error_set(err, p->error_code, "reading topic %s partition %d at offset %lld from %s: %s", topic, (int)index,
-                                     (long long)f->partition.fetch_offset, broker, kafka_strerror(p->error_code));
+                return kfk_error_set(err, p->error_code, "reading topic %s partition %d at offset %lld from %s: %s",
+                                     topic, (int)index, (long long)f->partition.fetch_offset, broker,
+                                     kafka_strerror(p->error_code));
             kfk_block *frame = call->request.frame;
             call->request.frame = NULL;
             int code = kfk_chunk_init(&f->chunk, frame, p, f->partition.fetch_offset, f->message.isolation_level != 0,
@@ -58,7 +60,8 @@ static int fetch_take(kfk_call *call, kfk_error *err)
             return 0;
         }
     }
-    return kfk_error_set(err, KAFKA_EPROTO, "%s: the Fetch answer lacks topic %s partition %d", broker, topic, (int)index);
+    return kfk_error_set(err, KAFKA_EPROTO, "%s: the Fetch answer lacks topic %s partition %d", broker, topic,
+                         (int)index);
 }
 
 static void fetch_cleanup(kfk_call *call)
@@ -139,8 +142,10 @@ static void reading_begin(reading *r, kafka_conn *c, const fetch_limits *limits)
     int64_t now = kfk_time_now_ms();
     int32_t patience = kfk_conn_time_for_broker(c->core, KFK_CALL_READ);
     *r = (reading){.conn = c, .limits = limits, .until_ms = KFK_TIME_NEVER, .enough_ms = KFK_TIME_NEVER};
-    if (limits->max_wait_ms > 0) r->until_ms = r->enough_ms = kfk_time_add(now, limits->max_wait_ms);
-    else if (patience < INT32_MAX) r->enough_ms = now + patience;
+    if (limits->max_wait_ms > 0)
+        r->until_ms = r->enough_ms = kfk_time_add(now, limits->max_wait_ms);
+    else if (patience < INT32_MAX)
+        r->enough_ms = now + patience;
 }
 
 /* The position as an offset. */
@@ -185,8 +190,10 @@ static bool will_do(const reading *r, const kfk_chunk *chunk, size_t bytes)
 
 static int no_progress(const reading *r)
 {
-    return kfk_failf(NULL, KAFKA_EPROTO, "reading topic %s partition %d from %s: asked for offset %lld, the broker sends only what lies before it",
-                     r->conn->topic, (int)r->conn->partition, kfk_broker_name(r->conn->core->broker), (long long)r->place.at);
+    return kfk_failf(
+        NULL, KAFKA_EPROTO,
+        "reading topic %s partition %d from %s: asked for offset %lld, the broker sends only what lies before it",
+        r->conn->topic, (int)r->conn->partition, kfk_broker_name(r->conn->core->broker), (long long)r->place.at);
 }
 
 /* Fetches until something can be read or max_wait_ms is over: then the chunk is empty. Follows the position over data from
@@ -231,10 +238,11 @@ static int fill_limits(const kafka_fetch *fetch, fetch_limits *out)
         .read_committed = fetch->read_committed != 0,
     };
     if (out->max_wait_ms < 0 || out->min_bytes < 0 || out->max_bytes < 0)
-        return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_read_batch: max_wait_ms, min_bytes and max_bytes must not be negative");
+        return kfk_failf(NULL, KAFKA_EINVAL,
+                         "kafka_conn_read_batch: max_wait_ms, min_bytes and max_bytes must not be negative");
     if (out->min_bytes > out->max_bytes)
-        return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_read_batch: min_bytes %d is more than max_bytes %d", (int)out->min_bytes,
-                         (int)out->max_bytes);
+        return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_read_batch: min_bytes %d is more than max_bytes %d",
+                         (int)out->min_bytes, (int)out->max_bytes);
     return 0;
 }
 
@@ -267,8 +275,10 @@ static int next_of_rest(kafka_conn *c, kfk_record *out)
 {
     if (!c->has_rest || c->rest_seeks != kfk_api_conn_place(c).seeks) return KAFKA_EOF;
     int err = kfk_chunk_next(&c->rest, out);
-    if (err == KAFKA_EOF) kfk_api_conn_move(c, c->rest_seeks, c->rest.next_offset);
-    else if (err != 0) kfk_batch_fail(c, &c->rest);
+    if (err == KAFKA_EOF)
+        kfk_api_conn_move(c, c->rest_seeks, c->rest.next_offset);
+    else if (err != 0)
+        kfk_batch_fail(c, &c->rest);
     return err;
 }
 
@@ -302,7 +312,8 @@ int kafka_conn_read(kafka_conn *c, void *buf, size_t cap, size_t *len)
         if (n > 0) memcpy(buf, r.value.data, n);
         *len = r.value.len;
         if (r.value.len > cap) {
-            err = kfk_failf(NULL, KAFKA_ESHORTBUF, "the message at offset %lld has %zu bytes, the buffer %zu", (long long)r.offset, r.value.len, cap);
+            err = kfk_failf(NULL, KAFKA_ESHORTBUF, "the message at offset %lld has %zu bytes, the buffer %zu",
+                            (long long)r.offset, r.value.len, cap);
             kfk_chunk_unread(&c->rest, &r);
         } else {
             kfk_api_conn_move(c, c->rest_seeks, c->rest.next_offset);
@@ -330,11 +341,15 @@ int kafka_conn_read_message(kafka_conn *c, int32_t max_bytes, kafka_message **ou
     kfk_record r;
     int err = kfk_api_conn_check(c, "kafka_conn_read_message", true);
     if (err != 0) return err;
-    if (!out || max_bytes < 0) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_read_message: %s", out ? "max_bytes is negative" : "out is NULL");
+    if (!out || max_bytes < 0)
+        return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_read_message: %s",
+                         out ? "max_bytes is negative" : "out is NULL");
     if ((err = take_turn(c)) != 0) return err;
     if ((err = next_record(c, max_bytes ? max_bytes : DEFAULT_MAX_BYTES, &r)) == 0) {
-        if ((err = copy_record(c, &r, out)) == 0) kfk_api_conn_move(c, c->rest_seeks, c->rest.next_offset);
-        else if (c->rest.err != 0) kfk_api_conn_forget_rest(c);
+        if ((err = copy_record(c, &r, out)) == 0)
+            kfk_api_conn_move(c, c->rest_seeks, c->rest.next_offset);
+        else if (c->rest.err != 0)
+            kfk_api_conn_forget_rest(c);
     }
     kfk_conn_give_turn(c->core);
     return err;

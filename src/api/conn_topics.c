@@ -20,16 +20,19 @@ static bool copy_string(kfk_arena *memory, const char *s, kafka_bytes *out)
 /* ---- results ------------------------------------------------------------------------------------------------------- */
 
 /* What became of one topic, as the answer says. */
-static int topic_result(kafka_conn *c, const char *verb, const char *topic, int16_t code, kafka_bytes message, kfk_error *err)
+static int topic_result(kafka_conn *c, const char *verb, const char *topic, int16_t code, kafka_bytes message,
+                        kfk_error *err)
 {
     const char *hint = code == KAFKA_ERR_NOT_CONTROLLER ? "; dial the broker that kafka_conn_controller names" : "";
-    return kfk_error_set(err, code, "%s topic %s at %s: %s%s%.*s%s", verb, topic, kfk_broker_name(c->core->broker), kafka_strerror(code),
-                         message.len ? "; the broker says: " : "", (int)message.len, message.len ? (const char *)message.data : "", hint);
+    return kfk_error_set(err, code, "%s topic %s at %s: %s%s%.*s%s", verb, topic, kfk_broker_name(c->core->broker),
+                         kafka_strerror(code), message.len ? "; the broker says: " : "", (int)message.len,
+                         message.len ? (const char *)message.data : "", hint);
 }
 
 static int missing_result(kafka_conn *c, const char *verb, const char *topic, kfk_error *err)
 {
-    return kfk_error_set(err, KAFKA_EPROTO, "%s topic %s: the answer of %s does not mention it", verb, topic, kfk_broker_name(c->core->broker));
+    return kfk_error_set(err, KAFKA_EPROTO, "%s topic %s: the answer of %s does not mention it", verb, topic,
+                         kfk_broker_name(c->core->broker));
 }
 
 static bool same(kafka_bytes a, const char *b)
@@ -38,7 +41,8 @@ static bool same(kafka_bytes a, const char *b)
 }
 
 /* Runs a call that manages topics; `result` finds what became of topic i. The first failure is published. */
-static int run_topics(kafka_conn *c, kfk_call *call, size_t count, int *results, int (*result)(kafka_conn *, kfk_call *, size_t, kfk_error *))
+static int run_topics(kafka_conn *c, kfk_call *call, size_t count, int *results,
+                      int (*result)(kafka_conn *, kfk_call *, size_t, kfk_error *))
 {
     int first = kfk_call_run(call);
     if (first != 0) {
@@ -114,7 +118,8 @@ static bool copy_topic(create_call *x, const kafka_topic_config *from, kfk_creat
     to->configs.count = (int32_t)from->entry_count;
     for (size_t i = 0; i < from->entry_count; i++) {
         if (!copy_string(memory, from->entries[i].name, &to->configs.items[i].name)) return false;
-        if (from->entries[i].value && !copy_string(memory, from->entries[i].value, &to->configs.items[i].value)) return false;
+        if (from->entries[i].value && !copy_string(memory, from->entries[i].value, &to->configs.items[i].value))
+            return false;
     }
     return true;
 }
@@ -122,15 +127,24 @@ static bool copy_topic(create_call *x, const kafka_topic_config *from, kfk_creat
 static int check_topic(const kafka_topic_config *t, size_t index)
 {
     const char *wrong = NULL;
-    if (!t->topic || !*t->topic) wrong = "has no name";
-    else if (t->reserved[0] || t->reserved[1]) wrong = "has a reserved field that is not 0";
-    else if (t->num_partitions < -1 || t->replication_factor < -1 || t->replication_factor > INT16_MAX) wrong = "has an impossible number of partitions or replicas";
-    else if ((!t->assignments && t->assignment_count > 0) || (!t->entries && t->entry_count > 0)) wrong = "has a count without an array";
-    else if (t->assignment_count > 0 && (t->num_partitions > 0 || t->replication_factor > 0)) wrong = "has assignments and numbers: they exclude each other";
-    else if (t->assignment_count > INT32_MAX || t->entry_count > INT32_MAX) wrong = "has too many entries";
+    if (!t->topic || !*t->topic)
+        wrong = "has no name";
+    else if (t->reserved[0] || t->reserved[1])
+        wrong = "has a reserved field that is not 0";
+    else if (t->num_partitions < -1 || t->replication_factor < -1 || t->replication_factor > INT16_MAX)
+        wrong = "has an impossible number of partitions or replicas";
+    else if ((!t->assignments && t->assignment_count > 0) || (!t->entries && t->entry_count > 0))
+        wrong = "has a count without an array";
+    else if (t->assignment_count > 0 && (t->num_partitions > 0 || t->replication_factor > 0))
+        wrong = "has assignments and numbers: they exclude each other";
+    else if (t->assignment_count > INT32_MAX || t->entry_count > INT32_MAX)
+        wrong = "has too many entries";
     for (size_t i = 0; !wrong && i < t->assignment_count; i++) {
-        if (t->assignments[i].reserved) wrong = "has a reserved field that is not 0";
-        else if ((!t->assignments[i].brokers && t->assignments[i].broker_count > 0) || t->assignments[i].broker_count > INT16_MAX) wrong = "has a wrong assignment";
+        if (t->assignments[i].reserved)
+            wrong = "has a reserved field that is not 0";
+        else if ((!t->assignments[i].brokers && t->assignments[i].broker_count > 0) ||
+                 t->assignments[i].broker_count > INT16_MAX)
+            wrong = "has a wrong assignment";
     }
     for (size_t i = 0; !wrong && i < t->entry_count; i++) {
         if (!t->entries[i].name) wrong = "has a setting without a name";
@@ -142,7 +156,8 @@ int kafka_conn_create_topics(kafka_conn *c, const kafka_topic_config *topics, si
 {
     int err = kfk_api_conn_check(c, "kafka_conn_create_topics", false);
     if (err != 0) return err;
-    if ((!topics && count > 0) || count > INT32_MAX) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_create_topics: topics is NULL, or too many");
+    if ((!topics && count > 0) || count > INT32_MAX)
+        return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_create_topics: topics is NULL, or too many");
     for (size_t i = 0; i < count; i++) {
         if ((err = check_topic(&topics[i], i)) != 0) return err;
     }
@@ -216,7 +231,9 @@ int kafka_conn_delete_topics(kafka_conn *c, const char *const *topics, size_t co
     if (err != 0) return err;
     bool bad = (!topics && count > 0) || count > INT32_MAX;
     for (size_t i = 0; !bad && i < count; i++) bad = !topics[i];
-    if (bad) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_delete_topics: a pointer is NULL, or there are too many topics");
+    if (bad)
+        return kfk_failf(NULL, KAFKA_EINVAL,
+                         "kafka_conn_delete_topics: a pointer is NULL, or there are too many topics");
     if (count == 0) return 0;
     delete_call *x = kfk_call_new(c->core, sizeof *x, KFK_CALL_WRITE, "deleting topics", KFK_API_DELETE_TOPICS);
     if (!x) return kfk_failf(NULL, KAFKA_ENOMEM, "no memory to delete topics");

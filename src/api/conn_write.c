@@ -31,8 +31,8 @@ typedef struct produce_call {
     kfk_produce_response answer;
     kfk_produce_request_topic topic;
     kfk_produce_request_partition partition;
-    kfk_block *body;     /* the encoded records */
-    kfk_buf compressed;  /* the same, if there is a codec */
+    kfk_block *body;    /* the encoded records */
+    kfk_buf compressed; /* the same, if there is a codec */
     uint8_t header[KFK_RECORD_HEADER];
     struct iovec parts[2];
     kafka_written written; /* when it failed */
@@ -47,13 +47,17 @@ static int check_message(kafka_conn *c, const kafka_message *m, size_t index, ka
     int code = kfk_message_check(m, what, err);
     if (code != 0) return code;
     if (m->topic && strcmp(m->topic, c->topic) != 0)
-        return kfk_error_set(err, KAFKA_EINVAL, "message %zu is for topic %s, the connection for %s", index, m->topic, c->topic);
+        return kfk_error_set(err, KAFKA_EINVAL, "message %zu is for topic %s, the connection for %s", index, m->topic,
+                             c->topic);
     if (m->partition != 0 && m->partition != c->partition)
-        return kfk_error_set(err, KAFKA_EINVAL, "message %zu is for partition %d, the connection for %d", index, (int)m->partition, (int)c->partition);
+        return kfk_error_set(err, KAFKA_EINVAL, "message %zu is for partition %d, the connection for %d", index,
+                             (int)m->partition, (int)c->partition);
     bool none = m->compression == KAFKA_COMPRESSION_NONE && codec == KAFKA_COMPRESSION_DEFAULT;
     if (m->compression != KAFKA_COMPRESSION_DEFAULT && m->compression != codec && !none)
-        return kfk_error_set(err, KAFKA_EINVAL, "message %zu asks for another compression than the call: a batch has one", index);
-    if (m->time_ms < -1) return kfk_error_set(err, KAFKA_EINVAL, "message %zu has the time %lld", index, (long long)m->time_ms);
+        return kfk_error_set(err, KAFKA_EINVAL,
+                             "message %zu asks for another compression than the call: a batch has one", index);
+    if (m->time_ms < -1)
+        return kfk_error_set(err, KAFKA_EINVAL, "message %zu has the time %lld", index, (long long)m->time_ms);
     return 0;
 }
 
@@ -89,7 +93,8 @@ static size_t bound(const kafka_message *msgs, size_t count)
     for (size_t i = 0; i < count; i++) {
         const kafka_message *m = &msgs[i];
         size_t one = RECORD_MOST + m->key.len + m->value.len;
-        for (size_t h = 0; h < m->header_count; h++) one += HEADER_MOST + strlen(m->headers[h].key) + m->headers[h].value.len;
+        for (size_t h = 0; h < m->header_count; h++)
+            one += HEADER_MOST + strlen(m->headers[h].key) + m->headers[h].value.len;
         if (one < m->value.len || total + one < total) return SIZE_MAX;
         total += one;
     }
@@ -100,15 +105,19 @@ static int encode(produce_call *p, const kafka_message *msgs, size_t count, kafk
 {
     size_t size = bound(msgs, count);
     if (size > INT32_MAX - KFK_RECORD_HEADER)
-        return kfk_error_set(err, KAFKA_ETOOBIG, "the messages of one write take more than 2 GiB, the most a record batch can hold");
-    if (!(p->body = take_buffer(p->conn, size))) return kfk_error_set(err, KAFKA_ENOMEM, "no memory for a batch of %zu bytes", size);
+        return kfk_error_set(err, KAFKA_ETOOBIG,
+                             "the messages of one write take more than 2 GiB, the most a record batch can hold");
+    if (!(p->body = take_buffer(p->conn, size)))
+        return kfk_error_set(err, KAFKA_ENOMEM, "no memory for a batch of %zu bytes", size);
     int64_t now = kfk_time_wall_ms();
     kfk_record_writer w;
     kfk_batch_header header;
     kfk_record_writer_init(&w, p->body->data, p->body->cap);
     for (size_t i = 0; i < count; i++) {
-        int code = kfk_record_append(&w, time_of(&msgs[i], now), msgs[i].key, msgs[i].value, msgs[i].headers, msgs[i].header_count);
-        if (code != 0) return kfk_error_set(err, code == KAFKA_EAGAIN ? KAFKA_ETOOBIG : code, "message %zu cannot be encoded", i);
+        int code = kfk_record_append(&w, time_of(&msgs[i], now), msgs[i].key, msgs[i].value, msgs[i].headers,
+                                     msgs[i].header_count);
+        if (code != 0)
+            return kfk_error_set(err, code == KAFKA_EAGAIN ? KAFKA_ETOOBIG : code, "message %zu cannot be encoded", i);
     }
     kfk_record_writer_header(&w, &header);
     p->parts[1] = (struct iovec){p->body->data, w.bytes};
@@ -118,7 +127,8 @@ static int encode(produce_call *p, const kafka_message *msgs, size_t count, kafk
         header.attributes = (uint16_t)(header.attributes | codec);
         p->parts[1] = (struct iovec){p->compressed.data, p->compressed.len};
     }
-    kfk_record_header_build(p->header, &header, p->parts[1].iov_len, kfk_crc32c(0, p->parts[1].iov_base, p->parts[1].iov_len));
+    kfk_record_header_build(p->header, &header, p->parts[1].iov_len,
+                            kfk_crc32c(0, p->parts[1].iov_base, p->parts[1].iov_len));
     p->parts[0] = (struct iovec){p->header, sizeof p->header};
     return 0;
 }
@@ -145,9 +155,10 @@ static int refused(produce_call *p, const kfk_produce_response_partition *answer
 {
     int16_t code = answer->error_code;
     p->written = written_despite(code, answer->base_offset);
-    kfk_error_set(err, code, "writing to topic %s partition %d at %s: %s%s%.*s", p->conn->topic, (int)p->conn->partition,
-                  kfk_broker_name(p->call.conn->broker), kafka_strerror(code), answer->error_message.len ? "; the broker says: " : "",
-                  (int)answer->error_message.len, answer->error_message.len ? (const char *)answer->error_message.data : "");
+    kfk_error_set(err, code, "writing to topic %s partition %d at %s: %s%s%.*s", p->conn->topic,
+                  (int)p->conn->partition, kfk_broker_name(p->call.conn->broker), kafka_strerror(code),
+                  answer->error_message.len ? "; the broker says: " : "", (int)answer->error_message.len,
+                  answer->error_message.len ? (const char *)answer->error_message.data : "");
     return code;
 }
 
@@ -165,8 +176,8 @@ static int produce_take(kfk_call *call, kfk_error *err)
         }
     }
     p->written = KAFKA_WRITTEN_MAYBE;
-    return kfk_error_set(err, KAFKA_EPROTO, "%s: the Produce answer lacks topic %s partition %d", kfk_broker_name(call->conn->broker),
-                         p->conn->topic, (int)p->conn->partition);
+    return kfk_error_set(err, KAFKA_EPROTO, "%s: the Produce answer lacks topic %s partition %d",
+                         kfk_broker_name(call->conn->broker), p->conn->topic, (int)p->conn->partition);
 }
 
 /* ---- the call ------------------------------------------------------------------------------------------------------ */
@@ -190,7 +201,8 @@ static produce_call *produce_call_new(kafka_conn *c, kafka_compression codec)
     p->call.cleanup = produce_cleanup;
     kfk_buf_init(&p->compressed, INT32_MAX - KFK_RECORD_HEADER);
     kfk_codec_default(r->api->request, &p->message);
-    p->partition = (kfk_produce_request_partition){.index = c->partition, .records = {.parts = p->parts, .part_count = 2}};
+    p->partition =
+        (kfk_produce_request_partition){.index = c->partition, .records = {.parts = p->parts, .part_count = 2}};
     p->topic = (kfk_produce_request_topic){.name = kafka_str(c->topic), .partition_data = {&p->partition, 1}};
     int32_t time = kfk_conn_time_for_broker(c->core, KFK_CALL_WRITE);
     p->message.timeout_ms = time < BROKER_TIMEOUT_MS ? time : BROKER_TIMEOUT_MS;
@@ -227,15 +239,18 @@ static int write_batch(kafka_conn *c, const kafka_message *msgs, size_t count, k
     }
     int code = kfk_call_run(&p->call);
     if (code != 0) {
-        if (code <= KAFKA_EINVAL && p->call.touched) p->written = KAFKA_WRITTEN_MAYBE; /* no answer, or none to be understood */
-        if (code == KAFKA_EVERSION && codec == KAFKA_COMPRESSION_ZSTD) kfk_error_prefix(&p->call.op.error, "zstd needs Kafka 2.1: ");
+        if (code <= KAFKA_EINVAL && p->call.touched)
+            p->written = KAFKA_WRITTEN_MAYBE; /* no answer, or none to be understood */
+        if (code == KAFKA_EVERSION && codec == KAFKA_COMPRESSION_ZSTD)
+            kfk_error_prefix(&p->call.op.error, "zstd needs Kafka 2.1: ");
         failed(p->written, &p->call.op.error);
     }
     kfk_op_drop(&p->call.op);
     return code;
 }
 
-int kafka_conn_write_messages(kafka_conn *c, const kafka_message *msgs, size_t count, kafka_compression codec, size_t *bytes)
+int kafka_conn_write_messages(kafka_conn *c, const kafka_message *msgs, size_t count, kafka_compression codec,
+                              size_t *bytes)
 {
     kfk_error why = {0};
     size_t total = 0;
@@ -246,8 +261,10 @@ int kafka_conn_write_messages(kafka_conn *c, const kafka_message *msgs, size_t c
         if (check_message(c, &msgs[i], i, codec, &why) != 0) err = kfk_fail(NULL, &why);
         total += msgs[i].key.len + msgs[i].value.len;
     }
-    if (err != 0) kfk_thread_self()->last_written = KAFKA_WRITTEN_NO;
-    else if (count > 0) err = write_batch(c, msgs, count, codec);
+    if (err != 0)
+        kfk_thread_self()->last_written = KAFKA_WRITTEN_NO;
+    else if (count > 0)
+        err = write_batch(c, msgs, count, codec);
     if (err == 0 && bytes) *bytes = total;
     return err;
 }

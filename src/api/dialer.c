@@ -38,7 +38,12 @@ static int check_dialer(const kafka_dialer *d, kfk_error *err)
     if (d->timeout_ms < KAFKA_NEVER) return kfk_error_set(err, KAFKA_EINVAL, "kafka_dialer.timeout_ms is negative");
     if (d->fallback_delay_ms < 0) return kfk_error_set(err, KAFKA_EINVAL, "kafka_dialer.fallback_delay_ms is negative");
     if (d->keep_alive_ms < 0) return kfk_error_set(err, KAFKA_EINVAL, "kafka_dialer.keep_alive_ms is negative");
-    const char *later = d->tls ? "tls" : d->sasl ? "sasl" : d->resolver ? "resolver" : d->local_addr ? "local_addr" : d->keep_alive_ms ? "keep_alive_ms" : NULL;
+    const char *later = d->tls             ? "tls"
+                        : d->sasl          ? "sasl"
+                        : d->resolver      ? "resolver"
+                        : d->local_addr    ? "local_addr"
+                        : d->keep_alive_ms ? "keep_alive_ms"
+                                           : NULL;
     if (later) return kfk_error_set(err, KAFKA_ENOTSUP, "kafka_dialer.%s is not supported yet", later);
     return 0;
 }
@@ -88,7 +93,8 @@ static int end(dialing *x, int code, const kfk_error *err)
 static int parse_addresses(const char *text, kfk_hostport *out, size_t *count, kfk_error *err)
 {
     *count = 0;
-    if (!text) return kfk_error_set(err, KAFKA_EINVAL, "the address is NULL; expected host:port, for example localhost:9092");
+    if (!text)
+        return kfk_error_set(err, KAFKA_EINVAL, "the address is NULL; expected host:port, for example localhost:9092");
     for (const char *p = text;; p++) {
         size_t len = strcspn(p, ",");
         if (*count == MAX_ADDRESSES) return kfk_error_set(err, KAFKA_EINVAL, "more than %d addresses", MAX_ADDRESSES);
@@ -102,7 +108,8 @@ static int parse_addresses(const char *text, kfk_hostport *out, size_t *count, k
 
 /* ---- steps --------------------------------------------------------------------------------------------------------- */
 
-static int connect_any(dialing *x, const kfk_hostport *addresses, size_t count, bool reconnect, kfk_broker **out, kfk_error *err)
+static int connect_any(dialing *x, const kfk_hostport *addresses, size_t count, bool reconnect, kfk_broker **out,
+                       kfk_error *err)
 {
     kfk_dial_config cfg = {
         .loop = x->loop,
@@ -150,7 +157,8 @@ typedef struct leader {
     char answered[KFK_HOST_MAX + 16];
 } leader;
 
-static int find_leader(dialing *x, const char *address, const char *topic, int32_t partition, leader *out, kfk_error *err)
+static int find_leader(dialing *x, const char *address, const char *topic, int32_t partition, leader *out,
+                       kfk_error *err)
 {
     kfk_broker *broker;
     kfk_leader_search *s;
@@ -159,7 +167,8 @@ static int find_leader(dialing *x, const char *address, const char *topic, int32
     int code = connect_text(x, address, true, &broker, err);
     if (code != 0) return code;
     snprintf(out->answered, sizeof out->answered, "%s", kfk_broker_name(broker));
-    if (kfk_leader_search_new(x->loop, broker, topic, partition, x->deadline_ms, x->ctx ? x->ctx->cancel : NULL, &s) != 0)
+    if (kfk_leader_search_new(x->loop, broker, topic, partition, x->deadline_ms, x->ctx ? x->ctx->cancel : NULL, &s) !=
+        0)
         return kfk_error_set(err, KAFKA_ENOMEM, "no memory to look up a leader");
     kfk_loop_submit(x->loop, &s->op.task);
     kfk_op_wait(x->loop, &s->op, KFK_TIME_NEVER);
@@ -176,7 +185,8 @@ static int find_leader(dialing *x, const char *address, const char *topic, int32
 }
 
 /* Makes the connection out of a broker; the loop goes over to it. */
-static int become_conn(dialing *x, kfk_broker *broker_take, const char *topic, int32_t partition, kafka_conn **out, kfk_error *err)
+static int become_conn(dialing *x, kfk_broker *broker_take, const char *topic, int32_t partition, kafka_conn **out,
+                       kfk_error *err)
 {
     kfk_loop *l = x->loop;
     x->loop = NULL;
@@ -202,9 +212,12 @@ int kafka_dial(const kafka_dialer *dialer, const kafka_ctx *ctx, const char *add
 static int advertised(const kafka_broker *b, kfk_hostport *out, kfk_error *err)
 {
     if (!b) return kfk_error_set(err, KAFKA_EINVAL, "the broker is NULL");
-    if (!b->host || !*b->host) return kfk_error_set(err, KAFKA_ERR_LEADER_NOT_AVAILABLE, "broker %d has no address: the cluster did not describe it", (int)b->id);
+    if (!b->host || !*b->host)
+        return kfk_error_set(err, KAFKA_ERR_LEADER_NOT_AVAILABLE,
+                             "broker %d has no address: the cluster did not describe it", (int)b->id);
     if (b->port < 1 || b->port > 65535 || !kfk_host_is_valid(b->host))
-        return kfk_error_set(err, KAFKA_EINVAL, "broker %d: \"%.100s\" port %d is no address", (int)b->id, b->host, (int)b->port);
+        return kfk_error_set(err, KAFKA_EINVAL, "broker %d: \"%.100s\" port %d is no address", (int)b->id, b->host,
+                             (int)b->port);
     snprintf(out->host, sizeof out->host, "%s", b->host);
     out->port = (uint16_t)b->port;
     return 0;
@@ -232,12 +245,14 @@ static void explain_advertised(kfk_error *err, const leader *found, const char *
     kfk_hostport_format(&found->address, address, sizeof address);
     snprintf(cause, sizeof cause, "%s", err->text);
     kfk_error_set(err, err->code,
-                  "%s. The broker at %s answered, and named %s as the address of broker %d, which leads topic %s partition %d: if that is not an "
+                  "%s. The broker at %s answered, and named %s as the address of broker %d, which leads topic %s "
+                  "partition %d: if that is not an "
                   "address for this machine, change advertised.listeners of that broker",
                   cause, found->answered, address, (int)found->id, topic, (int)partition);
 }
 
-int kafka_dial_leader(const kafka_dialer *dialer, const kafka_ctx *ctx, const char *address, const char *topic, int32_t partition, kafka_conn **out)
+int kafka_dial_leader(const kafka_dialer *dialer, const kafka_ctx *ctx, const char *address, const char *topic,
+                      int32_t partition, kafka_conn **out)
 {
     dialing x = {0};
     kfk_error err = {0};
@@ -246,13 +261,15 @@ int kafka_dial_leader(const kafka_dialer *dialer, const kafka_ctx *ctx, const ch
     int code = begin(&x, dialer, ctx, "kafka_dial_leader", &err);
     if (code == 0 && !out) code = kfk_error_set(&err, KAFKA_EINVAL, "kafka_dial_leader: out is NULL");
     if (code == 0) code = find_leader(&x, address, topic, partition, &found, &err);
-    if (code == 0 && (code = connect_any(&x, &found.address, 1, false, &broker, &err)) != 0 && code != KAFKA_ECANCELED && code != KAFKA_ENOMEM)
+    if (code == 0 && (code = connect_any(&x, &found.address, 1, false, &broker, &err)) != 0 &&
+        code != KAFKA_ECANCELED && code != KAFKA_ENOMEM)
         explain_advertised(&err, &found, topic, partition);
     if (code == 0) code = become_conn(&x, broker, topic, partition, out, &err);
     return end(&x, code, &err);
 }
 
-int kafka_lookup_leader(const kafka_dialer *dialer, const kafka_ctx *ctx, const char *address, const char *topic, int32_t partition, kafka_broker **out)
+int kafka_lookup_leader(const kafka_dialer *dialer, const kafka_ctx *ctx, const char *address, const char *topic,
+                        int32_t partition, kafka_broker **out)
 {
     dialing x = {0};
     kfk_error err = {0};
@@ -261,13 +278,17 @@ int kafka_lookup_leader(const kafka_dialer *dialer, const kafka_ctx *ctx, const 
     if (code == 0 && !out) code = kfk_error_set(&err, KAFKA_EINVAL, "kafka_lookup_leader: out is NULL");
     if (code == 0) code = find_leader(&x, address, topic, partition, &found, &err);
     if (code == 0) {
-        kafka_broker view = {.host = found.address.host, .port = found.address.port, .id = found.id, .rack = found.has_rack ? found.rack : NULL};
+        kafka_broker view = {.host = found.address.host,
+                             .port = found.address.port,
+                             .id = found.id,
+                             .rack = found.has_rack ? found.rack : NULL};
         if ((code = kfk_broker_new_copy(&view, out)) != 0) kfk_error_set(&err, code, "no memory for a broker");
     }
     return end(&x, code, &err);
 }
 
-int kafka_lookup_partitions(const kafka_dialer *dialer, const kafka_ctx *ctx, const char *address, const char *topic, kafka_partitions **out)
+int kafka_lookup_partitions(const kafka_dialer *dialer, const kafka_ctx *ctx, const char *address, const char *topic,
+                            kafka_partitions **out)
 {
     dialing x = {0};
     kfk_error err = {0};
@@ -275,7 +296,9 @@ int kafka_lookup_partitions(const kafka_dialer *dialer, const kafka_ctx *ctx, co
     kafka_conn *conn;
     int64_t deadline = 0;
     int code = begin(&x, dialer, ctx, "kafka_lookup_partitions", &err);
-    if (code == 0 && (!out || !topic || !*topic)) code = kfk_error_set(&err, KAFKA_EINVAL, "kafka_lookup_partitions: %s", out ? "the topic is missing" : "out is NULL");
+    if (code == 0 && (!out || !topic || !*topic))
+        code = kfk_error_set(&err, KAFKA_EINVAL, "kafka_lookup_partitions: %s",
+                             out ? "the topic is missing" : "out is NULL");
     if (code == 0) code = connect_text(&x, address, false, &broker, &err);
     if (code == 0) {
         deadline = x.deadline_ms == KFK_TIME_NEVER ? 0 : x.deadline_ms;

@@ -21,7 +21,9 @@ int kfk_failf(const kafka_ctx *ctx, int code, const char *fmt, ...)
 
 int kfk_fail_unless_may_wait(const kafka_ctx *ctx, const char *call)
 {
-    if (ctx && (ctx->reserved[0] || ctx->reserved[1])) return kfk_failf(ctx, KAFKA_EINVAL, "%s: a reserved field of kafka_ctx is not 0", call);
-    if (kfk_thread_self()->callback_depth > 0) return kfk_failf(ctx, KAFKA_EAGAIN, "%s would have to wait, which a callback must not", call);
+    if (ctx && (ctx->reserved[0] || ctx->reserved[1]))
+        return kfk_failf(ctx, KAFKA_EINVAL, "%s: a reserved field of kafka_ctx is not 0", call);
+    if (kfk_thread_self()->callback_depth > 0)
+        return kfk_failf(ctx, KAFKA_EAGAIN, "%s would have to wait, which a callback must not", call);
     return 0;
 }

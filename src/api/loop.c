@@ -76,7 +76,8 @@ int kafka_loop_new(const kafka_loop_config *cfg, kafka_loop **out)
 int kafka_loop_fd(kafka_loop *l)
 {
     (void)l;
-    return kfk_failf(NULL, KAFKA_ENOTSUP, "kafka_loop_fd: the loop has a thread of its own; manual loops are not supported yet");
+    return kfk_failf(NULL, KAFKA_ENOTSUP,
+                     "kafka_loop_fd: the loop has a thread of its own; manual loops are not supported yet");
 }
 
 int64_t kafka_loop_timeout_ms(kafka_loop *l)
@@ -88,7 +89,8 @@ int64_t kafka_loop_timeout_ms(kafka_loop *l)
 int kafka_loop_run(kafka_loop *l)
 {
     (void)l;
-    return kfk_failf(NULL, KAFKA_ENOTSUP, "kafka_loop_run: the loop has a thread of its own; manual loops are not supported yet");
+    return kfk_failf(NULL, KAFKA_ENOTSUP,
+                     "kafka_loop_run: the loop has a thread of its own; manual loops are not supported yet");
 }
 
 void kafka_loop_free(kafka_loop *l)

@@ -35,7 +35,8 @@ enum {
     BACKOFF_FIRST_MS = 100,
     BACKOFF_LAST_MS = 1000,
     THROTTLE_CAP_MS = 60000,
-    FRAME_BEFORE_READY = 1024 * 1024
+    FRAME_BEFORE_READY = 1024 * 1024,
+    FRAME_BESIDE_DATA = 64 * 1024 /* what an answer may have beside the data that was asked for */
 };
 
 typedef enum state { IDLE, CONNECTING, NEGOTIATING, READY, WAITING, DEAD } state;
@@ -106,8 +107,10 @@ static void doom_run(kfk_task *t)
     kfk_error why = b->doomed;
     b->doom_deferred = false;
     if (why.code == 0) return; /* the connection it was meant for is gone already */
-    if (b->state == DEAD) disconnect(b);
-    else lost(b, &why);
+    if (b->state == DEAD)
+        disconnect(b);
+    else
+        lost(b, &why);
 }
 
 /* The request that the broker is busy with: the oldest of which it has at least a part. */
@@ -133,8 +136,8 @@ static void request_expired(kfk_timer *timer)
     kfk_error why;
     if (r->touched) {
         if (r != oldest_sent(b)) return; /* its clock starts again when its turn comes */
-        kfk_error_set(&why, KAFKA_ETIMEDOUT, "no answer to %s v%d within %lld ms; the connection is given up", r->api->name,
-                      r->version, (long long)r->timeout_ms);
+        kfk_error_set(&why, KAFKA_ETIMEDOUT, "no answer to %s v%d within %lld ms; the connection is given up",
+                      r->api->name, r->version, (long long)r->timeout_ms);
         lost(b, &why);
         return;
     }
@@ -153,8 +156,8 @@ static bool encode(kfk_broker *b, kfk_request *r)
     if (err == 0 && r->prepare) err = r->prepare(r, &why);
     if (err == 0) {
         r->correlation_id = b->next_correlation;
-        err = kfk_frame_encode_request(r->api, r->version, r->correlation_id, kafka_str(b->client_id), r->message, &r->out,
-                                       &why);
+        err = kfk_frame_encode_request(r->api, r->version, r->correlation_id, kafka_str(b->client_id), r->message,
+                                       &r->out, &why);
     }
     if (err != 0) {
         finish(r, &why);
@@ -232,8 +235,10 @@ void kfk_broker_send_loop(kfk_broker *b, kfk_request *r)
     kfk_timer_init(&r->timer, request_expired);
     kfk_loop_timer_set(b->cfg.loop, &r->timer, kfk_time_add(kfk_loop_now_ms(b->cfg.loop), r->timeout_ms));
     kfk_list_push_back(&b->queue, &r->node);
-    if (b->state == IDLE) kfk_broker_connect_loop(b);
-    else if (b->state == READY) flush(b);
+    if (b->state == IDLE)
+        kfk_broker_connect_loop(b);
+    else if (b->state == READY)
+        flush(b);
 }
 
 void kfk_broker_withdraw_loop(kfk_broker *b, kfk_request *r)
@@ -305,13 +310,17 @@ static bool received(void *owner, kfk_block *frame, size_t len)
     kfk_list *n = kfk_list_first(&b->in_flight);
     kfk_request *r = n ? KFK_CONTAINER(n, kfk_request, node) : NULL;
     if (r && !frame) {
-        kfk_error_set(&why, KAFKA_ENOMEM, "%s: no memory for the answer to %s, of %zu bytes", b->name, r->api->name, len);
+        kfk_error_set(&why, KAFKA_ENOMEM, "%s: no memory for the answer to %s, of %zu bytes", b->name, r->api->name,
+                      len);
         return answered(b, r, &why);
     }
     if (!r || kfk_frame_peek_correlation(frame->data, len, &id) != 0 || id != r->correlation_id) {
         kfk_block_drop(frame);
-        if (r) kfk_error_set(&why, KAFKA_EPROTO, "an answer with correlation id %d came, that to %s has %d", (int)id, r->api->name, (int)r->correlation_id);
-        else kfk_error_set(&why, KAFKA_EPROTO, "an answer with correlation id %d came, nothing was asked", (int)id);
+        if (r)
+            kfk_error_set(&why, KAFKA_EPROTO, "an answer with correlation id %d came, that to %s has %d", (int)id,
+                          r->api->name, (int)r->correlation_id);
+        else
+            kfk_error_set(&why, KAFKA_EPROTO, "an answer with correlation id %d came, nothing was asked", (int)id);
         lost(b, &why);
         return false;
     }
@@ -320,8 +329,10 @@ static bool received(void *owner, kfk_block *frame, size_t len)
         lost(b, &why);
         return false;
     }
-    if (err == 0) note_throttle(b, r);
-    else kfk_error_prefix(&why, "%s: ", b->name);
+    if (err == 0)
+        note_throttle(b, r);
+    else
+        kfk_error_prefix(&why, "%s: ", b->name);
     return answered(b, r, err == 0 ? NULL : &why);
 }
 
@@ -331,8 +342,9 @@ static void expected(void *owner, size_t *most, size_t *at_once)
     kfk_broker *b = owner;
     kfk_list *n = kfk_list_first(&b->in_flight);
     size_t asked = n ? KFK_CONTAINER(n, kfk_request, node)->answer_bytes : 0;
-    *at_once = asked + 64 * 1024;
-    *most = b->state != READY ? FRAME_BEFORE_READY : asked + 64 * 1024 > KFK_BROKER_MAX_FRAME ? asked + 64 * 1024 : KFK_BROKER_MAX_FRAME;
+    *at_once = asked + FRAME_BESIDE_DATA;
+    *most = *at_once > KFK_BROKER_MAX_FRAME ? *at_once : KFK_BROKER_MAX_FRAME;
+    if (b->state != READY) *most = FRAME_BEFORE_READY;
 }
 
 static const char *waiting_for(kfk_broker *b)
@@ -346,10 +358,11 @@ static void receive_failed(kfk_broker *b, int err, kfk_error *why)
     const char *api = waiting_for(b);
     if (err == KAFKA_EOF && b->state == NEGOTIATING) {
         kfk_error_set(why, KAFKA_EUNEXPECTED_EOF,
-                      "the peer closed the connection during ApiVersions: is this a TLS port, or not a Kafka broker (0.10 or later)?");
+                      "the peer closed the connection during ApiVersions: is this a TLS port, or not a Kafka broker "
+                      "(0.10 or later)?");
     } else if (err == KAFKA_EOF) {
-        kfk_error_set(why, KAFKA_EUNEXPECTED_EOF, "the broker closed the connection%s%s", api ? " while it owed an answer to " : "",
-                      api ? api : "");
+        kfk_error_set(why, KAFKA_EUNEXPECTED_EOF, "the broker closed the connection%s%s",
+                      api ? " while it owed an answer to " : "", api ? api : "");
     } else {
         if (api) kfk_error_prefix(why, "waiting for the answer to %s: ", api);
         hung_up(b, why);
@@ -436,9 +449,11 @@ static int learn_versions(kfk_broker *b, kfk_error *why)
 {
     const kfk_api_versions_response *answer = &b->hello_answer;
     int32_t count = answer->api_keys.count;
-    if (count <= 0) return kfk_error_set(why, KAFKA_EVERSION, "the broker names no API at all in its ApiVersions answer");
+    if (count <= 0)
+        return kfk_error_set(why, KAFKA_EVERSION, "the broker names no API at all in its ApiVersions answer");
     if (count > MAX_API_ENTRIES)
-        return kfk_error_set(why, KAFKA_EPROTO, "ApiVersions answer with %d entries, %d are the most that make sense", (int)count, MAX_API_ENTRIES);
+        return kfk_error_set(why, KAFKA_EPROTO, "ApiVersions answer with %d entries, %d are the most that make sense",
+                             (int)count, MAX_API_ENTRIES);
     for (size_t i = 0; i < API_KEYS; i++) {
         b->versions[i].min = 0;
         b->versions[i].max = -1;
@@ -459,7 +474,8 @@ static int16_t version_below(const kfk_broker *b, int16_t asked)
     const kfk_api_versions_response *answer = &b->hello_answer;
     for (int32_t i = 0; i < answer->api_keys.count; i++) {
         const kfk_api_versions_response_api *api = &answer->api_keys.items[i];
-        if (api->api_key == KFK_API_API_VERSIONS) return api->max_version >= 0 && api->max_version < asked ? api->max_version : 0;
+        if (api->api_key == KFK_API_API_VERSIONS)
+            return api->max_version >= 0 && api->max_version < asked ? api->max_version : 0;
     }
     return 0;
 }
@@ -480,9 +496,12 @@ static void hello_done(kfk_request *r, const kfk_error *err)
         return;
     }
     int failed = 0;
-    if (code == KAFKA_ERR_UNSUPPORTED_VERSION) failed = kfk_error_set(&why, KAFKA_EVERSION, "the broker refuses ApiVersions v0");
-    else if (code != 0) failed = kfk_error_set(&why, code, "ApiVersions was refused: %s", kafka_strerror(code));
-    else failed = learn_versions(b, &why);
+    if (code == KAFKA_ERR_UNSUPPORTED_VERSION)
+        failed = kfk_error_set(&why, KAFKA_EVERSION, "the broker refuses ApiVersions v0");
+    else if (code != 0)
+        failed = kfk_error_set(&why, code, "ApiVersions was refused: %s", kafka_strerror(code));
+    else
+        failed = learn_versions(b, &why);
     if (failed != 0) {
         lost(b, &why);
         return;
@@ -583,7 +602,8 @@ static void timer_fired(kfk_timer *timer)
         kfk_error why;
         char doing[160];
         kfk_broker_describe(b, doing, sizeof doing);
-        kfk_error_set(&why, KAFKA_ETIMEDOUT, "timed out after %lld ms, %s", (long long)b->cfg.connect_timeout_ms, doing);
+        kfk_error_set(&why, KAFKA_ETIMEDOUT, "timed out after %lld ms, %s", (long long)b->cfg.connect_timeout_ms,
+                      doing);
         lost(b, &why);
     }
 }
@@ -691,13 +711,14 @@ const kfk_broker_ends *kfk_broker_ends_of(const kfk_broker *b)
     return &b->ends;
 }
 
-int kfk_broker_choose_version(const kfk_broker *b, const kfk_api *api, int16_t min, int16_t max, int16_t *version, kfk_error *err)
+int kfk_broker_choose_version(const kfk_broker *b, const kfk_api *api, int16_t min, int16_t max, int16_t *version,
+                              kfk_error *err)
 {
     int16_t low = b->versions[api->key].min, high = b->versions[api->key].max;
     if (high < low) return kfk_error_set(err, KAFKA_EVERSION, "%s: the broker has no %s request", b->name, api->name);
     if (low > max || high < min)
-        return kfk_error_set(err, KAFKA_EVERSION, "%s: the broker speaks %s v%d to v%d, this client v%d to v%d", b->name, api->name, low,
-                             high, min, max);
+        return kfk_error_set(err, KAFKA_EVERSION, "%s: the broker speaks %s v%d to v%d, this client v%d to v%d",
+                             b->name, api->name, low, high, min, max);
     *version = high < max ? high : max;
     return 0;
 }
@@ -706,8 +727,10 @@ void kfk_broker_describe(const kfk_broker *b, char *out, size_t cap)
 {
     switch (b->state) {
     case CONNECTING:
-        if (b->tcp) kfk_tcp_describe(b->tcp, out, cap);
-        else snprintf(out, cap, "connecting");
+        if (b->tcp)
+            kfk_tcp_describe(b->tcp, out, cap);
+        else
+            snprintf(out, cap, "connecting");
         return;
     case NEGOTIATING:
         snprintf(out, cap, "waiting for the answer to ApiVersions: does a Kafka broker listen there, without TLS?");

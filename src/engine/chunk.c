@@ -93,7 +93,8 @@ static int open_batch(kfk_chunk *c)
     kfk_buf_init(&scratch, c->inflate_left);
     int err = kfk_record_open(&c->batch, c->at, &scratch, &c->iter, &c->error);
     if (err == 0) err = keep_inflated(c, &scratch);
-    if (err == KAFKA_ENOMEM) kfk_error_set(&c->error, err, "no memory to inflate the batch at offset %lld", (long long)c->batch.base_offset);
+    if (err == KAFKA_ENOMEM)
+        kfk_error_set(&c->error, err, "no memory to inflate the batch at offset %lld", (long long)c->batch.base_offset);
     kfk_buf_fini(&scratch);
     return err;
 }
@@ -113,11 +114,13 @@ static int parse_header(kfk_chunk *c)
     int err = kfk_record_header_parse(c->at, (size_t)(c->end - c->at), &c->batch, &c->error);
     if (err == KAFKA_EUNEXPECTED_EOF) {
         if (c->next_offset > c->from) return KAFKA_EOF; /* brokers cut the last batch off */
-        return kfk_error_set(&c->error, KAFKA_ETOOBIG, "the batch at offset %lld is larger than max_bytes let the broker send",
+        return kfk_error_set(&c->error, KAFKA_ETOOBIG,
+                             "the batch at offset %lld is larger than max_bytes let the broker send",
                              (long long)c->next_offset);
     }
     if (err == KAFKA_EVERSION) {
-        return kfk_error_set(&c->error, KAFKA_ENOTSUP, "offset %lld is stored in message format %d, which is not supported yet",
+        return kfk_error_set(&c->error, KAFKA_ENOTSUP,
+                             "offset %lld is stored in message format %d, which is not supported yet",
                              (long long)c->batch.base_offset, c->batch.magic);
     }
     return err;
@@ -126,8 +129,8 @@ static int parse_header(kfk_chunk *c)
 /* Has the batch records that the caller may see? */
 static bool is_wanted(const kfk_chunk *c)
 {
-    return kfk_batch_next_offset(&c->batch) > c->next_offset && c->batch.record_count > 0 && !kfk_batch_is_control(&c->batch) &&
-           !is_aborted(c);
+    return kfk_batch_next_offset(&c->batch) > c->next_offset && c->batch.record_count > 0 &&
+           !kfk_batch_is_control(&c->batch) && !is_aborted(c);
 }
 
 /* Goes to the next batch that has records for the caller. 0, or how the chunk ends. */
@@ -139,7 +142,8 @@ static int next_batch(kfk_chunk *c)
         bool marker = kfk_batch_is_control(&c->batch) && c->aborted_count > 0 && c->batch.record_count > 0;
         if (is_wanted(c) || marker) {
             err = open_batch(c);
-            if (err == KAFKA_ETOOBIG && c->inflated_count > 0) return KAFKA_EOF; /* the next fetch begins with this batch */
+            if (err == KAFKA_ETOOBIG && c->inflated_count > 0)
+                return KAFKA_EOF; /* the next fetch begins with this batch */
             if (err == 0 && !marker) {
                 c->open = true;
                 return 0;

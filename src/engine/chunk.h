@@ -23,9 +23,9 @@ typedef struct kfk_aborted {
 
 typedef struct kfk_chunk {
     kfk_block *frame;
-    const uint8_t *at, *end;    /* batches that were not opened yet */
-    int64_t from;               /* what was asked for */
-    int64_t next_offset;        /* of the next record to hand out, or behind all that was looked at */
+    const uint8_t *at, *end; /* batches that were not opened yet */
+    int64_t from;            /* what was asked for */
+    int64_t next_offset;     /* of the next record to hand out, or behind all that was looked at */
     int64_t high_watermark, throttle_ms;
     size_t inflate_left;
     kfk_aborted *aborted; /* by first offset; NULL unless read_committed */

@@ -28,9 +28,10 @@ static void limit_hit(kfk_limit *limit, int code)
     kfk_error why;
     char doing[160] = "";
     if (s->error.code == 0) kfk_broker_describe(s->broker, doing, sizeof doing);
-    kfk_error_set(&why, code, "looking up the leader of topic %s partition %d at %s: %s; %s%s", s->topic, (int)s->partition,
-                  kfk_broker_name(s->broker), code == KAFKA_ETIMEDOUT ? "the time is up" : "canceled",
-                  s->error.code ? "the last answer: " : doing, s->error.text);
+    kfk_error_set(&why, code, "looking up the leader of topic %s partition %d at %s: %s; %s%s", s->topic,
+                  (int)s->partition, kfk_broker_name(s->broker),
+                  code == KAFKA_ETIMEDOUT ? "the time is up" : "canceled", s->error.code ? "the last answer: " : doing,
+                  s->error.text);
     finish(s, &why);
 }
 
@@ -40,7 +41,8 @@ static int take_leader(kfk_leader_search *s)
     int err = kfk_metadata_leader(&s->answer, s->topic, s->partition, &leader, &s->error);
     if (err != 0) return err;
     s->leader_id = leader->node_id;
-    snprintf(s->leader_address.host, sizeof s->leader_address.host, "%.*s", (int)leader->host.len, (const char *)leader->host.data);
+    snprintf(s->leader_address.host, sizeof s->leader_address.host, "%.*s", (int)leader->host.len,
+             (const char *)leader->host.data);
     s->leader_address.port = (uint16_t)leader->port;
     if (leader->rack.data && !(s->rack = kfk_mem_strndup(leader->rack.data, leader->rack.len)))
         return kfk_error_set(&s->error, KAFKA_ENOMEM, "no memory for the leader's rack");
@@ -57,13 +59,17 @@ static bool worth_asking_again(kfk_leader_search *s, int err, int64_t at_ms)
 static void look_at_answer(kfk_leader_search *s, const kfk_error *lost)
 {
     int err = lost ? lost->code : take_leader(s);
-    if (lost) s->error = *lost;
-    else if (err != 0) kfk_error_prefix(&s->error, "looking up a leader at %s: ", kfk_broker_name(s->broker));
+    if (lost)
+        s->error = *lost;
+    else if (err != 0)
+        kfk_error_prefix(&s->error, "looking up a leader at %s: ", kfk_broker_name(s->broker));
     s->attempts++;
     int64_t pause = s->attempts < 10 ? (int64_t)s->attempts * s->attempts * 100 : LONGEST_PAUSE_MS;
     int64_t at_ms = kfk_time_add(kfk_loop_now_ms(s->loop), pause);
-    if (err != 0 && worth_asking_again(s, err, at_ms)) kfk_loop_timer_set(s->loop, &s->again, at_ms);
-    else finish(s, err != 0 ? &s->error : NULL);
+    if (err != 0 && worth_asking_again(s, err, at_ms))
+        kfk_loop_timer_set(s->loop, &s->again, at_ms);
+    else
+        finish(s, err != 0 ? &s->error : NULL);
 }
 
 static void answered(kfk_request *r, const kfk_error *lost)
@@ -120,8 +126,8 @@ static void destroy(kfk_op *op)
     kfk_mem_free(s);
 }
 
-int kfk_leader_search_new(kfk_loop *l, kfk_broker *broker_take, const char *topic, int32_t partition, int64_t deadline_ms,
-                          kfk_cancel *cancel, kfk_leader_search **out)
+int kfk_leader_search_new(kfk_loop *l, kfk_broker *broker_take, const char *topic, int32_t partition,
+                          int64_t deadline_ms, kfk_cancel *cancel, kfk_leader_search **out)
 {
     kfk_leader_search *s = kfk_mem_zalloc(sizeof *s);
     if (!s || !(s->topic = kfk_mem_strdup(topic))) {

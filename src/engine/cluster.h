@@ -32,7 +32,7 @@ typedef struct kfk_leader_search {
 } kfk_leader_search;
 
 /* Takes the broker over, also on failure. 0 or KAFKA_ENOMEM. */
-int kfk_leader_search_new(kfk_loop *l, kfk_broker *broker_take, const char *topic, int32_t partition, int64_t deadline_ms,
-                          kfk_cancel *cancel, kfk_leader_search **out);
+int kfk_leader_search_new(kfk_loop *l, kfk_broker *broker_take, const char *topic, int32_t partition,
+                          int64_t deadline_ms, kfk_cancel *cancel, kfk_leader_search **out);
 
 #endif

@@ -32,8 +32,7 @@ static void finish_early(kfk_call *call)
 /* Ends all calls of a kind (KFK_CALL_KINDS: of any). */
 static void finish_calls(kfk_conn *c, kfk_call_kind kind, int code, const char *why)
 {
-    KFK_LIST_EACH(n, &c->calls)
-    {
+    KFK_LIST_EACH (n, &c->calls) {
         kfk_call *call = KFK_CONTAINER(n, kfk_call, node);
         if (kind != KFK_CALL_KINDS && call->kind != kind) continue;
         kfk_error_set(&call->op.error, code, "%s at %s: %s", call->what, kfk_broker_name(c->broker), why);
@@ -47,8 +46,10 @@ static void deadline_passed(kfk_conn *c, kfk_call_kind kind)
     int64_t at = c->settings.deadline_ms[kind];
     pthread_mutex_unlock(&c->settings.lock);
     if (at == 0) return;
-    if (at > kfk_loop_now_ms(c->loop)) kfk_loop_timer_set(c->loop, &c->timers[kind], at);
-    else finish_calls(c, kind, KAFKA_ETIMEDOUT, "the deadline has passed");
+    if (at > kfk_loop_now_ms(c->loop))
+        kfk_loop_timer_set(c->loop, &c->timers[kind], at);
+    else
+        finish_calls(c, kind, KAFKA_ETIMEDOUT, "the deadline has passed");
 }
 
 static void read_deadline(kfk_timer *t)
@@ -188,15 +189,19 @@ static int refuse(kfk_call *call, kfk_error *err)
     pthread_mutex_unlock(&s->lock);
     const char *at = kfk_broker_name(c->broker);
     int code = 0;
-    if (c->ended.code != 0 || closing) code = kfk_error_set(err, KAFKA_ECLOSED, "%s: the connection to %s was closed", call->what, at);
-    else if (kfk_cancel_fired(token)) code = kfk_error_set(err, KAFKA_ECANCELED, "%s at %s: canceled", call->what, at);
+    if (c->ended.code != 0 || closing)
+        code = kfk_error_set(err, KAFKA_ECLOSED, "%s: the connection to %s was closed", call->what, at);
+    else if (kfk_cancel_fired(token))
+        code = kfk_error_set(err, KAFKA_ECANCELED, "%s at %s: canceled", call->what, at);
     else if (deadline != 0 && deadline <= kfk_loop_now_ms(c->loop))
-        code = kfk_error_set(err, KAFKA_ETIMEDOUT, "%s at %s: the deadline had passed before, nothing was sent", call->what, at);
+        code = kfk_error_set(err, KAFKA_ETIMEDOUT, "%s at %s: the deadline had passed before, nothing was sent",
+                             call->what, at);
     else if ((code = watch_token(c, token)) != 0)
         kfk_error_set(err, code, "%s at %s: the cancel token cannot be watched", call->what, at);
     kfk_cancel_drop(token);
     if (code != 0) return code;
-    if (deadline != 0 && (!kfk_timer_is_set(&c->timers[call->kind]) || deadline < kfk_timer_at_ms(&c->timers[call->kind])))
+    if (deadline != 0 &&
+        (!kfk_timer_is_set(&c->timers[call->kind]) || deadline < kfk_timer_at_ms(&c->timers[call->kind])))
         kfk_loop_timer_set(c->loop, &c->timers[call->kind], deadline);
     return 0;
 }
@@ -219,8 +224,10 @@ static void start_waiting_for_turn(kfk_call *call)
     kfk_conn *c = call->conn;
     const kfk_error *broken = kfk_broker_failure(c->broker);
     if (c->reading && !broken) return;
-    if (c->reading) call->op.error = *broken;
-    else c->reading = true;
+    if (c->reading)
+        call->op.error = *broken;
+    else
+        c->reading = true;
     finish(call);
 }
 
@@ -234,7 +241,9 @@ static void start(kfk_task *t)
     switch (call->want) {
     case KFK_CALL_ANSWER: start_request(call); break;
     case KFK_CALL_TURN: start_waiting_for_turn(call); break;
-    case KFK_CALL_PAUSE: kfk_loop_timer_set(c->loop, &call->pause, kfk_time_add(kfk_loop_now_ms(c->loop), call->pause_ms)); break;
+    case KFK_CALL_PAUSE:
+        kfk_loop_timer_set(c->loop, &call->pause, kfk_time_add(kfk_loop_now_ms(c->loop), call->pause_ms));
+        break;
     }
 }
 
@@ -299,7 +308,8 @@ static int run_and_drop(kfk_call *call, kfk_error *err)
 
 int kfk_conn_take_turn(kfk_conn *c, kfk_error *err)
 {
-    return run_and_drop(call_new(c, sizeof(kfk_call), KFK_CALL_READ, KFK_CALL_TURN, "waiting for another read to end"), err);
+    return run_and_drop(call_new(c, sizeof(kfk_call), KFK_CALL_READ, KFK_CALL_TURN, "waiting for another read to end"),
+                        err);
 }
 
 int kfk_conn_pause(kfk_conn *c, int64_t ms, kfk_error *err)
@@ -313,8 +323,7 @@ static void turn_given(kfk_task *t)
 {
     kfk_conn *c = KFK_CONTAINER(t, kfk_conn, turn_task);
     c->reading = false;
-    KFK_LIST_EACH(n, &c->calls)
-    {
+    KFK_LIST_EACH (n, &c->calls) {
         kfk_call *call = KFK_CONTAINER(n, kfk_call, node);
         if (call->want != KFK_CALL_TURN) continue;
         c->reading = true;

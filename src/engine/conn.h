@@ -18,9 +18,9 @@ typedef struct kfk_call kfk_call;
 
 /* What any thread may set; the engine takes it over under the baton. */
 typedef struct kfk_conn_settings {
-    pthread_mutex_t lock; /* innermost: nothing else is taken while it is held */
+    pthread_mutex_t lock;                /* innermost: nothing else is taken while it is held */
     int64_t deadline_ms[KFK_CALL_KINDS]; /* 0 = none */
-    kfk_cancel *token; /* a reference; NULL = none */
+    kfk_cancel *token;                   /* a reference; NULL = none */
     bool closing;
     bool queued; /* `task` is under way */
     kfk_task task;

@@ -37,8 +37,8 @@ static void limit_hit(kfk_limit *limit, int code)
     }
     if (code == KAFKA_ETIMEDOUT) {
         kfk_error_set(&why, code, "dial %s: timed out after %lld ms, %s%s%s", name,
-                      (long long)(kfk_loop_now_ms(d->cfg.loop) - d->started_ms), doing, d->error.code ? "; before that: " : "",
-                      d->error.text);
+                      (long long)(kfk_loop_now_ms(d->cfg.loop) - d->started_ms), doing,
+                      d->error.code ? "; before that: " : "", d->error.text);
     } else {
         kfk_error_set(&why, code, "dial %s: canceled, %s", name, doing);
     }
@@ -55,8 +55,10 @@ static void broker_changed(void *owner, kfk_broker *b, const kfk_error *err)
     kfk_error_append(&d->error, err->code, "%s", err->text);
     kfk_broker_free_loop(b);
     d->broker = NULL;
-    if (d->next < d->cfg.count) try_next(d);
-    else finish(d, &d->error);
+    if (d->next < d->cfg.count)
+        try_next(d);
+    else
+        finish(d, &d->error);
 }
 
 /* What the next address gets of the time that is left, 0 = no limit. The last one gets all of it: the deadline itself ends

@@ -5,8 +5,8 @@
 
 enum { LONGEST_TOPIC = 249 };
 
-int kfk_metadata_prepare(kfk_request *r, kfk_metadata_request *message, kfk_metadata_response *answer, kfk_arena *memory,
-                         const char *const *topics, size_t count, bool all)
+int kfk_metadata_prepare(kfk_request *r, kfk_metadata_request *message, kfk_metadata_response *answer,
+                         kfk_arena *memory, const char *const *topics, size_t count, bool all)
 {
     r->min_version = 1; /* the first that tells "all topics" from "none" */
     r->message = message;
@@ -28,7 +28,8 @@ int kfk_metadata_prepare(kfk_request *r, kfk_metadata_request *message, kfk_meta
 bool kfk_metadata_topic_is_sane(kafka_bytes name)
 {
     const char *p = name.data;
-    if (!p || name.len == 0 || name.len > LONGEST_TOPIC || (name.len <= 2 && memcmp(p, "..", name.len) == 0)) return false;
+    if (!p || name.len == 0 || name.len > LONGEST_TOPIC || (name.len <= 2 && memcmp(p, "..", name.len) == 0))
+        return false;
     for (size_t i = 0; i < name.len; i++) {
         bool letter = (p[i] >= 'a' && p[i] <= 'z') || (p[i] >= 'A' && p[i] <= 'Z') || (p[i] >= '0' && p[i] <= '9');
         if (!letter && p[i] != '.' && p[i] != '_' && p[i] != '-') return false;
@@ -39,7 +40,8 @@ bool kfk_metadata_topic_is_sane(kafka_bytes name)
 bool kfk_metadata_broker_is_sane(const kfk_metadata_response_broker *b)
 {
     char host[KFK_HOST_MAX + 1];
-    if (b->node_id < 0 || b->port < 1 || b->port > 65535 || b->host.len == 0 || b->host.len > KFK_HOST_MAX) return false;
+    if (b->node_id < 0 || b->port < 1 || b->port > 65535 || b->host.len == 0 || b->host.len > KFK_HOST_MAX)
+        return false;
     memcpy(host, b->host.data, b->host.len);
     host[b->host.len] = '\0';
     return strlen(host) == b->host.len && kfk_host_is_valid(host);
@@ -75,11 +77,12 @@ int kfk_metadata_leader(const kfk_metadata_response *r, const char *topic, int32
         *out = kfk_metadata_broker(r, p->leader_id);
         if (*out) return 0;
         if (p->leader_id >= 0)
-            return kfk_error_set(err, KAFKA_ERR_LEADER_NOT_AVAILABLE, "topic %s partition %d: its leader, broker %d, is not among the brokers",
-                                 topic, (int)partition, (int)p->leader_id);
+            return kfk_error_set(err, KAFKA_ERR_LEADER_NOT_AVAILABLE,
+                                 "topic %s partition %d: its leader, broker %d, is not among the brokers", topic,
+                                 (int)partition, (int)p->leader_id);
         code = p->error_code != 0 ? p->error_code : KAFKA_ERR_LEADER_NOT_AVAILABLE;
         return kfk_error_set(err, code, "topic %s partition %d: %s", topic, (int)partition, kafka_strerror(code));
     }
-    return kfk_error_set(err, KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, "topic %s has no partition %d, it has %d", topic, (int)partition,
-                         (int)t->partitions.count);
+    return kfk_error_set(err, KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, "topic %s has no partition %d, it has %d", topic,
+                         (int)partition, (int)t->partitions.count);
 }

@@ -10,8 +10,8 @@
 /* Prepares a request for the named topics, copied into `memory`; with `topics` NULL for all of them (`all`) or for the
  * brokers alone. Named topics are created by brokers that are configured to do so, as in the Go package. The structs and
  * the memory must live as long as the request. 0, KAFKA_ENOMEM. */
-int kfk_metadata_prepare(kfk_request *r, kfk_metadata_request *message, kfk_metadata_response *answer, kfk_arena *memory,
-                         const char *const *topics, size_t count, bool all);
+int kfk_metadata_prepare(kfk_request *r, kfk_metadata_request *message, kfk_metadata_response *answer,
+                         kfk_arena *memory, const char *const *topics, size_t count, bool all);
 
 /* Can a topic be called so? Nothing else may stand in metadata. */
 bool kfk_metadata_topic_is_sane(kafka_bytes name);

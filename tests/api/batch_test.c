@@ -192,7 +192,8 @@ static void damage_ends_a_batch_behind_what_is_good(void **state)
     kafka_batch *b = read_batch(c, NULL);
     expect_message(b, 0);
     expect_message(b, 1);
-    for (int i = 0; i < 2; i++) assert_fails(kafka_batch_read_message(b, &m), KAFKA_ECORRUPT, "reading topic t partition 0 from 127.0.0.1:");
+    for (int i = 0; i < 2; i++)
+        assert_fails(kafka_batch_read_message(b, &m), KAFKA_ECORRUPT, "reading topic t partition 0 from 127.0.0.1:");
     assert_int_equal(kafka_batch_error(b), KAFKA_ECORRUPT);
     assert_fails(kafka_batch_close(b), KAFKA_ECORRUPT, "offset 2");
     assert_int_equal(kafka_conn_offset(c, NULL), 2);
@@ -214,7 +215,8 @@ static void note_fetch(tcp_call *call, void *answer, void *arg)
     const kfk_fetch_request *r = call->request;
     const kfk_fetch_request_partition *rp = &r->topics.items[0].partitions.items[0];
     (void)answer;
-    *(asked *)arg = (asked){r->max_wait_ms, r->min_bytes, r->max_bytes, rp->partition_max_bytes, r->isolation_level, rp->fetch_offset};
+    *(asked *)arg = (asked){r->max_wait_ms,          r->min_bytes,       r->max_bytes,
+                            rp->partition_max_bytes, r->isolation_level, rp->fetch_offset};
 }
 
 static void the_broker_is_asked_for_what_the_bounds_say(void **state)
@@ -225,9 +227,11 @@ static void the_broker_is_asked_for_what_the_bounds_say(void **state)
     tcp_peer *p = peer_with_ten(rules, 1);
     kafka_conn *c = calls_dial(p, 0);
     kafka_batch_close(read_batch(c, NULL));
-    assert_true(seen.min_bytes == 1 && seen.max_bytes == 1024 * 1024 && seen.partition_max_bytes == 1024 * 1024 && seen.isolation == 0);
+    assert_true(seen.min_bytes == 1 && seen.max_bytes == 1024 * 1024 && seen.partition_max_bytes == 1024 * 1024 &&
+                seen.isolation == 0);
     assert_in_range(seen.max_wait_ms, 100, 1000); /* a slice: others must get through */
-    kafka_batch_close(read_batch(c, &(kafka_fetch){.min_bytes = 3, .max_bytes = 70, .max_wait_ms = 50, .read_committed = 1}));
+    kafka_batch_close(
+        read_batch(c, &(kafka_fetch){.min_bytes = 3, .max_bytes = 70, .max_wait_ms = 50, .read_committed = 1}));
     assert_true(seen.min_bytes == 3 && seen.max_bytes == 70 && seen.partition_max_bytes == 70 && seen.isolation == 1);
     assert_in_range(seen.max_wait_ms, 40, 50);
     kafka_conn_set_read_deadline(c, kafka_deadline_in(400)); /* 300 for the broker */
@@ -245,7 +249,8 @@ static void bounds_that_cannot_be_are_refused(void **state)
     tcp_peer *p = peer_with_ten(NULL, 0);
     kafka_conn *c = calls_dial(p, 0), *plain;
     assert_works(kafka_dial(NULL, NULL, tcp_peer_address(p), &plain));
-    assert_fails(kafka_conn_read_batch(c, &(kafka_fetch){.min_bytes = 2, .max_bytes = 1}, &b), KAFKA_EINVAL, "min_bytes");
+    assert_fails(kafka_conn_read_batch(c, &(kafka_fetch){.min_bytes = 2, .max_bytes = 1}, &b), KAFKA_EINVAL,
+                 "min_bytes");
     assert_fails(kafka_conn_read_batch(c, &(kafka_fetch){.min_bytes = -1}, &b), KAFKA_EINVAL, "min_bytes");
     assert_fails(kafka_conn_read_batch(c, &(kafka_fetch){.max_bytes = -1}, &b), KAFKA_EINVAL, "max_bytes");
     assert_fails(kafka_conn_read_batch(c, &(kafka_fetch){.max_wait_ms = -1}, &b), KAFKA_EINVAL, "max_wait_ms");

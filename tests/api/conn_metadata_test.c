@@ -72,7 +72,8 @@ static void hostile(tcp_call *call, void *answer, void *arg)
     static const struct {
         int32_t id, port;
         const char *host;
-    } brokers[] = {{-7, 1, "negative"}, {5, 70000, "port"}, {5, 9, "bad host"}, {5, 9, "five"}, {5, 9, "again"}, {6, 0, "six"}, {2, 9, "two"}};
+    } brokers[] = {{-7, 1, "negative"}, {5, 70000, "port"}, {5, 9, "bad host"}, {5, 9, "five"},
+                   {5, 9, "again"},     {6, 0, "six"},      {2, 9, "two"}};
     static const int32_t partitions[] = {2, -1, 0, 0, INT32_MAX, 2};
     static int32_t ids[] = {2, 99, -3, 5};
     kfk_metadata_response_topic *t = tcp_alloc(call, 4 * sizeof *t);
@@ -80,15 +81,19 @@ static void hostile(tcp_call *call, void *answer, void *arg)
     a->brokers.count = 7;
     a->brokers.items = tcp_alloc(call, 7 * sizeof *a->brokers.items);
     for (int i = 0; i < 7; i++)
-        a->brokers.items[i] = (kfk_metadata_response_broker){.node_id = brokers[i].id, .port = brokers[i].port, .host = kafka_str(brokers[i].host)};
+        a->brokers.items[i] = (kfk_metadata_response_broker){
+            .node_id = brokers[i].id, .port = brokers[i].port, .host = kafka_str(brokers[i].host)};
     a->controller_id = 6;
-    t[0] = (kfk_metadata_response_topic){.name = kafka_str("t"), .partitions = {tcp_alloc(call, 6 * sizeof *t->partitions.items), 6}};
-    t[1] = (kfk_metadata_response_topic){.name = kafka_str("never asked for"), .topic_authorized_operations = INT32_MIN};
+    t[0] = (kfk_metadata_response_topic){.name = kafka_str("t"),
+                                         .partitions = {tcp_alloc(call, 6 * sizeof *t->partitions.items), 6}};
+    t[1] =
+        (kfk_metadata_response_topic){.name = kafka_str("never asked for"), .topic_authorized_operations = INT32_MIN};
     t[2] = (kfk_metadata_response_topic){.name = kafka_str("t"), .topic_authorized_operations = INT32_MIN};
     t[3] = (kfk_metadata_response_topic){.name = kafka_str("other"), .topic_authorized_operations = INT32_MIN};
     t[0].topic_authorized_operations = INT32_MIN;
     for (int i = 0; i < 6; i++) {
-        t[0].partitions.items[i] = (kfk_metadata_response_partition){.partition_index = partitions[i], .leader_id = i < 3 ? 5 : 6, .leader_epoch = -1};
+        t[0].partitions.items[i] = (kfk_metadata_response_partition){
+            .partition_index = partitions[i], .leader_id = i < 3 ? 5 : 6, .leader_epoch = -1};
         t[0].partitions.items[i].replica_nodes = (kfk_int32_array){ids, 4};
     }
     a->topics.items = t;
@@ -202,7 +207,9 @@ static void a_question_that_finds_no_memory_is_told_and_the_next_one_works(void 
             kafka_brokers *brokers = NULL;
             kafka_broker *b = NULL;
             memcheck_fail_at(n);
-            int err = i == 0 ? kafka_conn_read_partitions(c, NULL, 0, &list) : i == 1 ? kafka_conn_brokers(c, &brokers) : kafka_conn_controller(c, &b);
+            int err = i == 0   ? kafka_conn_read_partitions(c, NULL, 0, &list)
+                      : i == 1 ? kafka_conn_brokers(c, &brokers)
+                               : kafka_conn_controller(c, &b);
             failed = memcheck_failed();
             memcheck_fail_at(0);
             if (err != 0) assert_fails(err, KAFKA_ENOMEM, "memory");

@@ -248,7 +248,8 @@ static void old_records(tcp_call *call, void *answer, void *arg)
 {
     batch_bytes *old = arg;
     (void)call;
-    ((kfk_fetch_response *)answer)->responses.items[0].partitions.items[0].records.bytes = (kafka_bytes){old->data, old->len};
+    ((kfk_fetch_response *)answer)->responses.items[0].partitions.items[0].records.bytes =
+        (kafka_bytes){old->data, old->len};
 }
 
 static void data_that_makes_no_progress_is_an_error(void **state)
@@ -426,7 +427,8 @@ static void a_hang_up_reaches_a_read_and_all_later_calls(void **state)
     tcp_peer_wait(p, KFK_API_FETCH, 1);
     tcp_peer_hang_up(p);
     assert_int_equal(result_of(t), KAFKA_EUNEXPECTED_EOF);
-    for (int i = 0; i < 2; i++) assert_fails(kafka_conn_read_message(c, 0, &m), KAFKA_EUNEXPECTED_EOF, "while it owed an answer to Fetch");
+    for (int i = 0; i < 2; i++)
+        assert_fails(kafka_conn_read_message(c, 0, &m), KAFKA_EUNEXPECTED_EOF, "while it owed an answer to Fetch");
     assert_fails(kafka_conn_write(c, "x", 1), KAFKA_EUNEXPECTED_EOF, "while it owed an answer to Fetch");
     assert_int_equal(kafka_last_written(), KAFKA_WRITTEN_NO);
     kafka_conn_free(c);
@@ -460,7 +462,8 @@ static void a_read_that_finds_no_memory_is_told_and_the_next_one_works(void **st
     (void)state;
     batch_bytes log = {0};
     tcp_peer *p = tcp_peer_new(NULL, 0);
-    for (int i = 0; i < 3; i++) BATCH(&log, .base = i, .count = 1, .headers = 1, .codec = i == 1 && kfk_codec_find(1) ? 1 : 0);
+    for (int i = 0; i < 3; i++)
+        BATCH(&log, .base = i, .count = 1, .headers = 1, .codec = i == 1 && kfk_codec_find(1) ? 1 : 0);
     fill(p, &log, 3);
     kafka_conn *c = calls_dial(p, 0);
     for (size_t n = 1, failed = 1; failed; n++) {

@@ -365,8 +365,10 @@ static void *read_all(void *arg)
         char expected[16];
         kafka_message *m = NULL;
         int n = snprintf(expected, sizeof expected, "v%d", i);
-        if (kafka_conn_read_message(u->conn, 0, &m) != 0) u->failure = "a read failed";
-        else if (m->offset != i || m->value.len != (size_t)n || memcmp(m->value.data, expected, (size_t)n) != 0) u->failure = "another message was read";
+        if (kafka_conn_read_message(u->conn, 0, &m) != 0)
+            u->failure = "a read failed";
+        else if (m->offset != i || m->value.len != (size_t)n || memcmp(m->value.data, expected, (size_t)n) != 0)
+            u->failure = "another message was read";
         kafka_message_free(m);
     }
     return NULL;
@@ -377,8 +379,10 @@ static void *ask_for_offsets(void *arg)
     user *u = arg;
     int64_t first, last, before = 0;
     while (!u->failure && before < MESSAGES) {
-        if (kafka_conn_read_offsets(u->conn, &first, &last) != 0) u->failure = "offsets failed";
-        else if (first != 0 || last < before || last > MESSAGES) u->failure = "offsets are wrong";
+        if (kafka_conn_read_offsets(u->conn, &first, &last) != 0)
+            u->failure = "offsets failed";
+        else if (first != 0 || last < before || last > MESSAGES)
+            u->failure = "offsets are wrong";
         before = last;
     }
     return NULL;

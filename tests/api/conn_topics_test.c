@@ -25,7 +25,8 @@ static void topics_are_created_and_deleted(void **state)
     (void)state;
     tcp_peer *p = TCP_PEER({0});
     kafka_conn *c = dial(p);
-    kafka_topic_config topics[] = {{.topic = "a", .num_partitions = 3, .replication_factor = 1}, {.topic = "b"}, {.topic = "t"}};
+    kafka_topic_config topics[] = {
+        {.topic = "a", .num_partitions = 3, .replication_factor = 1}, {.topic = "b"}, {.topic = "t"}};
     static const char *const gone[] = {"a", "t"};
     int results[3] = {77, 77, 77};
     assert_works(kafka_conn_create_topics(c, topics, 3, results)); /* t exists: success */
@@ -38,7 +39,8 @@ static void topics_are_created_and_deleted(void **state)
     assert_int_equal(partitions_of(c, "b"), 1);
     results[0] = results[1] = 77;
     static const char *const some[] = {"a", "b"};
-    assert_fails(kafka_conn_delete_topics(c, some, 2, results), KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, "deleting topic a at 127.0.0.1:");
+    assert_fails(kafka_conn_delete_topics(c, some, 2, results), KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION,
+                 "deleting topic a at 127.0.0.1:");
     assert_true(results[0] == KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION && results[1] == 0);
     assert_int_equal(partitions_of(c, "b"), -KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION);
     assert_works(kafka_conn_create_topics(c, NULL, 0, NULL));
@@ -62,8 +64,9 @@ static void note_create(tcp_call *call, void *answer, void *arg)
     }
     for (int32_t i = 0; i < t->configs.count; i++) {
         kafka_bytes v = t->configs.items[i].value;
-        n += snprintf(out + n, (size_t)(200 - n), " %.*s=%.*s", (int)t->configs.items[i].name.len, (const char *)t->configs.items[i].name.data,
-                      v.data ? (int)v.len : 6, v.data ? (const char *)v.data : "(null)");
+        n += snprintf(out + n, (size_t)(200 - n), " %.*s=%.*s", (int)t->configs.items[i].name.len,
+                      (const char *)t->configs.items[i].name.data, v.data ? (int)v.len : 6,
+                      v.data ? (const char *)v.data : "(null)");
     }
     snprintf(out + n, (size_t)(200 - n), " within %d", (int)r->timeout_ms);
 }
@@ -75,8 +78,10 @@ static void the_broker_is_told_what_the_topic_shall_be(void **state)
     static const int32_t first[] = {1, 2}, second[] = {2};
     kafka_replica_assignment assignments[] = {{first, 2, 0, 0}, {second, 1, 1, 0}};
     kafka_config_entry entries[] = {{"retention.ms", "60000"}, {"cleanup.policy", NULL}};
-    kafka_topic_config by_hand = {.topic = "a", .assignments = assignments, .assignment_count = 2, .entries = entries, .entry_count = 2};
-    kafka_topic_config by_default = {.topic = "b"}, minus_one = {.topic = "c", .num_partitions = -1, .replication_factor = -1};
+    kafka_topic_config by_hand = {
+        .topic = "a", .assignments = assignments, .assignment_count = 2, .entries = entries, .entry_count = 2};
+    kafka_topic_config by_default = {.topic = "b"},
+                       minus_one = {.topic = "c", .num_partitions = -1, .replication_factor = -1};
     kafka_topic_config numbers = {.topic = "d", .num_partitions = 5, .replication_factor = 3};
     tcp_peer *p = TCP_PEER({.api = KFK_API_CREATE_TOPICS, .times = TCP_ALWAYS, .edit = note_create, .arg = seen});
     kafka_conn *c = dial(p);
@@ -114,7 +119,8 @@ static void each_topic_has_a_result_and_the_first_failure_is_the_calls(void **st
     int results[4];
     tcp_peer *p = TCP_PEER({.api = KFK_API_CREATE_TOPICS, .edit = mixed_results});
     kafka_conn *c = dial(p);
-    assert_fails(kafka_conn_create_topics(c, topics, 4, results), KAFKA_ERR_POLICY_VIOLATION, "creating topic b at 127.0.0.1:");
+    assert_fails(kafka_conn_create_topics(c, topics, 4, results), KAFKA_ERR_POLICY_VIOLATION,
+                 "creating topic b at 127.0.0.1:");
     assert_non_null(strstr(kafka_last_error(), "the broker says: no such?luck"));
     assert_int_equal(results[0], 0);
     assert_int_equal(results[1], KAFKA_ERR_POLICY_VIOLATION);
@@ -130,7 +136,8 @@ static void who_is_not_the_controller_says_where_to_go(void **state)
     static const char *const names[] = {"t"};
     kafka_topic_config topic = {.topic = "a"};
     int result;
-    tcp_peer *p = TCP_PEER({.api = KFK_API_CREATE_TOPICS, .code = KAFKA_ERR_NOT_CONTROLLER}, {.api = KFK_API_DELETE_TOPICS, .code = KAFKA_ERR_NOT_CONTROLLER});
+    tcp_peer *p = TCP_PEER({.api = KFK_API_CREATE_TOPICS, .code = KAFKA_ERR_NOT_CONTROLLER},
+                           {.api = KFK_API_DELETE_TOPICS, .code = KAFKA_ERR_NOT_CONTROLLER});
     kafka_conn *c = dial(p);
     assert_fails(kafka_conn_create_topics(c, &topic, 1, &result), KAFKA_ERR_NOT_CONTROLLER, "kafka_conn_controller");
     assert_int_equal(result, KAFKA_ERR_NOT_CONTROLLER);
@@ -150,7 +157,8 @@ static void topics_are_deleted_by_name_in_old_and_new_versions(void **state)
         kafka_conn *c = dial(p);
         assert_works(kafka_conn_delete_topics(c, &name, 1, NULL));
         assert_int_equal(partitions_of(c, "t"), -KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION);
-        assert_works(kafka_conn_create_topics(c, &(kafka_topic_config){.topic = "t", .num_partitions = 2, .replication_factor = 1}, 1, NULL));
+        assert_works(kafka_conn_create_topics(
+            c, &(kafka_topic_config){.topic = "t", .num_partitions = 2, .replication_factor = 1}, 1, NULL));
         assert_int_equal(partitions_of(c, "t"), 2);
         kafka_conn_free(c);
         tcp_peer_free(p);
@@ -164,7 +172,8 @@ static void brokers_that_cannot_do_it_are_no_version_in_common(void **state)
     tcp_peer_set_versions(p, KFK_API_CREATE_TOPICS, 0, -1);
     kafka_conn *c = dial(p);
     int result = 77;
-    assert_fails(kafka_conn_create_topics(c, &(kafka_topic_config){.topic = "a"}, 1, &result), KAFKA_EVERSION, "CreateTopics");
+    assert_fails(kafka_conn_create_topics(c, &(kafka_topic_config){.topic = "a"}, 1, &result), KAFKA_EVERSION,
+                 "CreateTopics");
     assert_int_equal(result, KAFKA_EVERSION);
     assert_int_equal(partitions_of(c, "t"), 2);
     kafka_conn_free(c);
@@ -198,7 +207,8 @@ static void what_cannot_be_a_topic_is_refused_before_anything_is_sent(void **sta
     refuses(c, (kafka_topic_config){.topic = "a", .reserved[1] = 1}, "reserved");
     refuses(c, (kafka_topic_config){.topic = "a", .assignment_count = 1}, "count");
     refuses(c, (kafka_topic_config){.topic = "a", .entry_count = 1}, "count");
-    refuses(c, (kafka_topic_config){.topic = "a", .assignments = &good, .assignment_count = 1, .num_partitions = 1}, "exclude");
+    refuses(c, (kafka_topic_config){.topic = "a", .assignments = &good, .assignment_count = 1, .num_partitions = 1},
+            "exclude");
     refuses(c, (kafka_topic_config){.topic = "a", .assignments = &reserved, .assignment_count = 1}, "reserved");
     refuses(c, (kafka_topic_config){.topic = "a", .assignments = &empty, .assignment_count = 1}, "assignment");
     refuses(c, (kafka_topic_config){.topic = "a", .entries = &nameless, .entry_count = 1}, "name");
@@ -221,7 +231,8 @@ static void the_write_deadline_and_closing_end_them(void **state)
     int64_t deadline = kafka_deadline_in(100);
     kafka_conn_set_read_deadline(c, kafka_deadline_in(0)); /* is not theirs */
     kafka_conn_set_write_deadline(c, deadline);
-    assert_fails(kafka_conn_create_topics(c, &(kafka_topic_config){.topic = "a"}, 1, results), KAFKA_ETIMEDOUT, "creating topics");
+    assert_fails(kafka_conn_create_topics(c, &(kafka_topic_config){.topic = "a"}, 1, results), KAFKA_ETIMEDOUT,
+                 "creating topics");
     assert_in_range(kafka_now_ms(), deadline, deadline + 200);
     assert_int_equal(results[0], KAFKA_ETIMEDOUT);
     assert_fails(kafka_conn_delete_topics(c, &name, 1, NULL), KAFKA_ETIMEDOUT, "nothing was sent");
@@ -241,14 +252,16 @@ static void a_call_that_finds_no_memory_is_told_and_the_next_one_works(void **st
     static const int32_t ids[] = {1};
     kafka_replica_assignment assignment = {ids, 1, 0, 0};
     kafka_config_entry entry = {"retention.ms", "1"};
-    kafka_topic_config topic = {.topic = "a", .assignments = &assignment, .assignment_count = 1, .entries = &entry, .entry_count = 1};
+    kafka_topic_config topic = {
+        .topic = "a", .assignments = &assignment, .assignment_count = 1, .entries = &entry, .entry_count = 1};
     tcp_peer *p = TCP_PEER({0});
     kafka_conn *c = dial(p);
     for (int i = 0; i < 2; i++) {
         for (size_t n = 1, failed = 1; failed; n++) {
             if (i == 1) assert_works(kafka_conn_create_topics(c, &topic, 1, NULL));
             memcheck_fail_at(n);
-            int err = i == 0 ? kafka_conn_create_topics(c, &topic, 1, NULL) : kafka_conn_delete_topics(c, &topic.topic, 1, NULL);
+            int err = i == 0 ? kafka_conn_create_topics(c, &topic, 1, NULL)
+                             : kafka_conn_delete_topics(c, &topic.topic, 1, NULL);
             failed = memcheck_failed();
             memcheck_fail_at(0);
             if (err != 0) assert_fails(err, KAFKA_ENOMEM, "memory");

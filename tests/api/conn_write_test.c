@@ -18,7 +18,8 @@ static void note_produce(tcp_call *call, void *answer, void *arg)
     kfk_batch_header h;
     (void)answer;
     if (kfk_record_header_parse(batch.data, batch.len, &h, NULL) != 0) return;
-    *x = (produced){x->count + 1, r->acks, r->timeout_ms, kfk_batch_codec(&h), h.record_count, h.base_timestamp, h.producer_id};
+    *x = (produced){x->count + 1,   r->acks,          r->timeout_ms, kfk_batch_codec(&h),
+                    h.record_count, h.base_timestamp, h.producer_id};
 }
 
 static void expect_message(kafka_conn *c, const kafka_message *wrote, int64_t offset)
@@ -134,7 +135,8 @@ static void acks_and_time_reach_the_broker(void **state)
     assert_works(kafka_conn_write(c, "x", 1));
     assert_int_equal(seen.acks, 1);
     static const kafka_acks wrong[] = {2, -3, 3, 100};
-    for (size_t i = 0; i < 4; i++) assert_fails(kafka_conn_set_required_acks(c, wrong[i]), KAFKA_ERR_INVALID_REQUIRED_ACKS, "ACKS");
+    for (size_t i = 0; i < 4; i++)
+        assert_fails(kafka_conn_set_required_acks(c, wrong[i]), KAFKA_ERR_INVALID_REQUIRED_ACKS, "ACKS");
     assert_works(kafka_conn_write(c, "x", 1));
     assert_int_equal(seen.acks, 1);
     assert_works(kafka_conn_set_required_acks(c, KAFKA_ACKS_DEFAULT));
@@ -188,7 +190,8 @@ static void what_a_message_may_not_say_is_refused_before_anything_is_sent(void *
     refuses(c, (kafka_message){.topic = "u"}, 0, KAFKA_EINVAL, "message 1 is for topic u");
     refuses(c, (kafka_message){.partition = 2}, 0, KAFKA_EINVAL, "message 1 is for partition 2");
     refuses(c, (kafka_message){.compression = KAFKA_COMPRESSION_GZIP}, 0, KAFKA_EINVAL, "compression");
-    refuses(c, (kafka_message){.compression = KAFKA_COMPRESSION_NONE}, KAFKA_COMPRESSION_GZIP, KAFKA_EINVAL, "compression");
+    refuses(c, (kafka_message){.compression = KAFKA_COMPRESSION_NONE}, KAFKA_COMPRESSION_GZIP, KAFKA_EINVAL,
+            "compression");
     refuses(c, (kafka_message){.key.len = 5}, 0, KAFKA_EINVAL, "key");
     refuses(c, (kafka_message){.headers = nameless, .header_count = 1}, 0, KAFKA_EINVAL, "header 0");
     refuses(c, (kafka_message){.header_count = 1}, 0, KAFKA_EINVAL, "header_count");
@@ -236,7 +239,8 @@ static void appended_all_the_same(tcp_call *call, void *answer, void *arg)
 {
     (void)call;
     (void)arg;
-    kfk_produce_response_partition *p = &((kfk_produce_response *)answer)->responses.items[0].partition_responses.items[0];
+    kfk_produce_response_partition *p =
+        &((kfk_produce_response *)answer)->responses.items[0].partition_responses.items[0];
     p->base_offset = 5;
     p->error_message = kafka_str("the broker's\nwords");
 }
@@ -270,7 +274,8 @@ static void an_error_of_the_broker_tells_whether_it_wrote(void **state)
     tcp_peer *p = TCP_PEER({0});
     kafka_conn *c = calls_dial(p, 0);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        tcp_rule rule = {.api = KFK_API_PRODUCE, .code = rows[i].code, .edit = rows[i].with_offset ? appended_all_the_same : NULL};
+        tcp_rule rule = {
+            .api = KFK_API_PRODUCE, .code = rows[i].code, .edit = rows[i].with_offset ? appended_all_the_same : NULL};
         if (i == 0) assert_works(kafka_conn_write(c, "x", 1)); /* uses up the first rule */
         tcp_peer_add_rules(p, &rule, 1);
         assert_fails(kafka_conn_write(c, "x", 1), rows[i].code, "topic t partition 0");
@@ -289,8 +294,10 @@ static void an_outcome_that_did_not_come_is_a_maybe(void **state)
 {
     (void)state;
     static const tcp_rule ways[] = {
-        {.api = KFK_API_PRODUCE, .no_answer = true, .then = TCP_CLOSE}, {.api = KFK_API_PRODUCE, .cut = 12, .then = TCP_CLOSE},
-        {.api = KFK_API_PRODUCE, .extra = 1},                          {.api = KFK_API_PRODUCE, .id_off = 1},
+        {.api = KFK_API_PRODUCE, .no_answer = true, .then = TCP_CLOSE},
+        {.api = KFK_API_PRODUCE, .cut = 12, .then = TCP_CLOSE},
+        {.api = KFK_API_PRODUCE, .extra = 1},
+        {.api = KFK_API_PRODUCE, .id_off = 1},
     };
     static const int codes[] = {KAFKA_EUNEXPECTED_EOF, KAFKA_EUNEXPECTED_EOF, KAFKA_EPROTO, KAFKA_EPROTO};
     for (size_t i = 0; i < 4; i++) {

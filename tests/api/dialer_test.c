@@ -56,7 +56,8 @@ static void a_dialer_that_cannot_be_is_refused_by_the_field(void **state)
     (void)state;
     int anything;
     assert_fails(try_dial(&(kafka_dialer){.timeout_ms = -2}, NULL, "h", NULL), KAFKA_EINVAL, "timeout_ms");
-    assert_fails(try_dial(&(kafka_dialer){.fallback_delay_ms = -1}, NULL, "h", NULL), KAFKA_EINVAL, "fallback_delay_ms");
+    assert_fails(try_dial(&(kafka_dialer){.fallback_delay_ms = -1}, NULL, "h", NULL), KAFKA_EINVAL,
+                 "fallback_delay_ms");
     assert_fails(try_dial(&(kafka_dialer){.keep_alive_ms = -1}, NULL, "h", NULL), KAFKA_EINVAL, "keep_alive_ms");
     assert_fails(try_dial(&(kafka_dialer){.reserved = 1}, NULL, "h", NULL), KAFKA_EINVAL, "reserved");
     assert_fails(try_dial(&(kafka_dialer){.reserved2[5] = &anything}, NULL, "h", NULL), KAFKA_EINVAL, "reserved");
@@ -66,7 +67,8 @@ static void a_dialer_that_cannot_be_is_refused_by_the_field(void **state)
     assert_fails(try_dial(&(kafka_dialer){.local_addr = "127.0.0.1"}, NULL, "h", NULL), KAFKA_ENOTSUP, "local_addr");
     assert_fails(try_dial(&(kafka_dialer){.tls = &(kafka_tls_config){0}}, NULL, "h", NULL), KAFKA_ENOTSUP, "tls");
     assert_fails(try_dial(&(kafka_dialer){.sasl = &(kafka_sasl_config){0}}, NULL, "h", NULL), KAFKA_ENOTSUP, "sasl");
-    assert_fails(try_dial(&(kafka_dialer){.resolver = &(kafka_resolver){0}}, NULL, "h", NULL), KAFKA_ENOTSUP, "resolver");
+    assert_fails(try_dial(&(kafka_dialer){.resolver = &(kafka_resolver){0}}, NULL, "h", NULL), KAFKA_ENOTSUP,
+                 "resolver");
     assert_fails(try_dial(NULL, NULL, "unix:/tmp/kafka", NULL), KAFKA_ENOTSUP, "unix");
 }
 
@@ -131,7 +133,8 @@ static void a_silent_address_leaves_time_for_the_next(void **state)
     (void)state;
     char list[64];
     int64_t took;
-    tcp_peer *silent = TCP_PEER({.api = KFK_API_API_VERSIONS, .no_answer = true, .then = TCP_SILENCE}), *good = TCP_PEER({0});
+    tcp_peer *silent = TCP_PEER({.api = KFK_API_API_VERSIONS, .no_answer = true, .then = TCP_SILENCE}),
+             *good = TCP_PEER({0});
     snprintf(list, sizeof list, "%s,%s", tcp_peer_address(silent), tcp_peer_address(good));
     assert_works(try_dial(NULL, KAFKA_WITHIN(4600), list, &took));
     assert_in_range(took, 2000, 4000);
@@ -155,7 +158,8 @@ static void a_peer_that_hangs_up_is_told_as_that_whatever_it_looks_like(void **s
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         for (int k = 0; k < 10; k++) {
             tcp_peer *p = tcp_peer_new(&ways[i], 1);
-            assert_fails(try_dial(NULL, KAFKA_WITHIN(5000), tcp_peer_address(p), NULL), KAFKA_EUNEXPECTED_EOF, tcp_peer_address(p));
+            assert_fails(try_dial(NULL, KAFKA_WITHIN(5000), tcp_peer_address(p), NULL), KAFKA_EUNEXPECTED_EOF,
+                         tcp_peer_address(p));
             tcp_peer_free(p);
         }
     }
@@ -174,7 +178,8 @@ static void a_peer_that_speaks_another_protocol_is_recognised(void **state)
     };
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         size_t len = strcmp(others[i].part, "looks like TLS") == 0 ? 7 : strlen(others[i].bytes);
-        tcp_peer *p = TCP_PEER({.api = KFK_API_API_VERSIONS, .raw = others[i].bytes, .raw_len = len, .then = TCP_CLOSE});
+        tcp_peer *p =
+            TCP_PEER({.api = KFK_API_API_VERSIONS, .raw = others[i].bytes, .raw_len = len, .then = TCP_CLOSE});
         assert_fails(try_dial(NULL, NULL, tcp_peer_address(p), NULL), KAFKA_EPROTO, others[i].part);
         tcp_peer_free(p);
     }
@@ -186,7 +191,8 @@ static void a_peer_that_speaks_first_is_heard_at_once(void **state)
     (void)state;
     for (int i = 0; i < 30; i++) {
         int64_t took;
-        tcp_peer *p = TCP_PEER({.api = TCP_ACCEPT, .raw = "SSH-2.0-OpenSSH_9.2p1\r\n", .raw_len = 23, .then = TCP_SILENCE});
+        tcp_peer *p =
+            TCP_PEER({.api = TCP_ACCEPT, .raw = "SSH-2.0-OpenSSH_9.2p1\r\n", .raw_len = 23, .then = TCP_SILENCE});
         assert_fails(try_dial(NULL, KAFKA_WITHIN(8000), tcp_peer_address(p), &took), KAFKA_EPROTO, "SSH");
         assert_true(took < 4000);
         tcp_peer_free(p);
@@ -217,11 +223,14 @@ static void the_earliest_limit_ends_a_dial_and_not_before(void **state)
     tcp_peer *p = TCP_PEER({.api = KFK_API_API_VERSIONS, .times = TCP_ALWAYS, .no_answer = true, .then = TCP_SILENCE});
     const char *at = tcp_peer_address(p);
     int64_t took;
-    assert_fails(try_dial(&(kafka_dialer){.timeout_ms = 150}, KAFKA_WITHIN(5000), at, &took), KAFKA_ETIMEDOUT, "ApiVersions");
+    assert_fails(try_dial(&(kafka_dialer){.timeout_ms = 150}, KAFKA_WITHIN(5000), at, &took), KAFKA_ETIMEDOUT,
+                 "ApiVersions");
     assert_in_range(took, 150, 350);
     assert_fails(try_dial(&(kafka_dialer){.timeout_ms = 5000}, KAFKA_WITHIN(150), at, &took), KAFKA_ETIMEDOUT, at);
     assert_in_range(took, 149, 350);
-    assert_fails(try_dial(&(kafka_dialer){.timeout_ms = KAFKA_NEVER, .deadline = kafka_deadline_in(150)}, NULL, at, &took), KAFKA_ETIMEDOUT, at);
+    assert_fails(
+        try_dial(&(kafka_dialer){.timeout_ms = KAFKA_NEVER, .deadline = kafka_deadline_in(150)}, NULL, at, &took),
+        KAFKA_ETIMEDOUT, at);
     assert_in_range(took, 149, 350);
     tcp_peer_free(p);
 }
@@ -234,7 +243,8 @@ static void a_deadline_that_has_passed_connects_nowhere(void **state)
     assert_works(kafka_cancel_new(&token));
     kafka_cancel_fire(token);
     assert_fails(try_dial(NULL, KAFKA_WITHIN(0), tcp_peer_address(p), NULL), KAFKA_ETIMEDOUT, "deadline");
-    assert_fails(try_dial(&(kafka_dialer){.deadline = -5}, NULL, tcp_peer_address(p), NULL), KAFKA_ETIMEDOUT, "deadline");
+    assert_fails(try_dial(&(kafka_dialer){.deadline = -5}, NULL, tcp_peer_address(p), NULL), KAFKA_ETIMEDOUT,
+                 "deadline");
     assert_fails(try_dial(NULL, &(kafka_ctx){.cancel = token}, tcp_peer_address(p), NULL), KAFKA_ECANCELED, "canceled");
     assert_int_equal(tcp_peer_requests(p, TCP_ACCEPT), 0);
     kafka_cancel_free(token);
@@ -257,7 +267,8 @@ static void a_token_ends_a_dial_that_waits(void **state)
     assert_works(kafka_cancel_new(&token));
     void *both[] = {p, token};
     pthread_t t = calls_start(fire_when_asked, both);
-    assert_fails(try_dial(NULL, &(kafka_ctx){.cancel = token}, tcp_peer_address(p), NULL), KAFKA_ECANCELED, tcp_peer_address(p));
+    assert_fails(try_dial(NULL, &(kafka_ctx){.cancel = token}, tcp_peer_address(p), NULL), KAFKA_ECANCELED,
+                 tcp_peer_address(p));
     pthread_join(t, NULL);
     kafka_cancel_free(token);
     tcp_peer_free(p);
@@ -270,7 +281,8 @@ static void the_context_gets_the_sentence_cut_to_fit(void **state)
     const char *address = refused();
     assert_fails(try_dial(NULL, &(kafka_ctx){.error = text, .error_cap = sizeof text}, address, NULL), KAFKA_EIO, NULL);
     assert_string_equal(text, kafka_last_error());
-    assert_fails(try_dial(NULL, &(kafka_ctx){.error = small, .error_cap = sizeof small}, address, NULL), KAFKA_EIO, NULL);
+    assert_fails(try_dial(NULL, &(kafka_ctx){.error = small, .error_cap = sizeof small}, address, NULL), KAFKA_EIO,
+                 NULL);
     assert_int_equal(strlen(small), sizeof small - 1);
     assert_memory_equal(small, kafka_last_error(), sizeof small - 1);
 }
@@ -315,9 +327,12 @@ static void a_dial_that_finds_no_memory_is_told_and_the_next_one_works(void **st
             if (err == 0) {
                 kafka_dialer d = {.loop = own, .timeout_ms = 9000};
                 kafka_conn *c = NULL;
-                if (i == 0) err = kafka_dial(&d, NULL, by_name, &c);
-                else if (i == 1) err = kafka_dial(NULL, KAFKA_WITHIN(9000), tcp_peer_address(p), &c);
-                else err = kafka_dial_leader(&d, NULL, tcp_peer_address(p), "t", 1, &c);
+                if (i == 0)
+                    err = kafka_dial(&d, NULL, by_name, &c);
+                else if (i == 1)
+                    err = kafka_dial(NULL, KAFKA_WITHIN(9000), tcp_peer_address(p), &c);
+                else
+                    err = kafka_dial_leader(&d, NULL, tcp_peer_address(p), "t", 1, &c);
                 kafka_conn_free(c);
                 kafka_loop_free(own);
             }

@@ -59,7 +59,8 @@ static void an_election_is_waited_for(void **state)
 {
     (void)state;
     int64_t took;
-    tcp_peer *p = TCP_PEER({.api = KFK_API_METADATA, .edit = no_leader}, {.api = KFK_API_METADATA, .code = KAFKA_ERR_LEADER_NOT_AVAILABLE});
+    tcp_peer *p = TCP_PEER({.api = KFK_API_METADATA, .edit = no_leader},
+                           {.api = KFK_API_METADATA, .code = KAFKA_ERR_LEADER_NOT_AVAILABLE});
     assert_works(try_leader(p, 5000, "t", 0, &took));
     assert_int_equal(tcp_peer_requests(p, KFK_API_METADATA), 3);
     assert_in_range(took, 490, 2000); /* 100 + 400 */
@@ -130,7 +131,8 @@ static void an_error_that_stays_is_told_at_once(void **state)
 static void a_broker_that_hangs_up_in_between_is_asked_again(void **state)
 {
     (void)state;
-    tcp_peer *p = TCP_PEER({.api = KFK_API_METADATA, .no_answer = true, .then = TCP_CLOSE}, {.api = KFK_API_METADATA, .edit = no_leader});
+    tcp_peer *p = TCP_PEER({.api = KFK_API_METADATA, .no_answer = true, .then = TCP_CLOSE},
+                           {.api = KFK_API_METADATA, .edit = no_leader});
     assert_works(try_leader(p, 5000, "t", 0, NULL));
     tcp_peer_free(p);
 }
@@ -187,7 +189,8 @@ static void a_token_ends_the_look_up(void **state)
     tcp_peer *p = TCP_PEER({.api = KFK_API_METADATA, .times = TCP_ALWAYS, .edit = unnamed_leader});
     void *both[] = {p, token};
     pthread_t t = calls_start(fire_at_metadata, both);
-    assert_fails(kafka_dial_leader(NULL, &(kafka_ctx){.cancel = token}, tcp_peer_address(p), "t", 0, &c), KAFKA_ECANCELED, "canceled");
+    assert_fails(kafka_dial_leader(NULL, &(kafka_ctx){.cancel = token}, tcp_peer_address(p), "t", 0, &c),
+                 KAFKA_ECANCELED, "canceled");
     pthread_join(t, NULL);
     kafka_cancel_free(token);
     tcp_peer_free(p);
@@ -209,14 +212,16 @@ static void the_partitions_of_a_topic_are_looked_up_once(void **state)
     assert_int_equal(list->items[1].leader_epoch, 3);
     kafka_partitions_free(list);
     list = NULL;
-    assert_fails(kafka_lookup_partitions(NULL, NULL, tcp_peer_address(p), "u", &list), KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, "topic u");
+    assert_fails(kafka_lookup_partitions(NULL, NULL, tcp_peer_address(p), "u", &list),
+                 KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, "topic u");
     assert_fails(kafka_lookup_partitions(NULL, NULL, tcp_peer_address(p), "", &list), KAFKA_EINVAL, "topic");
     assert_null(list);
     assert_int_equal(tcp_peer_requests(p, KFK_API_METADATA), 2);
     tcp_peer_free(p);
 
     p = TCP_PEER({.api = KFK_API_METADATA, .no_answer = true, .then = TCP_SILENCE});
-    assert_fails(kafka_lookup_partitions(NULL, KAFKA_WITHIN(200), tcp_peer_address(p), "t", &list), KAFKA_ETIMEDOUT, tcp_peer_address(p));
+    assert_fails(kafka_lookup_partitions(NULL, KAFKA_WITHIN(200), tcp_peer_address(p), "t", &list), KAFKA_ETIMEDOUT,
+                 tcp_peer_address(p));
     tcp_peer_free(p);
 }
 

@@ -163,7 +163,10 @@ static void a_broker_that_refuses_without_naming_versions_is_asked_in_version_0(
 static void a_broker_that_refuses_version_0_too_is_given_up(void **state)
 {
     (void)state;
-    tcp_peer *p = TCP_PEER({.api = KFK_API_API_VERSIONS, .times = TCP_ALWAYS, .code = KAFKA_ERR_UNSUPPORTED_VERSION, .edit = name_no_versions});
+    tcp_peer *p = TCP_PEER({.api = KFK_API_API_VERSIONS,
+                            .times = TCP_ALWAYS,
+                            .code = KAFKA_ERR_UNSUPPORTED_VERSION,
+                            .edit = name_no_versions});
     tcp_peer_set_versions(p, KFK_API_API_VERSIONS, 0, 0);
     kfk_broker *b = broker_at(p, false);
     expect(ask(b, 5000), KAFKA_EVERSION, "ApiVersions v0");

@@ -340,10 +340,13 @@ static void whatever_a_peer_sends_ends_in_one_of_a_few_ways(void **state)
         kfk_record r;
         int64_t last = -1;
         while (kfk_chunk_next(&c, &r) == 0) {
-            if (r.offset <= last) fail_msg("seed %llu: offset %lld behind %lld", (unsigned long long)seed, (long long)r.offset, (long long)last);
+            if (r.offset <= last)
+                fail_msg("seed %llu: offset %lld behind %lld", (unsigned long long)seed, (long long)r.offset,
+                         (long long)last);
             last = r.offset;
         }
-        bool known = c.err == KAFKA_EOF || c.err == KAFKA_ECORRUPT || c.err == KAFKA_ECODEC || c.err == KAFKA_ETOOBIG || c.err == KAFKA_ENOTSUP;
+        bool known = c.err == KAFKA_EOF || c.err == KAFKA_ECORRUPT || c.err == KAFKA_ECODEC || c.err == KAFKA_ETOOBIG ||
+                     c.err == KAFKA_ENOTSUP;
         if (!known) fail_msg("seed %llu: %d %s", (unsigned long long)seed, c.err, c.error.text);
         kfk_chunk_fini(&c);
         log_.data[at] = was;

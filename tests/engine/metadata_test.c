@@ -17,7 +17,8 @@ static void asks_for(const char *const *topics, size_t count, bool all, int32_t 
     kfk_request_init(&r, KFK_API_METADATA);
     assert_int_equal(kfk_metadata_prepare(&r, &message, &answer, &memory, topics, count, all), 0);
     assert_int_equal(message.topics.count, expected);
-    for (size_t i = 0; i < count; i++) assert_memory_equal(message.topics.items[i].name.data, topics[i], strlen(topics[i]) + 1);
+    for (size_t i = 0; i < count; i++)
+        assert_memory_equal(message.topics.items[i].name.data, topics[i], strlen(topics[i]) + 1);
     assert_int_equal(r.min_version, 1);
     assert_true(r.message == &message && r.response == &answer);
     kfk_request_fini(&r);

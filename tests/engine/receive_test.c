@@ -12,8 +12,8 @@
 typedef struct source {
     kfk_stream stream;
     const uint8_t *at, *end;
-    size_t piece;   /* most bytes of one read, 0 = no limit */
-    int end_with;   /* once all was read: KAFKA_EAGAIN, KAFKA_EOF, or an error */
+    size_t piece; /* most bytes of one read, 0 = no limit */
+    int end_with; /* once all was read: KAFKA_EAGAIN, KAFKA_EOF, or an error */
     int reads;
 } source;
 
@@ -101,7 +101,8 @@ static probe *probe_new(const void *bytes, size_t len)
 {
     probe *x = calloc(1, sizeof *x);
     kfk_op_init(&x->op, probe_run, probe_destroy);
-    x->source = (source){.stream.ops = &source_ops, .at = bytes, .end = (const uint8_t *)bytes + len, .end_with = KAFKA_EAGAIN};
+    x->source =
+        (source){.stream.ops = &source_ops, .at = bytes, .end = (const uint8_t *)bytes + len, .end_with = KAFKA_EAGAIN};
     x->most = 100 * 1024 * 1024;
     x->at_once = 64 * 1024;
     return x;

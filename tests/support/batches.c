@@ -36,7 +36,8 @@ static void put_bytes(batch_bytes *b, const void *bytes, size_t len)
     if (bytes != NULL) put(b, bytes, len);
 }
 
-static void put_record(batch_bytes *b, int64_t time_delta, int64_t offset_delta, kafka_bytes key, kafka_bytes value, int headers)
+static void put_record(batch_bytes *b, int64_t time_delta, int64_t offset_delta, kafka_bytes key, kafka_bytes value,
+                       int headers)
 {
     batch_bytes r = {0};
     put(&r, "", 1); /* attributes */

@@ -14,10 +14,10 @@ typedef struct batch_bytes {
 /* Record i has offset base + i * step and, unless value_size says so, the value "v<offset>"; keys are null. */
 typedef struct batch_spec {
     int64_t base;
-    int64_t producer_id;                /* 0 = none */
-    int64_t time_ms;                    /* of the first record, 0 = 1000; each later one is 1 ms younger */
-    int count, step;                    /* step 0 = 1 */
-    int tail;                           /* offsets behind the last record that compaction left empty */
+    int64_t producer_id; /* 0 = none */
+    int64_t time_ms;     /* of the first record, 0 = 1000; each later one is 1 ms younger */
+    int count, step;     /* step 0 = 1 */
+    int tail;            /* offsets behind the last record that compaction left empty */
     int codec;
     int value_size; /* bytes, all 'x' */
     int headers;    /* of each record: "h" = "1", "h" = null, "h" = "1" ... */

@@ -164,11 +164,13 @@ static bool understand(tcp_call *call, const uint8_t *frame, size_t len, kfk_are
     int code;
     do {
         kfk_arena_fini(arena);
-        code = kfk_frame_decode_request(frame, len, arena, &call->api, &call->version, id, &call->client_id, &request, &err);
+        code = kfk_frame_decode_request(frame, len, arena, &call->api, &call->version, id, &call->client_id, &request,
+                                        &err);
     } while (code == KAFKA_ENOMEM);
     call->request = request;
     if (call->api != NULL && (code == KAFKA_EVERSION || (code == 0 && !offers(call->peer, call->api, call->version)))) {
-        if (call->api->key != KFK_API_API_VERSIONS) tcp_peer_fail(call->peer, "%s v%d was not offered", call->api->name, call->version);
+        if (call->api->key != KFK_API_API_VERSIONS)
+            tcp_peer_fail(call->peer, "%s v%d was not offered", call->api->name, call->version);
         call->version = 0;
         call->code = KAFKA_ERR_UNSUPPORTED_VERSION;
         return call->api->key == KFK_API_API_VERSIONS;
@@ -212,7 +214,8 @@ static uint8_t *handle(tcp_peer *p, const tcp_rule *rule, const uint8_t *frame, 
     kfk_arena_init(&arena, SIZE_MAX);
     if (understand(&call, frame, len, &arena, &id)) {
         void *answer = tcp_alloc(&call, call.api->response->size);
-        bool silent = rule->no_answer || (call.api->key == KFK_API_PRODUCE && ((const kfk_produce_request *)call.request)->acks == 0);
+        bool silent = rule->no_answer ||
+                      (call.api->key == KFK_API_PRODUCE && ((const kfk_produce_request *)call.request)->acks == 0);
         tcp_peer_answer(&call, answer);
         if (rule->edit != NULL) rule->edit(&call, answer, rule->arg);
         if (!silent) out = encode(&call, rule, id, answer, out_len);
@@ -238,8 +241,10 @@ static bool serve(tcp_connection *c, const uint8_t *frame, size_t len)
     if (rule.raw == NULL) out = handle(p, &rule, frame, len, &out_len);
     int fd = c->fd;
     pthread_mutex_unlock(&p->lock);
-    if (rule.raw != NULL) send_all(fd, rule.raw, rule.raw_len);
-    else if (out != NULL) send_all(fd, out, out_len);
+    if (rule.raw != NULL)
+        send_all(fd, rule.raw, rule.raw_len);
+    else if (out != NULL)
+        send_all(fd, out, out_len);
     free(out);
     pthread_mutex_lock(&p->lock);
     p->sent++;
@@ -280,8 +285,11 @@ static void *run_acceptor(void *arg)
         pthread_mutex_lock(&p->lock);
         tcp_connection *c = &p->connections[p->connection_count];
         *c = (tcp_connection){.peer = p, .fd = fd};
-        if (p->stopping || p->connection_count == TCP_CONNECTIONS || pthread_create(&c->thread, NULL, run_connection, c) != 0) close(fd);
-        else p->connection_count++;
+        if (p->stopping || p->connection_count == TCP_CONNECTIONS ||
+            pthread_create(&c->thread, NULL, run_connection, c) != 0)
+            close(fd);
+        else
+            p->connection_count++;
         pthread_cond_broadcast(&p->changed);
         pthread_mutex_unlock(&p->lock);
     }
@@ -438,5 +446,6 @@ bool tcp_peer_saw(tcp_peer *p, int16_t api, int count)
 
 void tcp_peer_wait(tcp_peer *p, int16_t api, int count)
 {
-    if (!tcp_peer_saw(p, api, count)) fail_msg("%d requests of API %d came, %d were expected", tcp_peer_requests(p, api), api, count);
+    if (!tcp_peer_saw(p, api, count))
+        fail_msg("%d requests of API %d came, %d were expected", tcp_peer_requests(p, api), api, count);
 }

@@ -15,7 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARRAY(call, array, n) ((array)->count = (n), (array)->items = tcp_alloc((call), ((size_t)(n) + 1) * sizeof *(array)->items))
+#define ARRAY(call, array, n) \
+    ((array)->count = (n), (array)->items = tcp_alloc((call), ((size_t)(n) + 1) * sizeof *(array)->items))
 
 /* ---- topics -------------------------------------------------------------------------------------------------------- */
 
@@ -106,11 +107,13 @@ static void api_versions(tcp_call *call, kfk_api_versions_response *a)
     a->api_keys.count = 0;
     for (int16_t key = 0; key < TCP_API_KEYS; key++) {
         if (p->versions[key].max < p->versions[key].min) continue;
-        a->api_keys.items[a->api_keys.count++] = (kfk_api_versions_response_api){key, p->versions[key].min, p->versions[key].max};
+        a->api_keys.items[a->api_keys.count++] =
+            (kfk_api_versions_response_api){key, p->versions[key].min, p->versions[key].max};
     }
 }
 
-static void describe_topic(tcp_call *call, const kfk_metadata_request *r, kafka_bytes name, kfk_metadata_response_topic *out)
+static void describe_topic(tcp_call *call, const kfk_metadata_request *r, kafka_bytes name,
+                           kfk_metadata_response_topic *out)
 {
     const tcp_topic *t = tcp_peer_topic(call->peer, name);
     (void)r;
@@ -131,14 +134,16 @@ static void describe_topic(tcp_call *call, const kfk_metadata_request *r, kafka_
 static void metadata(tcp_call *call, const kfk_metadata_request *r, kfk_metadata_response *a)
 {
     const tcp_peer *p = call->peer;
-    *ARRAY(call, &a->brokers, 1) =
-        (kfk_metadata_response_broker){.node_id = p->id, .host = kafka_str(p->host), .port = p->advertised_port, .rack = kafka_str("r1")};
+    *ARRAY(call, &a->brokers, 1) = (kfk_metadata_response_broker){
+        .node_id = p->id, .host = kafka_str(p->host), .port = p->advertised_port, .rack = kafka_str("r1")};
     a->controller_id = p->id;
     ARRAY(call, &a->topics, r->topics.count < 0 ? TCP_TOPICS : r->topics.count);
     a->topics.count = 0;
-    for (int32_t i = 0; i < r->topics.count; i++) describe_topic(call, r, r->topics.items[i].name, &a->topics.items[a->topics.count++]);
+    for (int32_t i = 0; i < r->topics.count; i++)
+        describe_topic(call, r, r->topics.items[i].name, &a->topics.items[a->topics.count++]);
     for (size_t i = 0; r->topics.count < 0 && i < TCP_TOPICS; i++) {
-        if (p->topics[i].count > 0) describe_topic(call, r, kafka_str(p->topics[i].name), &a->topics.items[a->topics.count++]);
+        if (p->topics[i].count > 0)
+            describe_topic(call, r, kafka_str(p->topics[i].name), &a->topics.items[a->topics.count++]);
     }
 }
 
@@ -148,8 +153,8 @@ static void metadata(tcp_call *call, const kfk_metadata_request *r, kfk_metadata
 static int16_t append_batch(tcp_log *log, kafka_bytes batch, int64_t *base)
 {
     kfk_batch_header h;
-    if (kfk_record_header_parse(batch.data, batch.len, &h, NULL) != 0 || kfk_record_crc_check(&h, batch.data, NULL) != 0 ||
-        kfk_batch_size(&h) != batch.len)
+    if (kfk_record_header_parse(batch.data, batch.len, &h, NULL) != 0 ||
+        kfk_record_crc_check(&h, batch.data, NULL) != 0 || kfk_batch_size(&h) != batch.len)
         return KAFKA_ERR_CORRUPT_MESSAGE;
     *base = log->end;
     append(log, batch.data, batch.len);
@@ -170,8 +175,11 @@ static void produce(tcp_call *call, const kfk_produce_request *r, kfk_produce_re
             const kfk_produce_request_partition *rp = &rt->partition_data.items[k];
             kfk_produce_response_partition *ap = &at->partition_responses.items[k];
             tcp_log *log = find_log(call->peer, rt->name, rp->index);
-            *ap = (kfk_produce_response_partition){
-                .index = rp->index, .base_offset = -1, .log_append_time_ms = -1, .log_start_offset = -1, .current_leader = {-1, -1}};
+            *ap = (kfk_produce_response_partition){.index = rp->index,
+                                                   .base_offset = -1,
+                                                   .log_append_time_ms = -1,
+                                                   .log_start_offset = -1,
+                                                   .current_leader = {-1, -1}};
             ap->error_code = code_for(call, log);
             if (ap->error_code == 0) ap->error_code = append_batch(log, rp->records.bytes, &ap->base_offset);
         }
@@ -186,7 +194,8 @@ static kafka_bytes read_log(const tcp_log *log, int64_t offset, size_t most)
 {
     kfk_batch_header h;
     for (size_t at = 0; at < log->bytes.len; at += kfk_batch_size(&h)) {
-        if (kfk_record_header_parse(log->bytes.data + at, log->bytes.len - at, &h, NULL) == KAFKA_EUNEXPECTED_EOF) break;
+        if (kfk_record_header_parse(log->bytes.data + at, log->bytes.len - at, &h, NULL) == KAFKA_EUNEXPECTED_EOF)
+            break;
         if (h.magic == 2 && kfk_batch_next_offset(&h) <= offset) continue;
         size_t left = log->bytes.len - at, first = kfk_batch_size(&h), len = most > first ? most : first;
         return (kafka_bytes){log->bytes.data + at, len < left ? len : left};
@@ -194,8 +203,8 @@ static kafka_bytes read_log(const tcp_log *log, int64_t offset, size_t most)
     return (kafka_bytes){NULL, 0};
 }
 
-static void fetch_partition(tcp_call *call, const kfk_fetch_request *r, kafka_bytes topic, const kfk_fetch_request_partition *rp,
-                            kfk_fetch_response_partition *ap)
+static void fetch_partition(tcp_call *call, const kfk_fetch_request *r, kafka_bytes topic,
+                            const kfk_fetch_request_partition *rp, kfk_fetch_response_partition *ap)
 {
     tcp_log *log = find_log(call->peer, topic, rp->partition);
     kafka_bytes found = {NULL, 0};
@@ -208,7 +217,8 @@ static void fetch_partition(tcp_call *call, const kfk_fetch_request *r, kafka_by
                                          .current_leader = {-1, -1},
                                          .snapshot_id = {-1, -1}};
     ap->error_code = code_for(call, log);
-    if (ap->error_code == 0 && (rp->fetch_offset < 0 || rp->fetch_offset > log->end)) ap->error_code = KAFKA_ERR_OFFSET_OUT_OF_RANGE;
+    if (ap->error_code == 0 && (rp->fetch_offset < 0 || rp->fetch_offset > log->end))
+        ap->error_code = KAFKA_ERR_OFFSET_OUT_OF_RANGE;
     if (ap->error_code != 0) return;
     do {
         found = read_log(log, rp->fetch_offset, (size_t)rp->partition_max_bytes);
@@ -218,7 +228,8 @@ static void fetch_partition(tcp_call *call, const kfk_fetch_request *r, kafka_by
     ap->records.bytes = (kafka_bytes){copy, found.len};
     ap->high_watermark = ap->last_stable_offset = log->end;
     if (r->isolation_level != 0 && call->peer->has_aborted)
-        *ARRAY(call, &ap->aborted_transactions, 1) = (kfk_fetch_response_aborted){call->peer->aborted_producer, call->peer->aborted_first};
+        *ARRAY(call, &ap->aborted_transactions, 1) =
+            (kfk_fetch_response_aborted){call->peer->aborted_producer, call->peer->aborted_first};
 }
 
 static void fetch(tcp_call *call, const kfk_fetch_request *r, kfk_fetch_response *a)
@@ -259,7 +270,8 @@ static void list_offsets(tcp_call *call, const kfk_list_offsets_request *r, kfk_
             const kfk_list_offsets_request_partition *rp = &rt->partitions.items[k];
             kfk_list_offsets_response_partition *ap = &a->topics.items[i].partitions.items[k];
             tcp_log *log = find_log(call->peer, rt->name, rp->partition_index);
-            *ap = (kfk_list_offsets_response_partition){.partition_index = rp->partition_index, .timestamp = -1, .offset = -1, .leader_epoch = -1};
+            *ap = (kfk_list_offsets_response_partition){
+                .partition_index = rp->partition_index, .timestamp = -1, .offset = -1, .leader_epoch = -1};
             ap->error_code = code_for(call, log);
             if (ap->error_code == 0) ap->offset = offset_at(log, rp->timestamp);
         }
@@ -273,10 +285,12 @@ static void create_topics(tcp_call *call, const kfk_create_topics_request *r, kf
     ARRAY(call, &a->topics, r->topics.count);
     for (int32_t i = 0; i < r->topics.count; i++) {
         const kfk_create_topics_request_topic *t = &r->topics.items[i];
-        a->topics.items[i] = (kfk_create_topics_response_topic){.name = t->name, .num_partitions = -1, .replication_factor = -1};
+        a->topics.items[i] =
+            (kfk_create_topics_response_topic){.name = t->name, .num_partitions = -1, .replication_factor = -1};
         bool exists = tcp_peer_topic(call->peer, t->name) != NULL;
         a->topics.items[i].error_code = call->code != 0 ? call->code : exists ? KAFKA_ERR_TOPIC_ALREADY_EXISTS : 0;
-        if (a->topics.items[i].error_code == 0) add_topic(call->peer, t->name, t->num_partitions > 0 ? t->num_partitions : 1, call->peer->id);
+        if (a->topics.items[i].error_code == 0)
+            add_topic(call->peer, t->name, t->num_partitions > 0 ? t->num_partitions : 1, call->peer->id);
     }
 }
 
@@ -288,7 +302,9 @@ static void delete_topics(tcp_call *call, const kfk_delete_topics_request *r, kf
         kafka_bytes name = call->version >= 6 ? r->topics.items[i].name : r->topic_names.items[i];
         tcp_topic *t = tcp_peer_topic(call->peer, name);
         a->responses.items[i].name = name;
-        a->responses.items[i].error_code = call->code != 0 ? call->code : t == NULL ? KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION : 0;
+        a->responses.items[i].error_code = call->code != 0 ? call->code
+                                           : t == NULL     ? KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION
+                                                           : 0;
         if (a->responses.items[i].error_code == 0) t->count = 0;
     }
 }
