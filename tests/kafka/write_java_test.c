@@ -43,7 +43,8 @@ static void java_read(const char *topic, size_t count, text *by_partition, size_
     for (size_t at = 0; at < all.len;) {
         char *end = memmem(all.data + at, all.len - at, RECORD_END, strlen(RECORD_END));
         assert_non_null(end);
-        const char *partition = strstr(all.data + at, FIELD_END "Partition:");
+        const char *partition = memmem(all.data + at, (size_t)(end - all.data) - at,
+                                       FIELD_END "Partition:", strlen(FIELD_END "Partition:"));
         assert_non_null(partition);
         size_t p = strtoul(partition + strlen(FIELD_END "Partition:"), NULL, 10);
         size_t len = (size_t)(end - all.data) + strlen(RECORD_END) - at;
