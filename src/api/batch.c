@@ -1,7 +1,7 @@
 /* A batch: a chunk with the connection it came from.
  *
- * Closing moves the connection's position to where reading stopped, unless a seek moved it meanwhile, and gives the read
- * turn back. */
+ * Closing moves the connection's position to where reading stopped, unless a seek moved it meanwhile, and gives the
+ * read turn back. */
 #include "api/conn.h"
 #include "base/mem.h"
 #include <string.h>

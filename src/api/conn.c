@@ -1,14 +1,14 @@
 /* A connection's life, limits and position. Reading, writing and topics have files of their own (conn_*.c).
  *
- * The handle holds a use of its loop, so that the loop's thread runs as long as there is somebody to call. A batch that is
- * still open holds the connection's memory, not its use. */
+ * The handle holds a use of its loop, so that the loop's thread runs as long as there is somebody to call. A batch that
+ * is still open holds the connection's memory, not its use. */
 #include "api/conn.h"
 #include "api/loop.h"
 #include "base/mem.h"
 #include "base/time.h"
 #include <string.h>
 
-/* ---- birth and death ----------------------------------------------------------------------------------------------- */
+/* ---- birth and death --------------------------------------------------------------------------------------------- */
 
 int kfk_api_conn_new(kfk_loop *loop_take, kfk_broker *broker_take, const char *topic, int32_t partition,
                      kafka_conn **out)
@@ -86,7 +86,7 @@ int kfk_api_conn_check(kafka_conn *c, const char *call, bool needs_topic)
     return kfk_fail_unless_may_wait(NULL, call);
 }
 
-/* ---- the position -------------------------------------------------------------------------------------------------- */
+/* ---- the position ------------------------------------------------------------------------------------------------ */
 
 kfk_place kfk_api_conn_place(kafka_conn *c)
 {
@@ -111,7 +111,7 @@ void kfk_api_conn_move(kafka_conn *c, uint64_t seeks, int64_t to)
     pthread_mutex_unlock(&c->place_lock);
 }
 
-/* ---- limits -------------------------------------------------------------------------------------------------------- */
+/* ---- limits ------------------------------------------------------------------------------------------------------ */
 
 void kafka_conn_set_deadline(kafka_conn *c, int64_t deadline)
 {
@@ -144,7 +144,7 @@ int kafka_conn_set_required_acks(kafka_conn *c, kafka_acks acks)
     return 0;
 }
 
-/* ---- the two ends -------------------------------------------------------------------------------------------------- */
+/* ---- the two ends ------------------------------------------------------------------------------------------------ */
 
 static int get_address(kafka_conn *c, bool remote, const char *call, struct sockaddr *addr, socklen_t *len)
 {

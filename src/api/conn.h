@@ -38,7 +38,8 @@ void kfk_api_conn_drop(kafka_conn *c);
 
 kfk_place kfk_api_conn_place(kafka_conn *c);
 void kfk_api_conn_seek(kafka_conn *c, int64_t to);
-/* Reading has gone on to `to` since the position was looked at and had seen so many seeks. A seek that came meanwhile wins. */
+/* Reading has gone on to `to` since the position was looked at and had seen so many seeks. A seek that came meanwhile
+ * wins. */
 void kfk_api_conn_move(kafka_conn *c, uint64_t seeks, int64_t to);
 
 /* First and last offset, or offset by time, as ListOffsets answers; READ kind. 0 or the published error. */
@@ -51,8 +52,8 @@ int kfk_api_conn_check(kafka_conn *c, const char *call, bool needs_topic);
 /* With the read turn: forgets what is left of the last fetch. */
 void kfk_api_conn_forget_rest(kafka_conn *c);
 
-/* A batch of records that was read; owns the chunk; gives back the read turn when closed. `seeks`: how many there had been
- * when it was fetched. */
+/* A batch of records that was read; owns the chunk; gives back the read turn when closed. `seeks`: how many there had
+ * been when it was fetched. */
 int kfk_batch_new(kafka_conn *c, const kfk_chunk *chunk_take, uint64_t seeks, kafka_batch **out);
 /* Publishes and returns the error that ended a chunk, with where it came from. */
 int kfk_batch_fail(kafka_conn *c, const kfk_chunk *chunk);

@@ -1,7 +1,8 @@
 /* Metadata: the partitions of topics, the cluster's brokers, its controller.
  *
- * The answer is looked at on the caller's thread, from the call's own memory. What it names twice counts once, the first time,
- * and what cannot be true (engine/metadata.h) not at all. Each broker is described once; partitions refer to it by id. */
+ * The answer is looked at on the caller's thread, from the call's own memory. What it names twice counts once, the
+ * first time, and what cannot be true (engine/metadata.h) not at all. Each broker is described once; partitions refer
+ * to it by id. */
 #include "api/conn.h"
 #include "api/lists.h"
 #include "engine/metadata.h"
@@ -18,7 +19,7 @@ typedef struct metadata_call {
     size_t broker_count;
 } metadata_call;
 
-/* ---- ids ----------------------------------------------------------------------------------------------------------- */
+/* ---- ids --------------------------------------------------------------------------------------------------------- */
 
 /* Entry `at` of a list has this id. */
 typedef struct entry {
@@ -43,7 +44,7 @@ static size_t sort_entries(entry *list, size_t count)
     return n;
 }
 
-/* ---- brokers ------------------------------------------------------------------------------------------------------- */
+/* ---- brokers ----------------------------------------------------------------------------------------------------- */
 
 /* A NUL-terminated copy in the call's memory; NULL without memory. */
 static const char *text(metadata_call *m, kafka_bytes s)
@@ -92,7 +93,7 @@ static kafka_broker broker_by_id(const metadata_call *m, int32_t id)
     return found ? *found : (kafka_broker){.host = "", .id = id};
 }
 
-/* ---- partitions ---------------------------------------------------------------------------------------------------- */
+/* ---- partitions -------------------------------------------------------------------------------------------------- */
 
 static const kafka_broker *describe_ids(metadata_call *m, const kfk_int32_array *ids, size_t *count)
 {
@@ -165,7 +166,7 @@ static bool collect(metadata_call *m, const char *const *topics, size_t count, c
     return true;
 }
 
-/* ---- asking -------------------------------------------------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
 
 /* Asks; the answer is in the call, which the caller drops. */
 static int ask(kafka_conn *c, const char *const *topics, size_t count, bool all, metadata_call **out, kfk_error *err)

@@ -1,8 +1,8 @@
 /* Offsets: the position, seeking, and asking the broker for first, last, and by time.
  *
- * A position is an offset, or one of the two sentinels that the next read resolves; no sentinel ever comes out of a call.
- * Seeking within the partition asks for both ends, since one ListOffsets request may ask for a partition once only; the two
- * requests are pipelined. */
+ * A position is an offset, or one of the two sentinels that the next read resolves; no sentinel ever comes out of a
+ * call. Seeking within the partition asks for both ends, since one ListOffsets request may ask for a partition once
+ * only; the two requests are pipelined. */
 #include "api/conn.h"
 #include "base/time.h"
 #include "wire/gen/list_offsets.h"
@@ -153,8 +153,8 @@ static int64_t add(int64_t a, int64_t b)
     return sum;
 }
 
-/* Seeking without asking, where that is possible: to an offset, from a position that is known, and to the two ends if nobody
- * wants to know their offsets. */
+/* Seeking without asking, where that is possible: to an offset, from a position that is known, and to the two ends if
+ * nobody wants to know their offsets. */
 static bool seek_unchecked(kafka_conn *c, int64_t offset, int whence, bool must_know, int64_t *target)
 {
     int64_t at = kfk_api_conn_place(c).at;

@@ -1,8 +1,8 @@
 /* Reading: one fetch at a time, under the connection's read turn.
  *
- * A broker answers one request of a connection at a time, so a fetch that waits for data holds up everything behind it. A
- * wait is therefore made of slices of SLICE_MS: a write or a query on the same connection gets in between. A broker that
- * answers at once with nothing is asked ten times a second at most.
+ * A broker answers one request of a connection at a time, so a fetch that waits for data holds up everything behind it.
+ * A wait is therefore made of slices of SLICE_MS: a write or a query on the same connection gets in between. A broker
+ * that answers at once with nothing is asked ten times a second at most.
  *
  * The single-message calls keep what is left of a fetch for the next call, unless there is a seek in between. */
 #include "api/conn.h"
@@ -31,7 +31,7 @@ typedef struct fetch_limits {
     bool read_committed;
 } fetch_limits;
 
-/* ---- one fetch ----------------------------------------------------------------------------------------------------- */
+/* ---- one fetch --------------------------------------------------------------------------------------------------- */
 
 static int fetch_take(kfk_call *call, kfk_error *err)
 {
@@ -125,7 +125,7 @@ static int fetch_once(kafka_conn *c, int64_t from, const fetch_limits *limits, i
     return err;
 }
 
-/* ---- reading until there is something ------------------------------------------------------------------------------- */
+/* ---- reading until there is something ---------------------------------------------------------------------------- */
 
 /* A read that goes on until it has something. The read turn is held. */
 typedef struct reading {
@@ -196,8 +196,8 @@ static int no_progress(const reading *r)
         r->conn->topic, (int)r->conn->partition, kfk_broker_name(r->conn->core->broker), (long long)r->place.at);
 }
 
-/* Fetches until something can be read or max_wait_ms is over: then the chunk is empty. Follows the position over data from
- * which nothing comes out. On success the chunk is the caller's, and starts where r->place says. */
+/* Fetches until something can be read or max_wait_ms is over: then the chunk is empty. Follows the position over data
+ * from which nothing comes out. On success the chunk is the caller's, and starts where r->place says. */
 static int fetch_something(reading *r, kfk_chunk *out)
 {
     for (;;) {
@@ -223,7 +223,7 @@ void kfk_api_conn_forget_rest(kafka_conn *c)
     c->has_rest = false;
 }
 
-/* ---- batches ------------------------------------------------------------------------------------------------------- */
+/* ---- batches ----------------------------------------------------------------------------------------------------- */
 
 static int fill_limits(const kafka_fetch *fetch, fetch_limits *out)
 {
@@ -268,7 +268,7 @@ int kafka_conn_read_batch(kafka_conn *c, const kafka_fetch *fetch, kafka_batch *
     return err;
 }
 
-/* ---- single messages ----------------------------------------------------------------------------------------------- */
+/* ---- single messages --------------------------------------------------------------------------------------------- */
 
 /* Takes a record out of what is left of the last fetch. KAFKA_EOF: there is nothing, or a seek made it useless. */
 static int next_of_rest(kafka_conn *c, kfk_record *out)
@@ -282,8 +282,8 @@ static int next_of_rest(kafka_conn *c, kfk_record *out)
     return err;
 }
 
-/* The record at the position, from what is left of the last fetch or from a new one; it lies in c->rest. The position does
- * not move. The read turn is held. */
+/* The record at the position, from what is left of the last fetch or from a new one; it lies in c->rest. The position
+ * does not move. The read turn is held. */
 static int next_record(kafka_conn *c, int32_t max_bytes, kfk_record *out)
 {
     fetch_limits limits = {.min_bytes = 1, .max_bytes = max_bytes};

@@ -17,7 +17,7 @@ static bool copy_string(kfk_arena *memory, const char *s, kafka_bytes *out)
     return true;
 }
 
-/* ---- results ------------------------------------------------------------------------------------------------------- */
+/* ---- results ----------------------------------------------------------------------------------------------------- */
 
 /* What became of one topic, as the answer says. */
 static int topic_result(kafka_conn *c, const char *verb, const char *topic, int16_t code, kafka_bytes message,
@@ -66,7 +66,7 @@ static void set_timeouts(kafka_conn *c, kfk_request *r, int32_t *broker_timeout)
     r->timeout_ms = *broker_timeout + ANSWER_MARGIN_MS;
 }
 
-/* ---- creating ------------------------------------------------------------------------------------------------------ */
+/* ---- creating ---------------------------------------------------------------------------------------------------- */
 
 typedef struct create_call {
     kfk_call call;
@@ -181,7 +181,7 @@ int kafka_conn_create_topics(kafka_conn *c, const kafka_topic_config *topics, si
     return err;
 }
 
-/* ---- deleting ------------------------------------------------------------------------------------------------------ */
+/* ---- deleting ---------------------------------------------------------------------------------------------------- */
 
 typedef struct delete_call {
     kfk_call call;

@@ -1,8 +1,8 @@
 /* Writing: the messages of one call are one record batch.
  *
- * The caller's thread encodes them straight into a buffer, compresses and checksums; nothing is allocated per message. The
- * buffer belongs to the call, so that a call that gives up leaves nothing of the caller's behind, and goes back to the
- * connection for the next write when the call is done with. */
+ * The caller's thread encodes them straight into a buffer, compresses and checksums; nothing is allocated per message.
+ * The buffer belongs to the call, so that a call that gives up leaves nothing of the caller's behind, and goes back to
+ * the connection for the next write when the call is done with. */
 #include "api/conn.h"
 #include "api/message.h"
 #include "base/crc32c.h"
@@ -38,7 +38,7 @@ typedef struct produce_call {
     kafka_written written; /* when it failed */
 } produce_call;
 
-/* ---- checking ------------------------------------------------------------------------------------------------------ */
+/* ---- checking ---------------------------------------------------------------------------------------------------- */
 
 static int check_message(kafka_conn *c, const kafka_message *m, size_t index, kafka_compression codec, kfk_error *err)
 {
@@ -70,7 +70,7 @@ static int check_codec(kafka_compression codec, kfk_error *err)
     return 0;
 }
 
-/* ---- encoding ------------------------------------------------------------------------------------------------------ */
+/* ---- encoding ---------------------------------------------------------------------------------------------------- */
 
 /* A buffer with room for `size` bytes: the connection's spare one if it is large enough. */
 static kfk_block *take_buffer(kafka_conn *c, size_t size)
@@ -133,10 +133,10 @@ static int encode(produce_call *p, const kafka_message *msgs, size_t count, kafk
     return 0;
 }
 
-/* ---- the answer ---------------------------------------------------------------------------------------------------- */
+/* ---- the answer -------------------------------------------------------------------------------------------------- */
 
-/* May the batch be in the log although the broker answered so? A leader that appended and then lost its leadership gives
- * the base offset along with the error. */
+/* May the batch be in the log although the broker answered so? A leader that appended and then lost its leadership
+ * gives the base offset along with the error. */
 static kafka_written written_despite(int16_t code, int64_t base_offset)
 {
     switch (code) {
@@ -180,7 +180,7 @@ static int produce_take(kfk_call *call, kfk_error *err)
                          kfk_broker_name(call->conn->broker), p->conn->topic, (int)p->conn->partition);
 }
 
-/* ---- the call ------------------------------------------------------------------------------------------------------ */
+/* ---- the call ---------------------------------------------------------------------------------------------------- */
 
 static void produce_cleanup(kfk_call *call)
 {

@@ -2,8 +2,8 @@
  *
  * A dial has one end: the earliest of the dialer's timeout and deadline and the context's deadline. kafka_dial_leader
  * shares it among its steps: reach any broker, find the leader, reach the leader. When the last step fails although the
- * first did not, the usual reason is a listener that advertises an address which makes sense elsewhere only; the sentence
- * then names who answered, what it advertised, and the setting. */
+ * first did not, the usual reason is a listener that advertises an address which makes sense elsewhere only; the
+ * sentence then names who answered, what it advertised, and the setting. */
 #include "api/conn.h"
 #include "api/lists.h"
 #include "api/loop.h"
@@ -28,7 +28,7 @@ typedef struct dialing {
     char default_id[256];
 } dialing;
 
-/* ---- preparing ----------------------------------------------------------------------------------------------------- */
+/* ---- preparing --------------------------------------------------------------------------------------------------- */
 
 static int check_dialer(const kafka_dialer *d, kfk_error *err)
 {
@@ -106,7 +106,7 @@ static int parse_addresses(const char *text, kfk_hostport *out, size_t *count, k
     }
 }
 
-/* ---- steps --------------------------------------------------------------------------------------------------------- */
+/* ---- steps ------------------------------------------------------------------------------------------------------- */
 
 static int connect_any(dialing *x, const kfk_hostport *addresses, size_t count, bool reconnect, kfk_broker **out,
                        kfk_error *err)
@@ -194,7 +194,7 @@ static int become_conn(dialing *x, kfk_broker *broker_take, const char *topic, i
     return code == 0 ? 0 : kfk_error_set(err, code, "no memory for a connection");
 }
 
-/* ---- the public calls ---------------------------------------------------------------------------------------------- */
+/* ---- the public calls -------------------------------------------------------------------------------------------- */
 
 int kafka_dial(const kafka_dialer *dialer, const kafka_ctx *ctx, const char *address, kafka_conn **out)
 {

@@ -1,4 +1,5 @@
-/* fail: how a public call ends badly: the sentence goes to the thread (kafka_last_error) and into the caller's context. */
+/* fail: how a public call ends badly: the sentence goes to the thread (kafka_last_error) and into the caller's
+ * context. */
 #ifndef KFK_API_FAIL_H
 #define KFK_API_FAIL_H
 #include "base/error.h"
@@ -7,8 +8,8 @@
 /* Publishes and returns err->code. ctx may be NULL. */
 int kfk_fail(const kafka_ctx *ctx, const kfk_error *err);
 int kfk_failf(const kafka_ctx *ctx, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* May this call wait? KAFKA_EAGAIN, published, inside a callback of the library; KAFKA_EINVAL when a reserved field of the
- * context is set. `call` names the function. */
+/* May this call wait? KAFKA_EAGAIN, published, inside a callback of the library; KAFKA_EINVAL when a reserved field of
+ * the context is set. `call` names the function. */
 int kfk_fail_unless_may_wait(const kafka_ctx *ctx, const char *call);
 
 #endif

@@ -4,8 +4,8 @@
 #include "kafka/loop.h"
 #include "net/loop.h"
 
-/* The loop an object is to live on: `wanted`, or the process's default one, which is started for its first user. Holds a
- * use and a reference. 0, KAFKA_ENOMEM, KAFKA_EIO. */
+/* The loop an object is to live on: `wanted`, or the process's default one, which is started for its first user. Holds
+ * a use and a reference. 0, KAFKA_ENOMEM, KAFKA_EIO. */
 int kfk_loop_acquire(kafka_loop *wanted, kfk_loop **out, kfk_error *err);
 /* Gives both up. The last user of the default loop ends it and waits for its thread. */
 void kfk_loop_release(kfk_loop *l);

@@ -14,8 +14,8 @@ typedef struct kfk_owned_message {
     kfk_block *block; /* NULL = none */
 } kfk_owned_message;
 
-/* A copy of everything, in one allocation; NULL and empty stay different. `from` must be well formed (kfk_message_check).
- * 0 or KAFKA_ENOMEM, without a text. Freed with kafka_message_free. */
+/* A copy of everything, in one allocation; NULL and empty stay different. `from` must be well formed
+ * (kfk_message_check). 0 or KAFKA_ENOMEM, without a text. Freed with kafka_message_free. */
 int kfk_message_new_copy(const kafka_message *from, kafka_message **out);
 /* 0, or KAFKA_EINVAL with a text for a message that no caller may pass: a length without data, a count without headers,
  * a header without a name, a reserved field that is not 0. `what` begins the text. */

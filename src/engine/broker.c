@@ -12,9 +12,9 @@
  *   something to send, else to IDLE.
  *
  * Requests stand in `queue` until their last byte is written, then in `in_flight` until answered, both in the order of
- * sending. A broker answers in that order, so the answer that comes belongs to the head of `in_flight`; anything else is a
- * protocol error. For the same reason the time of a request that was sent counts only while it is the oldest one, and one
- * that misses it then ends the connection.
+ * sending. A broker answers in that order, so the answer that comes belongs to the head of `in_flight`; anything else
+ * is a protocol error. For the same reason the time of a request that was sent counts only while it is the oldest one,
+ * and one that misses it then ends the connection.
  *
  * Sending may happen on a caller's thread, which must not close streams: what it finds broken is left to the loop
  * (`doom`). The object is freed by the loop, too, so it outlives every callback that it is in the middle of. */
@@ -72,7 +72,7 @@ static void lost(kfk_broker *b, const kfk_error *why);
 static void flush(kfk_broker *b);
 static void disconnect(kfk_broker *b);
 
-/* ---- requests ------------------------------------------------------------------------------------------------------ */
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 static void finish(kfk_request *r, const kfk_error *err)
 {
@@ -173,7 +173,8 @@ static void hung_up(const kfk_broker *b, kfk_error *why)
     if (b->state == NEGOTIATING && why->code == KAFKA_EIO) why->code = KAFKA_EUNEXPECTED_EOF;
 }
 
-/* Writes what is left of an encoded request. 0 = all of it is written; KAFKA_EAGAIN = later; else the connection broke. */
+/* Writes what is left of an encoded request. 0 = all of it is written; KAFKA_EAGAIN = later; else the connection
+ * broke. */
 static int write_request(kfk_broker *b, kfk_request *r, kfk_error *why)
 {
     struct iovec iov[IOV_PER_WRITE];
@@ -249,10 +250,10 @@ void kfk_broker_withdraw_loop(kfk_broker *b, kfk_request *r)
     finish(r, &why);
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
-/* From which version on a broker expects the client to keep the throttle time itself (KIP-219); before, it waited itself
- * before it answered. */
+/* From which version on a broker expects the client to keep the throttle time itself (KIP-219); before, it waited
+ * itself before it answered. */
 static int16_t client_throttles_from(int16_t api_key)
 {
     switch (api_key) {
@@ -386,7 +387,7 @@ static void stream_ready(void *owner, unsigned events)
     if (events & KFK_STREAM_WRITABLE) flush(b);
 }
 
-/* ---- connecting ---------------------------------------------------------------------------------------------------- */
+/* ---- connecting -------------------------------------------------------------------------------------------------- */
 
 static int64_t backoff_ms(kfk_broker *b)
 {
@@ -467,8 +468,8 @@ static int learn_versions(kfk_broker *b, kfk_error *why)
     return 0;
 }
 
-/* The version to ask in after `asked` was refused: what the broker names if that is lower, else 0. Brokers before 2.4 name
- * nothing (KIP-511). */
+/* The version to ask in after `asked` was refused: what the broker names if that is lower, else 0. Brokers before 2.4
+ * name nothing (KIP-511). */
 static int16_t version_below(const kfk_broker *b, int16_t asked)
 {
     const kfk_api_versions_response *answer = &b->hello_answer;
@@ -608,7 +609,7 @@ static void timer_fired(kfk_timer *timer)
     }
 }
 
-/* ---- birth, death, questions --------------------------------------------------------------------------------------- */
+/* ---- birth, death, questions ------------------------------------------------------------------------------------- */
 
 static void free_run(kfk_task *t)
 {

@@ -1,15 +1,16 @@
 /* broker: one connection to one broker.
  *
  * It connects (every address of the host, RFC 8305), learns which versions of which APIs the broker has (KIP-35, with
- * downgrade), then sends requests one behind the other and hands out the answers, matched by correlation id. Each request
- * has its own deadline; a broker that misses one loses the connection, since it answers in order. Throttle times are obeyed
- * (KIP-219). Frames are bounded: 1 MiB until the broker has introduced itself, then `max_frame_bytes`, or what a request
- * asked for.
+ * downgrade), then sends requests one behind the other and hands out the answers, matched by correlation id. Each
+ * request has its own deadline; a broker that misses one loses the connection, since it answers in order. Throttle
+ * times are obeyed (KIP-219). Frames are bounded: 1 MiB until the broker has introduced itself, then 100 MiB,
+ * or what a request asked for.
  *
  * With `reconnect` a lost connection comes back by itself when there is something to send, with exponential backoff and
  * jitter; requests of which not a byte was sent wait for it. Without, the first failure is the end.
  *
- * Errors say phase, peer, cause, and what to look at: "dial localhost:9092: 127.0.0.1:9092: connect: Connection refused".
+ * Errors say phase, peer, cause, and what to look at: "dial localhost:9092: 127.0.0.1:9092: connect: Connection
+ * refused".
  *
  * Everything under the loop's baton, unless it says otherwise. */
 #ifndef KFK_ENGINE_BROKER_H
@@ -42,11 +43,11 @@ int kfk_broker_new(const kfk_broker_config *cfg, kfk_broker **out);
 void kfk_broker_connect_loop(kfk_broker *b);
 /* Queues a request and sends it as far as possible. Its `done` may come before this returns. */
 void kfk_broker_send_loop(kfk_broker *b, kfk_request *r);
-/* Takes back a request of which nothing was sent: it is done with KAFKA_ECANCELED. One that was sent, or is not here, is
- * left alone. */
+/* Takes back a request of which nothing was sent: it is done with KAFKA_ECANCELED. One that was sent, or is not here,
+ * is left alone. */
 void kfk_broker_withdraw_loop(kfk_broker *b, kfk_request *r);
-/* Ends everything with this error: requests are done with it, `changed` is not called any more, later requests fail with
- * it. Again is harmless. */
+/* Ends everything with this error: requests are done with it, `changed` is not called any more, later requests fail
+ * with it. Again is harmless. */
 void kfk_broker_close_loop(kfk_broker *b, const kfk_error *why);
 /* `changed` is not called any more: the connection goes to another owner. */
 void kfk_broker_forget_owner_loop(kfk_broker *b);
@@ -58,15 +59,16 @@ void kfk_broker_free(kfk_broker *b);
 bool kfk_broker_is_ready(const kfk_broker *b);
 /* "host:port" as it was dialled; valid as long as the broker. */
 const char *kfk_broker_name(const kfk_broker *b);
-/* The highest version of an API that lies in [min, max] and that the broker has. 0, or KAFKA_EVERSION with both ranges. */
+/* The highest version of an API that lies in [min, max] and that the broker has. 0, or KAFKA_EVERSION with both
+ * ranges. */
 int kfk_broker_choose_version(const kfk_broker *b, const kfk_api *api, int16_t min, int16_t max, int16_t *version,
                               kfk_error *err);
 /* What it is doing, for the text of a timeout: "resolving h", "connecting to 127.0.0.1:9092", ... Always terminated. */
 void kfk_broker_describe(const kfk_broker *b, char *out, size_t cap);
 /* Why it is DEAD for good: what the next request would end with. NULL when it is not. */
 const kfk_error *kfk_broker_failure(const kfk_broker *b);
-/* The two ends of the last connection, also after it was lost. Of one that does not reconnect they are constant once it has
- * been made: any thread may look. */
+/* The two ends of the last connection, also after it was lost. Of one that does not reconnect they are constant once it
+ * has been made: any thread may look. */
 typedef struct kfk_broker_ends {
     struct sockaddr_storage local, peer;
     socklen_t local_len, peer_len; /* 0 = not known */

@@ -1,22 +1,22 @@
 /* Walking fetched data.
  *
- * Nothing in a batch header is believed before the CRC was checked, whatever becomes of the batch: a flipped bit must not
- * turn records into a marker, or end a batch earlier, and so lose them without a word. The one thing that is not covered is
- * the base offset, which brokers set.
+ * Nothing in a batch header is believed before the CRC was checked, whatever becomes of the batch: a flipped bit must
+ * not turn records into a marker, or end a batch earlier, and so lose them without a word. The one thing that is not
+ * covered is the base offset, which brokers set.
  *
- * The position never comes from the last record seen but from batch headers: base offset + last offset delta + 1, so that
- * compacted, empty and control-only batches make progress, too. Within a batch it is the offset of the last record handed
- * out + 1.
+ * The position never comes from the last record seen but from batch headers: base offset + last offset delta + 1, so
+ * that compacted, empty and control-only batches make progress, too. Within a batch it is the offset of the last record
+ * handed out + 1.
  *
- * Aborted transactions (KIP-98): the answer lists producer ids with the offset at which each of their aborted transactions
- * begins. From that offset on, up to its abort marker, transactional batches of the producer are passed over. The list
- * should be sorted, but brokers have sent it otherwise. */
+ * Aborted transactions (KIP-98): the answer lists producer ids with the offset at which each of their aborted
+ * transactions begins. From that offset on, up to its abort marker, transactional batches of the producer are passed
+ * over. The list should be sorted, but brokers have sent it otherwise. */
 #include "engine/chunk.h"
 #include "base/mem.h"
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- aborted transactions ------------------------------------------------------------------------------------------ */
+/* ---- aborted transactions ---------------------------------------------------------------------------------------- */
 
 static int by_first_offset(const void *a, const void *b)
 {
@@ -64,7 +64,7 @@ static int read_marker(kfk_chunk *c)
     return 0;
 }
 
-/* ---- batches ------------------------------------------------------------------------------------------------------- */
+/* ---- batches ----------------------------------------------------------------------------------------------------- */
 
 /* Keeps an inflated body alive until the chunk is freed. */
 static int keep_inflated(kfk_chunk *c, kfk_buf *inflated)
@@ -228,7 +228,7 @@ int kfk_chunk_headers(kfk_chunk *c, const kfk_record *r, const kafka_header **ou
     return 0;
 }
 
-/* ---- birth and death ----------------------------------------------------------------------------------------------- */
+/* ---- birth and death --------------------------------------------------------------------------------------------- */
 
 int kfk_chunk_init(kfk_chunk *c, kfk_block *frame_take, const kfk_fetch_response_partition *p, int64_t from_offset,
                    bool read_committed, int32_t max_bytes)

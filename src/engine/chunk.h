@@ -1,12 +1,13 @@
 /* chunk: what a Fetch brought of one partition, and the way through it, record by record.
  *
- * Batches are checked (CRC, every record) and inflated one at a time, on the thread that reads; records are views into the
- * fetched frame or into inflated blocks, all of which the chunk keeps until it is freed. What one chunk inflates, and what
- * its headers take, is bounded: at the limit it ends early, and the next fetch goes on behind it. Records in front of the
- * asked-for offset, control batches, and with read_committed what aborted transactions wrote, are passed over.
+ * Batches are checked (CRC, every record) and inflated one at a time, on the thread that reads; records are views into
+ * the fetched frame or into inflated blocks, all of which the chunk keeps until it is freed. What one chunk inflates,
+ * and what its headers take, is bounded: at the limit it ends early, and the next fetch goes on behind it. Records in
+ * front of the asked-for offset, control batches, and with read_committed what aborted transactions wrote, are passed
+ * over.
  *
- * Damage ends a chunk: everything whole in front of it comes out first, then the error, which sticks. A chunk belongs to
- * one thread at a time. */
+ * Damage ends a chunk: everything whole in front of it comes out first, then the error, which sticks. A chunk belongs
+ * to one thread at a time. */
 #ifndef KFK_ENGINE_CHUNK_H
 #define KFK_ENGINE_CHUNK_H
 #include "base/arena.h"
@@ -41,8 +42,8 @@ typedef struct kfk_chunk {
 } kfk_chunk;
 
 /* Takes over a reference to the frame that holds the partition's records; `p` may lie in the request's arena and is not
- * needed afterwards. `max_bytes`: what was asked for, for the inflating limit. 0, or KAFKA_ENOMEM (the reference is given
- * up then, too). */
+ * needed afterwards. `max_bytes`: what was asked for, for the inflating limit. 0, or KAFKA_ENOMEM (the reference is
+ * given up then, too). */
 int kfk_chunk_init(kfk_chunk *c, kfk_block *frame_take, const kfk_fetch_response_partition *p, int64_t from_offset,
                    bool read_committed, int32_t max_bytes);
 void kfk_chunk_fini(kfk_chunk *c);
@@ -55,9 +56,9 @@ void kfk_chunk_peek(kfk_chunk *c);
 int kfk_chunk_next(kfk_chunk *c, kfk_record *out);
 /* Puts back the record that was taken last: it comes out again. */
 void kfk_chunk_unread(kfk_chunk *c, const kfk_record *r);
-/* The headers of the record that was taken last, as an array, valid until the chunk is freed. On failure the record is put
- * back and the chunk has ended: KAFKA_ENOMEM, KAFKA_ETOOBIG when they alone take more than a chunk may hold, KAFKA_EOF when
- * there is no room left for them: the next fetch begins with this record. */
+/* The headers of the record that was taken last, as an array, valid until the chunk is freed. On failure the record is
+ * put back and the chunk has ended: KAFKA_ENOMEM, KAFKA_ETOOBIG when they alone take more than a chunk may hold,
+ * KAFKA_EOF when there is no room left for them: the next fetch begins with this record. */
 int kfk_chunk_headers(kfk_chunk *c, const kfk_record *r, const kafka_header **out);
 
 #endif

@@ -1,9 +1,9 @@
 /* The search for a leader: ask, look, wait, ask again.
  *
- * The pause after the n-th answer is n * n * 100 ms, ten seconds at most, as in the Go package. "Unknown topic or partition"
- * ends the search after UNKNOWN_ANSWERS of them, about a second and a half: a typing error should not cost a whole timeout.
- * An operation that has ended may still have its request out: the search then lives until the answer comes, since the
- * request is part of it; that is what the third reference is for. */
+ * The pause after the n-th answer is n * n * 100 ms, ten seconds at most, as in the Go package. "Unknown topic or
+ * partition" ends the search after UNKNOWN_ANSWERS of them, about a second and a half: a typing error should not cost a
+ * whole timeout. An operation that has ended may still have its request out: the search then lives until the answer
+ * comes, since the request is part of it; that is what the third reference is for. */
 #include "engine/cluster.h"
 #include "base/mem.h"
 #include "base/time.h"

@@ -1,8 +1,8 @@
 /* cluster: what is known of a cluster. So far just enough to find the leader of a partition.
  *
  * The search asks one broker until the answer is good: errors that pass (a leader being elected, a topic being created)
- * are asked again with growing pauses, a connection that breaks in between comes back. A topic or partition that does not
- * exist is asked for a few times only, since metadata spreads with a delay. */
+ * are asked again with growing pauses, a connection that breaks in between comes back. A topic or partition that does
+ * not exist is asked for a few times only, since metadata spreads with a delay. */
 #ifndef KFK_ENGINE_CLUSTER_H
 #define KFK_ENGINE_CLUSTER_H
 #include "engine/broker.h"

@@ -4,15 +4,15 @@
  * deadline, firing up a token or closing can neither fail nor wait. A call looks at token and deadline when it starts;
  * what changes later finds it in `calls`.
  *
- * References: the handle, each call, and each task under way hold the connection; a request under way holds its call. When
- * the last is gone so is the broker. */
+ * References: the handle, each call, and each task under way hold the connection; a request under way holds its call.
+ * When the last is gone so is the broker. */
 #include "engine/conn.h"
 #include "base/mem.h"
 #include "base/time.h"
 #include <assert.h>
 #include <string.h>
 
-/* ---- ending calls -------------------------------------------------------------------------------------------------- */
+/* ---- ending calls ------------------------------------------------------------------------------------------------ */
 
 static void finish(kfk_call *call)
 {
@@ -67,7 +67,7 @@ static void token_fired(kfk_watch *w)
     finish_calls(KFK_CONTAINER(w, kfk_conn, watch), KFK_CALL_KINDS, KAFKA_ECANCELED, "canceled");
 }
 
-/* ---- settings ------------------------------------------------------------------------------------------------------ */
+/* ---- settings ---------------------------------------------------------------------------------------------------- */
 
 /* Sees to it that the token ends what waits. 0, or why it cannot. */
 static int watch_token(kfk_conn *c, kfk_cancel *token)
@@ -159,7 +159,7 @@ int32_t kfk_conn_time_for_broker(kfk_conn *c, kfk_call_kind kind)
     return left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int32_t)left;
 }
 
-/* ---- calls --------------------------------------------------------------------------------------------------------- */
+/* ---- calls ------------------------------------------------------------------------------------------------------- */
 
 static void answered(kfk_request *r, const kfk_error *err)
 {
@@ -176,8 +176,8 @@ static void answered(kfk_request *r, const kfk_error *err)
     kfk_op_drop(&call->op); /* the request's */
 }
 
-/* What ends a call before it begins. The settings are read here, since what was set before must count, whether or not the
- * task has run. */
+/* What ends a call before it begins. The settings are read here, since what was set before must count, whether or not
+ * the task has run. */
 static int refuse(kfk_call *call, kfk_error *err)
 {
     kfk_conn *c = call->conn;
@@ -294,7 +294,7 @@ int kfk_call_run(kfk_call *call)
     return call->op.error.code;
 }
 
-/* ---- the read turn, and pauses ------------------------------------------------------------------------------------- */
+/* ---- the read turn, and pauses ----------------------------------------------------------------------------------- */
 
 /* Runs a call that has no request. */
 static int run_and_drop(kfk_call *call, kfk_error *err)
@@ -339,7 +339,7 @@ void kfk_conn_give_turn(kfk_conn *c)
     kfk_loop_submit(c->loop, &c->turn_task);
 }
 
-/* ---- birth and death ----------------------------------------------------------------------------------------------- */
+/* ---- birth and death --------------------------------------------------------------------------------------------- */
 
 int kfk_conn_new(kfk_loop *l, kfk_broker *broker_take, kfk_conn **out)
 {

@@ -1,10 +1,11 @@
 /* conn: the engine's half of a kafka_conn: calls that wait on one connection, and what may end them.
  *
- * A call is an operation with, usually, one request. It ends by the answer, by the connection's read or write deadline, by
- * its cancel token, or by close, whichever comes first; the deadlines may be changed while calls wait. A call that ended
- * early stays alive until its request is done with, and the answer is dropped.
+ * A call is an operation with, usually, one request. It ends by the answer, by the connection's read or write deadline,
+ * by its cancel token, or by close, whichever comes first; the deadlines may be changed while calls wait. A call that
+ * ended early stays alive until its request is done with, and the answer is dropped.
  *
- * Reading takes turns: whoever reads, or has a batch open, holds the read turn; others wait for it like for an answer. */
+ * Reading takes turns: whoever reads, or has a batch open, holds the read turn; others wait for it like for an
+ * answer. */
 #ifndef KFK_ENGINE_CONN_H
 #define KFK_ENGINE_CONN_H
 #include "base/arena.h"
@@ -64,9 +65,9 @@ struct kfk_call {
 int kfk_conn_new(kfk_loop *l, kfk_broker *broker_take, kfk_conn **out);
 void kfk_conn_drop(kfk_conn *c);
 
-/* A call in zeroed memory of `size` bytes that begins with a kfk_call, and a request of this API; NULL without memory. Two
- * references: the caller's, who drops it with kfk_op_drop, and the engine's, which is given
- * up when it was run: a call that is never run must be dropped twice (kfk_call_discard). */
+/* A call in zeroed memory of `size` bytes that begins with a kfk_call, and a request of this API; NULL without memory.
+ * Two references: the caller's, who drops it with kfk_op_drop, and the engine's, which is given up when it was run: a
+ * call that is never run must be dropped twice (kfk_call_discard). */
 void *kfk_call_new(kfk_conn *c, size_t size, kfk_call_kind kind, const char *what, int16_t api_key);
 void kfk_call_discard(kfk_call *call);
 /* Any thread: runs the call and waits for its outcome, which is returned; call->op.error has the sentence. */
@@ -84,8 +85,9 @@ void kfk_conn_set_token(kfk_conn *c, kfk_cancel *token);
 /* Ends all calls with KAFKA_ECLOSED and the connection with them; again is harmless. */
 void kfk_conn_end(kfk_conn *c);
 bool kfk_conn_has_ended(kfk_conn *c);
-/* Milliseconds that a broker may take for a request of this kind, so that its answer comes before the deadline: the time
- * left less a second, or less a quarter when less than a second is left; at least 0, INT32_MAX without a deadline. */
+/* Milliseconds that a broker may take for a request of this kind, so that its answer comes before the deadline: the
+ * time left less a second, or less a quarter when less than a second is left; at least 0, INT32_MAX without a
+ * deadline. */
 int32_t kfk_conn_time_for_broker(kfk_conn *c, kfk_call_kind kind);
 
 #endif

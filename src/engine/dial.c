@@ -1,7 +1,7 @@
 /* Dialling a list of addresses, one after the other.
  *
- * Each address gets an equal share of the time that is left, two seconds at least, so that one that swallows packets does
- * not use up the time of those behind it. */
+ * Each address gets an equal share of the time that is left, two seconds at least, so that one that swallows packets
+ * does not use up the time of those behind it. */
 #include "engine/dial.h"
 #include "base/mem.h"
 #include "base/time.h"
@@ -61,8 +61,8 @@ static void broker_changed(void *owner, kfk_broker *b, const kfk_error *err)
         finish(d, &d->error);
 }
 
-/* What the next address gets of the time that is left, 0 = no limit. The last one gets all of it: the deadline itself ends
- * it, the connection only needs to know how much there is to share among the addresses of its host. */
+/* What the next address gets of the time that is left, 0 = no limit. The last one gets all of it: the deadline itself
+ * ends it, the connection only needs to know how much there is to share among the addresses of its host. */
 static int64_t share_ms(const kfk_dial *d)
 {
     if (d->cfg.deadline_ms == KFK_TIME_NEVER) return 0;

@@ -1,15 +1,15 @@
 /* metadata: asking for brokers, topics and partitions, and reading the answer without believing it.
  *
- * A broker whose id, host or port cannot be counts as not named (its host could end up in a resolver or a log). Partitions
- * and leaders are looked up by id, never used as an index. */
+ * A broker whose id, host or port cannot be counts as not named (its host could end up in a resolver or a log).
+ * Partitions and leaders are looked up by id, never used as an index. */
 #ifndef KFK_ENGINE_METADATA_H
 #define KFK_ENGINE_METADATA_H
 #include "engine/request.h"
 #include "wire/gen/metadata.h"
 
 /* Prepares a request for the named topics, copied into `memory`; with `topics` NULL for all of them (`all`) or for the
- * brokers alone. Named topics are created by brokers that are configured to do so, as in the Go package. The structs and
- * the memory must live as long as the request. 0, KAFKA_ENOMEM. */
+ * brokers alone. Named topics are created by brokers that are configured to do so, as in the Go package. The structs
+ * and the memory must live as long as the request. 0, KAFKA_ENOMEM. */
 int kfk_metadata_prepare(kfk_request *r, kfk_metadata_request *message, kfk_metadata_response *answer,
                          kfk_arena *memory, const char *const *topics, size_t count, bool all);
 

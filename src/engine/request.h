@@ -14,8 +14,8 @@ struct kfk_request {
     const kfk_api *api;
     int16_t min_version, max_version; /* what the owner can use; the connection narrows it to what the broker has */
     void *message;                    /* struct of api->request; must live until `done` */
-    /* Optional: the version is chosen, `message` may be adapted to it before it is encoded; once for each connection that
-     * it is encoded for. 0, or an error that becomes the outcome. */
+    /* Optional: the version is chosen, `message` may be adapted to it before it is encoded; once for each connection
+     * that it is encoded for. 0, or an error that becomes the outcome. */
     int (*prepare)(kfk_request *, kfk_error *);
     void *response;      /* struct of api->response: the answer is decoded into it */
     int64_t timeout_ms;  /* from queueing to being sent; for the answer anew from when the one before it came */

@@ -38,7 +38,7 @@ static void expect_message(kafka_batch *b, int64_t offset)
     assert_int_equal(kafka_batch_offset(b), offset + 1);
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static void a_batch_has_all_that_was_fetched_and_then_ends(void **state)
 {
@@ -202,7 +202,7 @@ static void damage_ends_a_batch_behind_what_is_good(void **state)
     batch_free(&log);
 }
 
-/* ---- bounds ---------------------------------------------------------------------------------------------------------- */
+/* ---- bounds ------------------------------------------------------------------------------------------------------ */
 
 typedef struct asked {
     int32_t max_wait_ms, min_bytes, max_bytes, partition_max_bytes;
@@ -314,7 +314,7 @@ static void min_bytes_is_waited_for_as_long_as_max_wait_ms_says(void **state)
     tcp_peer_free(p);
 }
 
-/* ---- the read turn ---------------------------------------------------------------------------------------------------- */
+/* ---- the read turn ----------------------------------------------------------------------------------------------- */
 
 static void an_open_batch_blocks_reads_and_nothing_else(void **state)
 {

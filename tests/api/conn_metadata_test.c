@@ -9,7 +9,7 @@ static kafka_conn *dial(tcp_peer *p)
     return c;
 }
 
-/* ---- partitions ------------------------------------------------------------------------------------------------------ */
+/* ---- partitions -------------------------------------------------------------------------------------------------- */
 
 static void partitions_of_some_topics_of_the_own_one_and_of_all(void **state)
 {
@@ -139,7 +139,7 @@ static void what_cannot_be_counts_as_not_said(void **state)
     tcp_peer_free(p);
 }
 
-/* ---- brokers --------------------------------------------------------------------------------------------------------- */
+/* ---- brokers ----------------------------------------------------------------------------------------------------- */
 
 static void brokers_and_controller_are_told(void **state)
 {

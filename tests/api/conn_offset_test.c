@@ -21,7 +21,7 @@ static void expect_place(kafka_conn *c, int64_t offset, int whence)
     assert_int_equal(kafka_conn_offset(c, NULL), offset);
 }
 
-/* ---- asking ---------------------------------------------------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
 
 static void first_last_and_offsets_by_time_are_asked_for_and_move_nothing(void **state)
 {
@@ -105,7 +105,7 @@ static void an_error_of_the_broker_comes_as_its_code(void **state)
     tcp_peer_free(p);
 }
 
-/* ---- seeking --------------------------------------------------------------------------------------------------------- */
+/* ---- seeking ----------------------------------------------------------------------------------------------------- */
 
 static void seek_to(kafka_conn *c, int64_t offset, int whence, int64_t expected)
 {
@@ -232,7 +232,7 @@ static void the_end_is_met_by_what_is_written_next(void **state)
     tcp_peer_free(p);
 }
 
-/* ---- refusals -------------------------------------------------------------------------------------------------------- */
+/* ---- refusals ---------------------------------------------------------------------------------------------------- */
 
 static void arguments_are_checked(void **state)
 {

@@ -38,7 +38,7 @@ static void expect_read(kafka_conn *c, const char *value)
     assert_memory_equal(buf, value, len);
 }
 
-/* ---- messages -------------------------------------------------------------------------------------------------------- */
+/* ---- messages ---------------------------------------------------------------------------------------------------- */
 
 static void messages_come_in_order_and_the_position_moves_along(void **state)
 {
@@ -154,7 +154,7 @@ static void a_seek_beside_a_read_that_waits_wins(void **state)
     tcp_peer_free(p);
 }
 
-/* ---- buffers --------------------------------------------------------------------------------------------------------- */
+/* ---- buffers ----------------------------------------------------------------------------------------------------- */
 
 static void a_short_buffer_gets_the_beginning_and_the_message_comes_again(void **state)
 {
@@ -218,7 +218,7 @@ static void or_where_the_broker_does_not_send_it_is_too_big(void **state)
     tcp_peer_free(p);
 }
 
-/* ---- damage ---------------------------------------------------------------------------------------------------------- */
+/* ---- damage ------------------------------------------------------------------------------------------------------ */
 
 static void damage_is_told_with_its_place_until_somebody_seeks(void **state)
 {
@@ -285,7 +285,7 @@ static void an_error_of_the_broker_leaves_the_connection_usable(void **state)
     tcp_peer_free(p);
 }
 
-/* ---- waiting ---------------------------------------------------------------------------------------------------------- */
+/* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
 static void an_empty_partition_costs_exactly_the_deadline(void **state)
 {

@@ -5,7 +5,7 @@
 #include <netinet/in.h>
 #include <stdatomic.h>
 
-/* ---- the two ends ---------------------------------------------------------------------------------------------------- */
+/* ---- the two ends ------------------------------------------------------------------------------------------------ */
 
 static kafka_conn *inside;
 static int agains, fine;
@@ -91,7 +91,7 @@ static void what_comes_later_says_so(void **state)
     assert_null(c);
 }
 
-/* ---- closing ---------------------------------------------------------------------------------------------------------- */
+/* ---- closing ----------------------------------------------------------------------------------------------------- */
 
 static void closing_twice_is_fine_and_everything_else_is_refused(void **state)
 {
@@ -186,7 +186,7 @@ static void closing_and_answers_race_without_harm(void **state)
     }
 }
 
-/* ---- limits ----------------------------------------------------------------------------------------------------------- */
+/* ---- limits ------------------------------------------------------------------------------------------------------ */
 
 static void deadlines_may_change_while_calls_wait(void **state)
 {
@@ -278,7 +278,7 @@ static void a_token_that_cannot_be_watched_is_tried_again(void **state)
     tcp_peer_free(p);
 }
 
-/* ---- what breaks it --------------------------------------------------------------------------------------------------- */
+/* ---- what breaks it ---------------------------------------------------------------------------------------------- */
 
 static void bytes_that_the_protocol_does_not_allow_end_it_for_all(void **state)
 {
@@ -337,7 +337,7 @@ static void an_answer_may_come_in_pieces_and_late(void **state)
     tcp_peer_free(p);
 }
 
-/* ---- many threads ----------------------------------------------------------------------------------------------------- */
+/* ---- many threads ------------------------------------------------------------------------------------------------ */
 
 enum { MESSAGES = 100, OFFSET_THREADS = 5 };
 

@@ -98,7 +98,7 @@ static void the_broker_is_told_what_the_topic_shall_be(void **state)
     tcp_peer_free(p);
 }
 
-/* ---- results --------------------------------------------------------------------------------------------------------- */
+/* ---- results ----------------------------------------------------------------------------------------------------- */
 
 static void mixed_results(tcp_call *call, void *answer, void *arg)
 {
@@ -180,7 +180,7 @@ static void brokers_that_cannot_do_it_are_no_version_in_common(void **state)
     tcp_peer_free(p);
 }
 
-/* ---- refusals -------------------------------------------------------------------------------------------------------- */
+/* ---- refusals ---------------------------------------------------------------------------------------------------- */
 
 static void refuses(kafka_conn *c, kafka_topic_config t, const char *part)
 {

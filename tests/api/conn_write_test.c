@@ -40,7 +40,7 @@ static void expect_message(kafka_conn *c, const kafka_message *wrote, int64_t of
     kafka_message_free(m);
 }
 
-/* ---- what is written ------------------------------------------------------------------------------------------------- */
+/* ---- what is written --------------------------------------------------------------------------------------------- */
 
 static void messages_arrive_as_they_are_with_every_codec(void **state)
 {
@@ -170,7 +170,7 @@ static void without_acks_nothing_is_waited_for(void **state)
     tcp_peer_free(p);
 }
 
-/* ---- refusals -------------------------------------------------------------------------------------------------------- */
+/* ---- refusals ---------------------------------------------------------------------------------------------------- */
 
 static void refuses(kafka_conn *c, kafka_message m, kafka_compression codec, int code, const char *part)
 {
@@ -233,7 +233,7 @@ static void a_codec_that_the_broker_is_too_old_for_says_so(void **state)
     tcp_peer_free(p);
 }
 
-/* ---- what is known after a failure ------------------------------------------------------------------------------------ */
+/* ---- what is known after a failure ------------------------------------------------------------------------------- */
 
 static void appended_all_the_same(tcp_call *call, void *answer, void *arg)
 {

@@ -31,7 +31,7 @@ static const char *refused(void)
     return address;
 }
 
-/* ---- arguments ------------------------------------------------------------------------------------------------------ */
+/* ---- arguments --------------------------------------------------------------------------------------------------- */
 
 static void what_cannot_be_an_address_is_quoted(void **state)
 {
@@ -72,7 +72,7 @@ static void a_dialer_that_cannot_be_is_refused_by_the_field(void **state)
     assert_fails(try_dial(NULL, NULL, "unix:/tmp/kafka", NULL), KAFKA_ENOTSUP, "unix");
 }
 
-/* ---- who we are ----------------------------------------------------------------------------------------------------- */
+/* ---- who we are -------------------------------------------------------------------------------------------------- */
 
 static void note_client(tcp_call *call, void *answer, void *arg)
 {
@@ -95,7 +95,7 @@ static void the_broker_is_told_who_asks(void **state)
     tcp_peer_free(p);
 }
 
-/* ---- peers that are not there ---------------------------------------------------------------------------------------- */
+/* ---- peers that are not there ------------------------------------------------------------------------------------ */
 
 static void a_refused_port_is_named(void **state)
 {
@@ -142,7 +142,7 @@ static void a_silent_address_leaves_time_for_the_next(void **state)
     tcp_peer_free(good);
 }
 
-/* ---- peers that are no Kafka brokers ---------------------------------------------------------------------------------- */
+/* ---- peers that are no Kafka brokers ----------------------------------------------------------------------------- */
 
 static void a_peer_that_hangs_up_is_told_as_that_whatever_it_looks_like(void **state)
 {
@@ -215,7 +215,7 @@ static void an_answer_that_is_not_one_is_a_protocol_error(void **state)
     }
 }
 
-/* ---- time ------------------------------------------------------------------------------------------------------------ */
+/* ---- time -------------------------------------------------------------------------------------------------------- */
 
 static void the_earliest_limit_ends_a_dial_and_not_before(void **state)
 {
@@ -310,7 +310,7 @@ static void in_a_callback_nothing_waits(void **state)
     assert_int_equal(agains, 6);
 }
 
-/* ---- memory and threads ---------------------------------------------------------------------------------------------- */
+/* ---- memory and threads ------------------------------------------------------------------------------------------ */
 
 static void a_dial_that_finds_no_memory_is_told_and_the_next_one_works(void **state)
 {

@@ -196,7 +196,7 @@ static void a_token_ends_the_look_up(void **state)
     tcp_peer_free(p);
 }
 
-/* ---- partitions and brokers ------------------------------------------------------------------------------------------ */
+/* ---- partitions and brokers -------------------------------------------------------------------------------------- */
 
 static void the_partitions_of_a_topic_are_looked_up_once(void **state)
 {

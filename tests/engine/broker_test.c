@@ -25,7 +25,7 @@ static int teardown(void **state)
 }
 #define BROKER_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
-/* ---- doing something under the baton --------------------------------------------------------------------------------- */
+/* ---- doing something under the baton ----------------------------------------------------------------------------- */
 
 typedef struct doing {
     kfk_op op;
@@ -56,7 +56,7 @@ static void under_baton(void (*what)(void *), void *arg)
     kfk_op_drop(&d->op);
 }
 
-/* ---- a broker and requests to it ------------------------------------------------------------------------------------- */
+/* ---- a broker and requests to it --------------------------------------------------------------------------------- */
 
 static kfk_broker *broker_at(tcp_peer *p, bool reconnect)
 {
@@ -125,7 +125,7 @@ static void expect(asking *a, int code, const char *part)
     kfk_op_drop(&a->op);
 }
 
-/* ---- versions -------------------------------------------------------------------------------------------------------- */
+/* ---- versions ---------------------------------------------------------------------------------------------------- */
 
 static void name_no_versions(tcp_call *call, void *answer, void *arg)
 {
@@ -234,7 +234,7 @@ static void more_apis_than_there_can_be_are_refused(void **state)
     tcp_peer_free(p);
 }
 
-/* ---- time ------------------------------------------------------------------------------------------------------------ */
+/* ---- time -------------------------------------------------------------------------------------------------------- */
 
 static void a_request_that_misses_its_time_takes_the_connection_along(void **state)
 {
@@ -296,7 +296,7 @@ static void a_throttled_client_keeps_quiet_for_that_long(void **state)
     tcp_peer_free(p);
 }
 
-/* ---- losing the connection ------------------------------------------------------------------------------------------- */
+/* ---- losing the connection --------------------------------------------------------------------------------------- */
 
 static void without_reconnecting_the_first_failure_is_the_last(void **state)
 {
@@ -351,7 +351,7 @@ static void what_was_not_sent_can_be_taken_back(void **state)
     assert_true(true);
 }
 
-/* ---- closing --------------------------------------------------------------------------------------------------------- */
+/* ---- closing ----------------------------------------------------------------------------------------------------- */
 
 typedef struct closing {
     kfk_broker *broker;

@@ -77,7 +77,7 @@ static void expect_and_free(kfk_chunk c, const char *offsets, int err, int64_t n
     kfk_chunk_fini(&c);
 }
 
-/* ---- walking ------------------------------------------------------------------------------------------------------- */
+/* ---- walking ----------------------------------------------------------------------------------------------------- */
 
 static void records_come_out_in_order_and_the_position_ends_behind_them(void **state)
 {
@@ -159,9 +159,10 @@ static void looking_ahead_takes_nothing(void **state)
     kfk_chunk_fini(&c);
 }
 
-/* ---- transactions -------------------------------------------------------------------------------------------------- */
+/* ---- transactions ------------------------------------------------------------------------------------------------ */
 
-/* Offsets 0-1 aborted of 7, 2 committed of 8, 3 plain, 4 marker of 7, 5 committed of 7, 6-7 markers, 8 aborted of 7, 9 marker. */
+/* Offsets 0-1 aborted of 7, 2 committed of 8, 3 plain, 4 marker of 7, 5 committed of 7, 6-7 markers, 8 aborted of 7, 9
+ * marker. */
 static void make_transactions(void)
 {
     BATCH(&log_, .base = 0, .count = 2, .producer_id = 7, .attributes = TRANSACTIONAL);
@@ -209,7 +210,7 @@ static void an_aborted_transaction_without_data_hides_nothing_behind_its_marker(
     expect_and_free(committed(0, list, 1), "2", KAFKA_EOF, 3);
 }
 
-/* ---- what does not come whole -------------------------------------------------------------------------------------- */
+/* ---- what does not come whole ------------------------------------------------------------------------------------ */
 
 static void a_batch_that_the_broker_cut_off_ends_the_chunk(void **state)
 {
@@ -244,7 +245,7 @@ static void so_is_one_in_front_of_which_only_old_batches_came(void **state)
     expect_and_free(c, "", KAFKA_ETOOBIG, 5);
 }
 
-/* ---- damage -------------------------------------------------------------------------------------------------------- */
+/* ---- damage ------------------------------------------------------------------------------------------------------ */
 
 static void good_batches_come_out_before_a_damaged_one_is_told(void **state)
 {
@@ -354,7 +355,7 @@ static void whatever_a_peer_sends_ends_in_one_of_a_few_ways(void **state)
     }
 }
 
-/* ---- limits -------------------------------------------------------------------------------------------------------- */
+/* ---- limits ------------------------------------------------------------------------------------------------------ */
 
 static void at_the_inflating_limit_a_chunk_ends_and_the_next_one_goes_on(void **state)
 {

@@ -5,7 +5,7 @@
 
 #define TEXT(s) ((kafka_bytes){"" s, sizeof(s) - 1})
 
-/* ---- what is asked ------------------------------------------------------------------------------------------------------ */
+/* ---- what is asked ----------------------------------------------------------------------------------------------- */
 
 static void asks_for(const char *const *topics, size_t count, bool all, int32_t expected)
 {
@@ -53,7 +53,7 @@ static void a_question_that_finds_no_memory_is_told(void **state)
     }
 }
 
-/* ---- hostile answers (H12, H13, H15) ------------------------------------------------------------------------------------- */
+/* ---- hostile answers (H12, H13, H15) ----------------------------------------------------------------------------- */
 
 static bool sane(int32_t id, kafka_bytes host, int32_t port)
 {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- a stream from memory, and what comes out of the receiver --------------------------------------------------------- */
+/* ---- a stream from memory, and what comes out of the receiver ---------------------------------------------------- */
 
 typedef struct source {
     kfk_stream stream;
@@ -155,7 +155,7 @@ static uint32_t sum_of_frame(size_t i, size_t len)
     return sum;
 }
 
-/* ---- frames ------------------------------------------------------------------------------------------------------------ */
+/* ---- frames ------------------------------------------------------------------------------------------------------ */
 
 static const size_t mixed[] = {4, 5, 100, 16380, 16384, 16385, 4, 70000, 300000, 9, 1000};
 enum { MIXED = sizeof mixed / sizeof mixed[0] };
@@ -275,7 +275,7 @@ static void the_end_of_the_stream_is_told_behind_what_came_before_it(void **stat
     free(bytes);
 }
 
-/* ---- limits ------------------------------------------------------------------------------------------------------------ */
+/* ---- limits ------------------------------------------------------------------------------------------------------ */
 
 static void refuses(const void *bytes, size_t most, const char *part)
 {

@@ -1,7 +1,7 @@
 /* The peer's sockets, rules and frames.
  *
- * One thread accepts, and each connection has one that reads a request, handles it, and reads the next, as a broker does.
- * One lock covers everything; it is let go of only while reading, sending and waiting. */
+ * One thread accepts, and each connection has one that reads a request, handles it, and reads the next, as a broker
+ * does. One lock covers everything; it is let go of only while reading, sending and waiting. */
 #include "support/memcheck.h"
 
 #include "base/time.h"
@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- waiting and failing ------------------------------------------------------------------------------------------- */
+/* ---- waiting and failing ----------------------------------------------------------------------------------------- */
 
 void tcp_peer_fail(tcp_peer *p, const char *fmt, ...)
 {
@@ -65,7 +65,7 @@ static void free_blocks(tcp_call *call)
     }
 }
 
-/* ---- bytes --------------------------------------------------------------------------------------------------------- */
+/* ---- bytes ------------------------------------------------------------------------------------------------------- */
 
 static bool read_all(int fd, void *to, size_t len)
 {
@@ -100,7 +100,7 @@ static uint8_t *read_frame(int fd, size_t *len)
     return frame;
 }
 
-/* ---- rules --------------------------------------------------------------------------------------------------------- */
+/* ---- rules ------------------------------------------------------------------------------------------------------- */
 
 /* The rule for a request, used up by one; all zero when there is none. */
 static tcp_rule take_rule(tcp_peer *p, int16_t api)
@@ -148,15 +148,15 @@ static bool go_on(tcp_connection *c, const tcp_rule *rule)
     return false;
 }
 
-/* ---- one request ---------------------------------------------------------------------------------------------------- */
+/* ---- one request ------------------------------------------------------------------------------------------------- */
 
 static bool offers(const tcp_peer *p, const kfk_api *api, int16_t version)
 {
     return version >= p->versions[api->key].min && version <= p->versions[api->key].max;
 }
 
-/* Decodes a request into `call`, *id. False, with a failure noted, if it cannot be. ApiVersions in a version that is not
- * offered is answered in version 0 with code 35. */
+/* Decodes a request into `call`, *id. False, with a failure noted, if it cannot be. ApiVersions in a version that is
+ * not offered is answered in version 0 with code 35. */
 static bool understand(tcp_call *call, const uint8_t *frame, size_t len, kfk_arena *arena, int32_t *id)
 {
     kfk_error err;
@@ -252,7 +252,7 @@ static bool serve(tcp_connection *c, const uint8_t *frame, size_t len)
     return go_on(c, &rule);
 }
 
-/* ---- threads ------------------------------------------------------------------------------------------------------- */
+/* ---- threads ----------------------------------------------------------------------------------------------------- */
 
 static void *run_connection(void *arg)
 {
@@ -296,7 +296,7 @@ static void *run_acceptor(void *arg)
     return NULL;
 }
 
-/* ---- birth and death ----------------------------------------------------------------------------------------------- */
+/* ---- birth and death --------------------------------------------------------------------------------------------- */
 
 static int listen_anywhere(int *port)
 {
@@ -379,7 +379,7 @@ void tcp_peer_free(tcp_peer *p)
     if (failure[0] != '\0') fail_msg("the peer: %s", failure);
 }
 
-/* ---- settings and questions ---------------------------------------------------------------------------------------- */
+/* ---- settings and questions -------------------------------------------------------------------------------------- */
 
 const char *tcp_peer_address(const tcp_peer *p)
 {

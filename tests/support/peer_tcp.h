@@ -1,8 +1,9 @@
 /* peer_tcp: a Kafka-like broker on a real loopback socket, with threads of its own, that does what a test tells it.
  *
- * Left alone it behaves: it answers ApiVersions, Metadata, Produce, Fetch, ListOffsets, CreateTopics and DeleteTopics from
- * the topics it holds in memory, one request of a connection at a time, and a Fetch waits for data as long as it was told
- * to. A table of rules changes that: a request is handled by the first rule for its API that has not been used up.
+ * Left alone it behaves: it answers ApiVersions, Metadata, Produce, Fetch, ListOffsets, CreateTopics and DeleteTopics
+ * from the topics it holds in memory, one request of a connection at a time, and a Fetch waits for data as long as it
+ * was told to. A table of rules changes that: a request is handled by the first rule for its API that has not been used
+ * up.
  *
  *     static const tcp_rule rules[] = {
  *         {.api = KFK_API_PRODUCE, .code = KAFKA_ERR_NOT_ENOUGH_REPLICAS},
@@ -12,9 +13,10 @@
  *     ... kafka_dial(NULL, NULL, tcp_peer_address(p), &conn) ...
  *     tcp_peer_free(p);
  *
- * Its threads never assert: what went wrong there is kept and fails the test in tcp_peer_free. Functions that fail a test
- * are for its own thread: tcp_peer_new, _free, _wait, tcp_free_port. What the peer itself allocates from the library it frees before the answer is out,
- * and asks for again when it is refused, so that it may run under memcheck. */
+ * Its threads never assert: what went wrong there is kept and fails the test in tcp_peer_free. Functions that fail a
+ * test are for its own thread: tcp_peer_new, _free, _wait, tcp_free_port. What the peer itself allocates from the
+ * library it frees before the answer is out, and asks for again when it is refused, so that it may run under
+ * memcheck. */
 #ifndef KAFKA_TESTS_SUPPORT_PEER_TCP_H
 #define KAFKA_TESTS_SUPPORT_PEER_TCP_H
 #include "support/batches.h"
@@ -62,7 +64,8 @@ typedef struct tcp_rule {
     tcp_then then;
 } tcp_rule;
 
-/* Listens on 127.0.0.1, at a port of the system's choice. The rules are copied. It has one topic "t" with 2 partitions. */
+/* Listens on 127.0.0.1, at a port of the system's choice. The rules are copied. It has one topic "t" with 2
+ * partitions. */
 tcp_peer *tcp_peer_new(const tcp_rule *rules, size_t count);
 #define TCP_PEER(...) \
     tcp_peer_new((const tcp_rule[]){__VA_ARGS__}, sizeof((const tcp_rule[]){__VA_ARGS__}) / sizeof(tcp_rule))

@@ -18,7 +18,7 @@
 #define ARRAY(call, array, n) \
     ((array)->count = (n), (array)->items = tcp_alloc((call), ((size_t)(n) + 1) * sizeof *(array)->items))
 
-/* ---- topics -------------------------------------------------------------------------------------------------------- */
+/* ---- topics ------------------------------------------------------------------------------------------------------ */
 
 tcp_topic *tcp_peer_topic(tcp_peer *p, kafka_bytes name)
 {
@@ -97,7 +97,7 @@ static int16_t code_for(const tcp_call *call, const tcp_log *log)
     return log->leader == call->peer->id ? 0 : KAFKA_ERR_NOT_LEADER_FOR_PARTITION;
 }
 
-/* ---- ApiVersions and Metadata -------------------------------------------------------------------------------------- */
+/* ---- ApiVersions and Metadata ------------------------------------------------------------------------------------ */
 
 static void api_versions(tcp_call *call, kfk_api_versions_response *a)
 {
@@ -147,7 +147,7 @@ static void metadata(tcp_call *call, const kfk_metadata_request *r, kfk_metadata
     }
 }
 
-/* ---- Produce ------------------------------------------------------------------------------------------------------- */
+/* ---- Produce ----------------------------------------------------------------------------------------------------- */
 
 /* Appends one batch under the next offsets. */
 static int16_t append_batch(tcp_log *log, kafka_bytes batch, int64_t *base)
@@ -187,7 +187,7 @@ static void produce(tcp_call *call, const kfk_produce_request *r, kfk_produce_re
     pthread_cond_broadcast(&call->peer->changed);
 }
 
-/* ---- Fetch --------------------------------------------------------------------------------------------------------- */
+/* ---- Fetch ------------------------------------------------------------------------------------------------------- */
 
 /* What lies from the batch that holds the offset on: the first batch whole, then up to `most` bytes. */
 static kafka_bytes read_log(const tcp_log *log, int64_t offset, size_t most)
@@ -244,7 +244,7 @@ static void fetch(tcp_call *call, const kfk_fetch_request *r, kfk_fetch_response
     }
 }
 
-/* ---- ListOffsets --------------------------------------------------------------------------------------------------- */
+/* ---- ListOffsets ------------------------------------------------------------------------------------------------- */
 
 /* Batches of one record, not compressed, are enough for tests: the time of a batch is that of its last record. */
 static int64_t offset_at(const tcp_log *log, int64_t timestamp)
@@ -278,7 +278,7 @@ static void list_offsets(tcp_call *call, const kfk_list_offsets_request *r, kfk_
     }
 }
 
-/* ---- CreateTopics and DeleteTopics --------------------------------------------------------------------------------- */
+/* ---- CreateTopics and DeleteTopics ------------------------------------------------------------------------------- */
 
 static void create_topics(tcp_call *call, const kfk_create_topics_request *r, kfk_create_topics_response *a)
 {

@@ -50,7 +50,8 @@ struct tcp_peer {
 
 /* Keeps the first failure. The lock is held. */
 void tcp_peer_fail(tcp_peer *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Waits for a change, until the time (monotonic ms); false = it has passed, or the peer is stopping. The lock is held. */
+/* Waits for a change, until the time (monotonic ms); false = it has passed, or the peer is stopping. The lock is
+ * held. */
 bool tcp_peer_wait_change(tcp_peer *p, int64_t until_ms);
 /* peer_tcp_apis.c: does what was asked and fills the answer. A Fetch waits in it. The lock is held. */
 void tcp_peer_answer(tcp_call *call, void *answer);
