@@ -77,13 +77,19 @@ void kafka_conn_free(kafka_conn *c)
     kfk_loop_release(l);
 }
 
-int kfk_api_conn_check(kafka_conn *c, const char *call, bool needs_topic)
+int kfk_api_conn_check_use(kafka_conn *c, const char *call, bool needs_topic)
 {
     if (!c) return kfk_failf(NULL, KAFKA_EINVAL, "%s: the connection is NULL", call);
     if (needs_topic && !c->topic)
         return kfk_failf(NULL, KAFKA_EINVAL, "%s: the connection has no topic; kafka_dial_leader makes one that has",
                          call);
-    return kfk_fail_unless_may_wait(NULL, call);
+    return 0;
+}
+
+int kfk_api_conn_check(kafka_conn *c, const char *call, bool needs_topic)
+{
+    int err = kfk_api_conn_check_use(c, call, needs_topic);
+    return err != 0 ? err : kfk_fail_unless_may_wait(NULL, call);
 }
 
 /* ---- the position ------------------------------------------------------------------------------------------------ */

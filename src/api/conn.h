@@ -47,7 +47,9 @@ int kfk_api_conn_list_offset(kafka_conn *c, int64_t timestamp, int64_t *out);
 /* Shared by partitions' look-ups: as kafka_conn_read_partitions, with all text in err. */
 int kfk_api_conn_partitions(kafka_conn *c, const char *const *topics, size_t count, kafka_partitions **out,
                             kfk_error *err);
-/* Publishes KAFKA_EINVAL unless the connection has a topic; KAFKA_EAGAIN in a callback. */
+/* Publishes KAFKA_EINVAL when the connection is NULL, or has no topic and needs one. */
+int kfk_api_conn_check_use(kafka_conn *c, const char *call, bool needs_topic);
+/* The same for a call that waits: KAFKA_EAGAIN in a callback. */
 int kfk_api_conn_check(kafka_conn *c, const char *call, bool needs_topic);
 /* With the read turn: forgets what is left of the last fetch. */
 void kfk_api_conn_forget_rest(kafka_conn *c);

@@ -199,7 +199,7 @@ int kafka_conn_seek(kafka_conn *c, int64_t offset, int whence, int64_t *out)
 {
     bool check = (whence & KAFKA_SEEK_DONT_CHECK) == 0;
     whence &= ~KAFKA_SEEK_DONT_CHECK;
-    int err = kfk_api_conn_check(c, "kafka_conn_seek", true);
+    int err = kfk_api_conn_check_use(c, "kafka_conn_seek", true);
     if (err != 0) return err;
     if (whence < KAFKA_SEEK_START || whence > KAFKA_SEEK_CURRENT)
         return kfk_failf(NULL, KAFKA_EINVAL,

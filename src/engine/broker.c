@@ -167,10 +167,13 @@ static bool encode(kfk_broker *b, kfk_request *r)
     return true;
 }
 
+static const char not_a_broker[] = "is this a TLS port, or not a Kafka broker (0.10 or later)?";
+
 /* A peer that resets the connection in the middle of the hello has hung up, as one that closes it has. */
 static void hung_up(const kfk_broker *b, kfk_error *why)
 {
-    if (b->state == NEGOTIATING && why->code == KAFKA_EIO) why->code = KAFKA_EUNEXPECTED_EOF;
+    if (b->state == NEGOTIATING && why->code == KAFKA_EIO)
+        kfk_error_set(why, KAFKA_EUNEXPECTED_EOF, "%s: %s", why->text, not_a_broker);
 }
 
 /* Writes what is left of an encoded request. 0 = all of it is written; KAFKA_EAGAIN = later; else the connection
@@ -358,9 +361,8 @@ static void receive_failed(kfk_broker *b, int err, kfk_error *why)
 {
     const char *api = waiting_for(b);
     if (err == KAFKA_EOF && b->state == NEGOTIATING) {
-        kfk_error_set(why, KAFKA_EUNEXPECTED_EOF,
-                      "the peer closed the connection during ApiVersions: is this a TLS port, or not a Kafka broker "
-                      "(0.10 or later)?");
+        kfk_error_set(why, KAFKA_EUNEXPECTED_EOF, "the peer closed the connection during ApiVersions: %s",
+                      not_a_broker);
     } else if (err == KAFKA_EOF) {
         kfk_error_set(why, KAFKA_EUNEXPECTED_EOF, "the broker closed the connection%s%s",
                       api ? " while it owed an answer to " : "", api ? api : "");

@@ -160,6 +160,7 @@ static void a_peer_that_hangs_up_is_told_as_that_whatever_it_looks_like(void **s
             tcp_peer *p = tcp_peer_new(&ways[i], 1);
             assert_fails(try_dial(NULL, KAFKA_WITHIN(5000), tcp_peer_address(p), NULL), KAFKA_EUNEXPECTED_EOF,
                          tcp_peer_address(p));
+            assert_non_null(strstr(kafka_last_error(), "is this a TLS port"));
             tcp_peer_free(p);
         }
     }
