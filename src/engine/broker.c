@@ -416,11 +416,20 @@ static void disconnect(kfk_broker *b)
     }
 }
 
+/* Puts in front of a sentence who it is about; a failure to connect to a numeric address begins with that already. */
+static void name_peer(const kfk_broker *b, kfk_error *why)
+{
+    size_t len = strlen(b->name);
+    bool named = strncmp(why->text, b->name, len) == 0 && why->text[len] == ':';
+    const char *dial = b->state == CONNECTING || b->state == NEGOTIATING ? "dial " : "";
+    kfk_error_prefix(why, "%s%s%s", dial, named ? "" : b->name, named ? "" : ": ");
+}
+
 /* The connection is gone, or could not be made. Runs on the thread that turns the loop. */
 static void lost(kfk_broker *b, const kfk_error *cause)
 {
     kfk_error why = *cause;
-    kfk_error_prefix(&why, "%s%s: ", b->state == CONNECTING || b->state == NEGOTIATING ? "dial " : "", b->name);
+    name_peer(b, &why);
     bool was_ready = b->state == READY;
     disconnect(b);
     b->failure = why;
@@ -564,6 +573,7 @@ static void tcp_done(void *owner, kfk_stream *stream, const kfk_error *err)
     note_ends(b);
     b->state = NEGOTIATING;
     send_hello(b, kfk_api_find(KFK_API_API_VERSIONS)->max_version);
+    stream_ready(b, KFK_STREAM_READABLE); /* bytes, or a hang-up, may have come along with the connection */
 }
 
 static void start_connecting(kfk_broker *b)
