@@ -18,7 +18,7 @@ int kfk_api_conn_new(kfk_loop *loop_take, kfk_broker *broker_take, const char *t
         kfk_broker_free(broker_take);
         goto fail;
     }
-    if (kfk_conn_new(loop_take, broker_take, &c->core) != 0) goto fail;
+    if (kfk_conn_new(loop_take, broker_take, topic, partition, &c->core) != 0) goto fail;
     kfk_ref_init(&c->ref);
     pthread_mutex_init(&c->place_lock, NULL); /* a plain one: it cannot fail */
     c->loop = loop_take;

@@ -23,9 +23,9 @@ static bool copy_string(kfk_arena *memory, const char *s, kafka_bytes *out)
 static int topic_result(kafka_conn *c, const char *verb, const char *topic, int16_t code, kafka_bytes message,
                         kfk_error *err)
 {
-    const char *hint = code == KAFKA_ERR_NOT_CONTROLLER ? "; dial the broker that kafka_conn_controller names" : "";
+    const char *hint = code == KAFKA_ERR_NOT_CONTROLLER ? " Dial the broker that kafka_conn_controller names." : "";
     return kfk_error_set(err, code, "%s topic %s at %s: %s%s%.*s%s", verb, topic, kfk_broker_name(c->core->broker),
-                         kafka_strerror(code), message.len ? "; the broker says: " : "", (int)message.len,
+                         kafka_strerror(code), message.len ? " The broker says: " : "", (int)message.len,
                          message.len ? (const char *)message.data : "", hint);
 }
 

@@ -157,7 +157,7 @@ static int refused(produce_call *p, const kfk_produce_response_partition *answer
     p->written = written_despite(code, answer->base_offset);
     kfk_error_set(err, code, "writing to topic %s partition %d at %s: %s%s%.*s", p->conn->topic,
                   (int)p->conn->partition, kfk_broker_name(p->call.conn->broker), kafka_strerror(code),
-                  answer->error_message.len ? "; the broker says: " : "", (int)answer->error_message.len,
+                  answer->error_message.len ? " The broker says: " : "", (int)answer->error_message.len,
                   answer->error_message.len ? (const char *)answer->error_message.data : "");
     return code;
 }

@@ -27,6 +27,10 @@ static void limit_hit(kfk_limit *limit, int code)
     kfk_leader_search *s = KFK_CONTAINER(limit, kfk_leader_search, limit);
     kfk_error why;
     char doing[160] = "";
+    if (code == KAFKA_ETIMEDOUT && s->unknown > 0 && s->error.code == KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION) {
+        finish(s, &s->error); /* it was asked for again and again: that it does not exist says more than the time */
+        return;
+    }
     if (s->error.code == 0) kfk_broker_describe(s->broker, doing, sizeof doing);
     kfk_error_set(&why, code, "looking up the leader of topic %s partition %d at %s: %s; %s%s", s->topic,
                   (int)s->partition, kfk_broker_name(s->broker),

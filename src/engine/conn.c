@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include <assert.h>
-#include <string.h>
+#include <stdio.h>
 
 /* ---- ending calls ------------------------------------------------------------------------------------------------ */
 
@@ -35,7 +35,7 @@ static void finish_calls(kfk_conn *c, kfk_call_kind kind, int code, const char *
     KFK_LIST_EACH (n, &c->calls) {
         kfk_call *call = KFK_CONTAINER(n, kfk_call, node);
         if (kind != KFK_CALL_KINDS && call->kind != kind) continue;
-        kfk_error_set(&call->op.error, code, "%s at %s: %s", call->what, kfk_broker_name(c->broker), why);
+        kfk_error_set(&call->op.error, code, "%s%s at %s: %s", call->what, c->about, kfk_broker_name(c->broker), why);
         finish_early(call);
     }
 }
@@ -167,7 +167,7 @@ static void answered(kfk_request *r, const kfk_error *err)
     if (!call->op.finished) {
         if (err) {
             call->op.error = *err;
-            kfk_error_prefix(&call->op.error, "%s: ", call->what);
+            kfk_error_prefix(&call->op.error, "%s%s: ", call->what, call->conn->about);
         } else if (call->take) {
             call->op.error.code = call->take(call, &call->op.error);
         }
@@ -190,14 +190,14 @@ static int refuse(kfk_call *call, kfk_error *err)
     const char *at = kfk_broker_name(c->broker);
     int code = 0;
     if (c->ended.code != 0 || closing)
-        code = kfk_error_set(err, KAFKA_ECLOSED, "%s: the connection to %s was closed", call->what, at);
+        code = kfk_error_set(err, KAFKA_ECLOSED, "%s%s: the connection to %s was closed", call->what, c->about, at);
     else if (kfk_cancel_fired(token))
-        code = kfk_error_set(err, KAFKA_ECANCELED, "%s at %s: canceled", call->what, at);
+        code = kfk_error_set(err, KAFKA_ECANCELED, "%s%s at %s: canceled", call->what, c->about, at);
     else if (deadline != 0 && deadline <= kfk_loop_now_ms(c->loop))
-        code = kfk_error_set(err, KAFKA_ETIMEDOUT, "%s at %s: the deadline had passed before, nothing was sent",
-                             call->what, at);
+        code = kfk_error_set(err, KAFKA_ETIMEDOUT, "%s%s at %s: the deadline had passed before, nothing was sent",
+                             call->what, c->about, at);
     else if ((code = watch_token(c, token)) != 0)
-        kfk_error_set(err, code, "%s at %s: the cancel token cannot be watched", call->what, at);
+        kfk_error_set(err, code, "%s%s at %s: the cancel token cannot be watched", call->what, c->about, at);
     kfk_cancel_drop(token);
     if (code != 0) return code;
     if (deadline != 0 &&
@@ -341,7 +341,7 @@ void kfk_conn_give_turn(kfk_conn *c)
 
 /* ---- birth and death --------------------------------------------------------------------------------------------- */
 
-int kfk_conn_new(kfk_loop *l, kfk_broker *broker_take, kfk_conn **out)
+int kfk_conn_new(kfk_loop *l, kfk_broker *broker_take, const char *topic, int32_t partition, kfk_conn **out)
 {
     kfk_conn *c = kfk_mem_zalloc(sizeof *c);
     if (!c || pthread_mutex_init(&c->settings.lock, NULL) != 0) {
@@ -352,6 +352,7 @@ int kfk_conn_new(kfk_loop *l, kfk_broker *broker_take, kfk_conn **out)
     kfk_ref_init(&c->ref);
     c->loop = kfk_loop_hold(l);
     c->broker = broker_take;
+    if (topic) snprintf(c->about, sizeof c->about, " (topic %s partition %d)", topic, (int)partition);
     c->settings.task.run = settings_apply;
     c->turn_task.run = turn_given;
     kfk_list_init(&c->calls);

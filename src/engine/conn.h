@@ -31,6 +31,7 @@ struct kfk_conn {
     kfk_ref ref;
     kfk_loop *loop;     /* a reference */
     kfk_broker *broker; /* owned */
+    char about[288];    /* for texts: " (topic t partition 0)", or "" */
     kfk_conn_settings settings;
     /* Under the baton: */
     kfk_list calls; /* that wait, in order of arrival */
@@ -61,8 +62,9 @@ struct kfk_call {
     void (*cleanup)(kfk_call *); /* optional: frees what the object around the call owns, not the object */
 };
 
-/* Takes over a connected broker and holds a reference to the loop. 0 or KAFKA_ENOMEM (the broker is freed). */
-int kfk_conn_new(kfk_loop *l, kfk_broker *broker_take, kfk_conn **out);
+/* Takes over a connected broker and holds a reference to the loop. What it is for stands in the texts of its errors;
+ * topic NULL = nothing particular. 0 or KAFKA_ENOMEM (the broker is freed). */
+int kfk_conn_new(kfk_loop *l, kfk_broker *broker_take, const char *topic, int32_t partition, kfk_conn **out);
 void kfk_conn_drop(kfk_conn *c);
 
 /* A call in zeroed memory of `size` bytes that begins with a kfk_call, and a request of this API; NULL without memory.

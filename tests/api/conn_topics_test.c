@@ -121,7 +121,7 @@ static void each_topic_has_a_result_and_the_first_failure_is_the_calls(void **st
     kafka_conn *c = dial(p);
     assert_fails(kafka_conn_create_topics(c, topics, 4, results), KAFKA_ERR_POLICY_VIOLATION,
                  "creating topic b at 127.0.0.1:");
-    assert_non_null(strstr(kafka_last_error(), "the broker says: no such?luck"));
+    assert_non_null(strstr(kafka_last_error(), "The broker says: no such?luck"));
     assert_int_equal(results[0], 0);
     assert_int_equal(results[1], KAFKA_ERR_POLICY_VIOLATION);
     assert_int_equal(results[2], KAFKA_ERR_INVALID_CONFIG);
