@@ -195,7 +195,8 @@ typedef struct kafka_topic_config {
 
 /* kafka_conn_create_topics creates topics. One that exists already is left as it is and counts as success. `results`,
  * which may be NULL, gets one code for each; the call returns the first that is not 0, and its sentence holds the
- * broker's words. Each topic stands for itself: others may have been created.
+ * broker's words. Each topic stands for itself: others may have been created. The leaders of new partitions may refuse
+ * reads and writes for a moment after this has returned, with KAFKA_ERR_NOT_LEADER_FOR_PARTITION: try again.
  *
  * Brokers of a KRaft cluster pass the request on to the controller. One of an older cluster that is not the
  * controller answers KAFKA_ERR_NOT_CONTROLLER: dial the one that kafka_conn_controller names. KAFKA_EVERSION: brokers

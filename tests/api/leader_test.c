@@ -172,6 +172,17 @@ static void both_dials_and_the_look_up_have_one_limit(void **state)
     tcp_peer_free(p);
 }
 
+static void a_topic_that_was_missing_when_last_asked_for_is_told_when_the_time_is_up(void **state)
+{
+    (void)state;
+    int64_t took;
+    tcp_peer *p = TCP_PEER({.api = KFK_API_METADATA},
+                           {.api = KFK_API_METADATA, .no_answer = true, .then = TCP_SILENCE});
+    assert_fails(try_leader(p, 600, "missing", 0, &took), KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, "topic missing");
+    assert_in_range(took, 599, 800);
+    tcp_peer_free(p);
+}
+
 static void *fire_at_metadata(void *arg)
 {
     void **both = arg;
@@ -263,6 +274,7 @@ int main(void)
         API_TEST(a_broker_that_hangs_up_in_between_is_asked_again),
         API_TEST(a_leader_that_does_not_answer_is_named_with_who_named_it),
         API_TEST(both_dials_and_the_look_up_have_one_limit),
+        API_TEST(a_topic_that_was_missing_when_last_asked_for_is_told_when_the_time_is_up),
         API_TEST(a_token_ends_the_look_up),
         API_TEST(the_partitions_of_a_topic_are_looked_up_once),
         API_TEST(a_broker_is_dialled_at_the_address_it_advertises),
