@@ -104,8 +104,10 @@ int main(int argc, char **argv)
     sink_stop(sink);
     sink = sink_start(&port, COUNT_DELAY_US);
     long few = count_calls(argv[0], port, COUNT_FROM), many = count_calls(argv[0], port, COUNT_TO);
-    if (few < 0 || many < 0) printf("system calls: not counted, strace is missing\n");
-    else printf("system calls of the client for one: %.2f (target 5)\n", (double)(many - few) / (COUNT_TO - COUNT_FROM));
+    if (few < 0 || many < 0)
+        printf("system calls: not counted, strace is missing\n");
+    else
+        printf("system calls of the client for one: %.2f (target 5)\n", (double)(many - few) / (COUNT_TO - COUNT_FROM));
     sink_stop(sink);
     return 0;
 }

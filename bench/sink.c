@@ -58,7 +58,8 @@ static void answer_metadata(kfk_arena *a, const kfk_metadata_request *q, kfk_met
     int32_t count = q->topics.count < 0 ? 0 : q->topics.count;
     r->brokers.items = array(a, 1, sizeof *r->brokers.items);
     r->brokers.count = 1;
-    r->brokers.items[0] = (kfk_metadata_response_broker){.node_id = 1, .host = kafka_str("127.0.0.1"), .port = own_port};
+    r->brokers.items[0] =
+        (kfk_metadata_response_broker){.node_id = 1, .host = kafka_str("127.0.0.1"), .port = own_port};
     r->controller_id = 1;
     r->topics.items = array(a, count, sizeof *r->topics.items);
     r->topics.count = count;
@@ -82,7 +83,8 @@ static void answer_offsets(kfk_arena *a, const kfk_list_offsets_request *q, kfk_
         r->topics.items[i].partitions.items = array(a, count, sizeof *r->topics.items[i].partitions.items);
         r->topics.items[i].partitions.count = count;
         for (int32_t j = 0; j < count; j++)
-            r->topics.items[i].partitions.items[j].partition_index = q->topics.items[i].partitions.items[j].partition_index;
+            r->topics.items[i].partitions.items[j].partition_index =
+                q->topics.items[i].partitions.items[j].partition_index;
     }
 }
 
@@ -94,7 +96,8 @@ static void answer_produce(kfk_arena *a, const kfk_produce_request *q, kfk_produ
         const kfk_produce_request_topic *t = &q->topic_data.items[i];
         r->responses.items[i].name = t->name;
         r->responses.items[i].topic_id = t->topic_id;
-        r->responses.items[i].partition_responses.items = array(a, t->partition_data.count, sizeof *r->responses.items[i].partition_responses.items);
+        r->responses.items[i].partition_responses.items =
+            array(a, t->partition_data.count, sizeof *r->responses.items[i].partition_responses.items);
         r->responses.items[i].partition_responses.count = t->partition_data.count;
         for (int32_t j = 0; j < t->partition_data.count; j++) {
             kfk_produce_response_partition *p = &r->responses.items[i].partition_responses.items[j];
@@ -135,9 +138,12 @@ static void serve(connection *c, const uint8_t *frame, size_t len)
     void *r = array(&arena, 1, api->response->size);
     kfk_codec_default(api->response, r);
     bool silent = false;
-    if (api->key == KFK_API_API_VERSIONS) answer_versions(&arena, r);
-    else if (api->key == KFK_API_METADATA) answer_metadata(&arena, q, r);
-    else if (api->key == KFK_API_LIST_OFFSETS) answer_offsets(&arena, q, r);
+    if (api->key == KFK_API_API_VERSIONS)
+        answer_versions(&arena, r);
+    else if (api->key == KFK_API_METADATA)
+        answer_metadata(&arena, q, r);
+    else if (api->key == KFK_API_LIST_OFFSETS)
+        answer_offsets(&arena, q, r);
     else if (api->key == KFK_API_PRODUCE) {
         answer_produce(&arena, q, r);
         silent = ((kfk_produce_request *)q)->acks == 0;
@@ -207,7 +213,8 @@ pid_t sink_start(int *port, int delay_us)
     struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof addr;
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (listener < 0 || bind(listener, (struct sockaddr *)&addr, len) != 0 || listen(listener, 64) != 0) die("sink: listen");
+    if (listener < 0 || bind(listener, (struct sockaddr *)&addr, len) != 0 || listen(listener, 64) != 0)
+        die("sink: listen");
     getsockname(listener, (struct sockaddr *)&addr, &len);
     answer_delay_us = delay_us;
     *port = own_port = ntohs(addr.sin_port);

@@ -17,7 +17,11 @@ steps=(setup sources jars build-dev build-clang build-release build-asan build-t
        unit install docs asan tsan kafka kafka-asan kafka-tsan)
 
 step_setup() { tools/setup.sh build test; }
-step_sources() { tools/check_layers.py && tools/gen.py --check; }
+step_sources() { # arrows between the layers, generated code, layout
+  tools/check_layers.py && tools/gen.py --check &&
+    git ls-files 'src/*.[ch]' 'src/*.cc' 'tests/*.[ch]' 'cli/*.[ch]' 'bench/*.[ch]' 'examples/*.c' | grep -v '^src/wire/gen/' |
+    xargs clang-format-14 --dry-run --Werror
+}
 step_jars() { "$kafka" jars && "$kafka" client-jar 4.4.0 && "$kafka" client-jar 3.9.1; }
 step_schemas() { tools/check_schema.py "$("$kafka" client-jar 4.4.0)" "$("$kafka" client-jar 3.9.1)"; }
 

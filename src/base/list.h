@@ -11,10 +11,11 @@ typedef struct kfk_list {
 } kfk_list;
 
 /* The element of type `type` whose member `member` is the node `node`. */
-#define KFK_CONTAINER(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define KFK_CONTAINER(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 /* Visits all nodes; the current one may be removed while it is visited. */
-#define KFK_LIST_EACH(node, head) \
-    for (kfk_list *node = (head)->next, *node##_next = node->next; node != (head); node = node##_next, node##_next = node->next)
+#define KFK_LIST_EACH(node, head)                                                  \
+    for (kfk_list *node = (head)->next, *node##_next = node->next; node != (head); \
+         node = node##_next, node##_next = node->next)
 
 static inline void kfk_list_init(kfk_list *n)
 {

@@ -6,7 +6,7 @@
 #include "base/error.h"
 
 typedef struct kfk_thread {
-    kfk_error last;        /* kafka_last_error(), kafka_last_written() */
+    kfk_error last; /* kafka_last_error(), kafka_last_written() */
     int32_t last_written;
     int32_t callback_depth; /* > 0 inside a callback of the library: what would have to wait gives KAFKA_EAGAIN */
 } kfk_thread;

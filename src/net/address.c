@@ -13,13 +13,15 @@
 static int bad(kfk_error *err, const char *text, size_t len, const char *what)
 {
     int shown = len > 100 ? 100 : (int)len;
-    return kfk_error_set(err, KAFKA_EINVAL, "address \"%.*s\": %s; expected host:port, for example localhost:9092 or [::1]:9092",
-                         shown, text, what);
+    return kfk_error_set(err, KAFKA_EINVAL,
+                         "address \"%.*s\": %s; expected host:port, for example localhost:9092 or [::1]:9092", shown,
+                         text, what);
 }
 
 static bool is_name_char(char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' ||
+           c == '.';
 }
 
 static bool is_blank(char c)
@@ -67,8 +69,8 @@ int kfk_hostport_parse(const char *text, size_t len, kfk_hostport *out, kfk_erro
     while (len > 0 && is_blank(text[len - 1])) len--;
     if (len == 0) return bad(err, text, len, "it is empty");
     if (len >= 5 && memcmp(text, "unix:", 5) == 0) {
-        return kfk_error_set(err, KAFKA_ENOTSUP, "address \"%.*s\": unix sockets are not supported yet", len > 100 ? 100 : (int)len,
-                             text);
+        return kfk_error_set(err, KAFKA_ENOTSUP, "address \"%.*s\": unix sockets are not supported yet",
+                             len > 100 ? 100 : (int)len, text);
     }
     if (memmem(text, len, "//", 2)) return bad(err, text, len, "it looks like a URL, the scheme does not belong there");
     const char *end = text + len, *host = text, *host_end, *port = NULL;

@@ -7,9 +7,9 @@
  *
  * An operation's futex word goes PENDING -> PARKED -> DONE or PENDING -> DONE. The one who finishes makes the wake-up call
  * only when somebody had parked, and does so after the baton is let go: the woken thread may want it at once. */
-#include "net/loop_backend.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "net/loop_backend.h"
 #include <assert.h>
 #include <stdio.h>
 
@@ -160,8 +160,10 @@ bool kfk_loop_held(kfk_loop *l)
 
 void kfk_loop_submit(kfk_loop *l, kfk_task *t)
 {
-    if (kfk_loop_held(l)) kfk_baton_push(&l->baton, t); /* inside a callback */
-    else kfk_baton_submit(&l->baton, t);
+    if (kfk_loop_held(l))
+        kfk_baton_push(&l->baton, t); /* inside a callback */
+    else
+        kfk_baton_submit(&l->baton, t);
 }
 
 void kfk_loop_defer(kfk_loop *l, kfk_task *t)
@@ -252,8 +254,7 @@ void kfk_watch_init(kfk_watch *w, void (*fired)(kfk_watch *))
 
 static bool is_watched(kfk_loop *l, const kfk_cancel *token)
 {
-    KFK_LIST_EACH(n, &l->watches)
-    {
+    KFK_LIST_EACH (n, &l->watches) {
         if (KFK_CONTAINER(n, kfk_watch, node)->token == token) return true;
     }
     return false;
@@ -285,11 +286,11 @@ void kfk_loop_token_fired(kfk_loop *l, kfk_cancel *token)
     kfk_list fired;
     size_t held = 0;
     kfk_list_init(&fired);
-    KFK_LIST_EACH(n, &l->watches)
-    {
+    KFK_LIST_EACH (n, &l->watches) {
         kfk_watch *w = KFK_CONTAINER(n, kfk_watch, node);
         if (w->token != token) continue;
-        w->token = NULL; /* off from here on: the backend is told once, whatever those who are called do to the others */
+        w->token =
+            NULL; /* off from here on: the backend is told once, whatever those who are called do to the others */
         held++;
         kfk_list_remove(n);
         kfk_list_push_back(&fired, n);

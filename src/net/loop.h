@@ -79,9 +79,9 @@ struct kfk_op {
     kfk_task task; /* how it comes to the engine: task.run gets it under the baton */
     kfk_ref ref;
     kfk_list waking;
-    _Atomic uint32_t state; /* the futex word; see loop.c */
-    bool finished;          /* under the baton: has its outcome */
-    kfk_error error;        /* the outcome; may be read once the wait ended with 0 */
+    _Atomic uint32_t state;    /* the futex word; see loop.c */
+    bool finished;             /* under the baton: has its outcome */
+    kfk_error error;           /* the outcome; may be read once the wait ended with 0 */
     void (*destroy)(kfk_op *); /* frees the object around it; on any thread, without the baton */
 };
 /* Two references: the caller's and the engine's. */
@@ -122,7 +122,7 @@ struct kfk_lookup {
     uint16_t port;
     kfk_address found[KFK_LOOKUP_MAX]; /* in the order of preference the system gives (RFC 6724) */
     size_t count;
-    kfk_error error; /* KAFKA_ERESOLVE with the resolver's words, when it failed */
+    kfk_error error;            /* KAFKA_ERESOLVE with the resolver's words, when it failed */
     void (*done)(kfk_lookup *); /* NULL = abandoned */
     _Atomic bool abandoned;     /* the same for the resolver, which holds no baton: it need not begin any more */
     void *owner;

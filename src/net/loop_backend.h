@@ -38,9 +38,9 @@ struct kafka_loop {
     int64_t now_ms;
     kfk_heap timers;
     kfk_list watches;
-    kfk_list finished;               /* operations to wake when the baton is let go */
+    kfk_list finished; /* operations to wake when the baton is let go */
     kfk_task *deferred, **deferred_end;
-    int64_t wake_at_ms;              /* while asleep: when it will turn by itself */
+    int64_t wake_at_ms; /* while asleep: when it will turn by itself */
     bool asleep, poke;  /* poke: a caller left something that cannot wait until then */
 };
 

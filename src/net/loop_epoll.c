@@ -143,8 +143,7 @@ static int watch(kfk_loop *l, kfk_cancel *token)
 static void unwatch(kfk_loop *l, kfk_cancel *token)
 {
     loop_epoll *e = self(l);
-    KFK_LIST_EACH(n, &e->tokens)
-    {
+    KFK_LIST_EACH (n, &e->tokens) {
         token_source *t = KFK_CONTAINER(n, token_source, node);
         if (t->token != token) continue;
         epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, t->fd, NULL);
@@ -215,7 +214,8 @@ static void *turn_until_stopped(void *arg)
             kfk_source *s = event->data.ptr;
             if (s) s->ready(s, source_events(event->events));
         }
-        bool stopping = e->stopping; /* before leaving: once it is set, what is deferred from now on is the loop's own */
+        bool stopping =
+            e->stopping; /* before leaving: once it is set, what is deferred from now on is the loop's own */
         at_ms = kfk_loop_leave(&e->base);
         if (stopping && at_ms > kfk_time_now_ms()) break; /* nothing is left that has to be done */
     }
@@ -280,7 +280,8 @@ static const kfk_loop_ops epoll_ops = {
 static int no_resource(kfk_error *err, const char *what, int number)
 {
     char text[128];
-    return kfk_error_set(err, KAFKA_EIO, "starting the I/O thread: %s: %s", what, strerror_r(number, text, sizeof text));
+    return kfk_error_set(err, KAFKA_EIO, "starting the I/O thread: %s: %s", what,
+                         strerror_r(number, text, sizeof text));
 }
 
 int kfk_loop_new(const char *name, kfk_loop **out, kfk_error *err)
@@ -297,9 +298,12 @@ int kfk_loop_new(const char *name, kfk_loop **out, kfk_error *err)
         kfk_mem_free(e);
         return kfk_error_set(err, code, "no memory for a loop");
     }
-    if ((e->epoll_fd = epoll_create1(EPOLL_CLOEXEC)) < 0) code = no_resource(err, "epoll_create1", errno);
-    else if ((e->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) code = no_resource(err, "eventfd", errno);
-    else if ((number = kfk_source_add(&e->base, &e->wake, e->wake_fd)) != 0) code = no_resource(err, "epoll_ctl", number);
+    if ((e->epoll_fd = epoll_create1(EPOLL_CLOEXEC)) < 0)
+        code = no_resource(err, "epoll_create1", errno);
+    else if ((e->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
+        code = no_resource(err, "eventfd", errno);
+    else if ((number = kfk_source_add(&e->base, &e->wake, e->wake_fd)) != 0)
+        code = no_resource(err, "epoll_ctl", number);
     if (code != 0) goto fail;
     kfk_loop_hold(&e->base); /* the thread's */
     if ((number = kfk_work_thread(&e->thread, false, name, turn_until_stopped, e)) != 0) {

@@ -56,7 +56,8 @@ static bool is_connected_to_itself(int fd, const struct sockaddr_storage *peer, 
 {
     struct sockaddr_storage local;
     socklen_t local_len = sizeof local;
-    return getsockname(fd, (struct sockaddr *)&local, &local_len) == 0 && local_len == len && memcmp(&local, peer, len) == 0;
+    return getsockname(fd, (struct sockaddr *)&local, &local_len) == 0 && local_len == len &&
+           memcmp(&local, peer, len) == 0;
 }
 
 static int socket_connected(kfk_stream *stream, kfk_error *err)

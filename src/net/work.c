@@ -19,7 +19,6 @@ enum { IDLE_SECONDS = 5, STACK_BYTES = 512 * 1024 };
  * application may have for them. */
 static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
 
-
 typedef struct pool {
     pthread_mutex_t lock;
     pthread_cond_t more;
@@ -120,8 +119,10 @@ int kfk_work_start(kfk_loop *l, kfk_job *job)
     int err = pool_prepare(p);
     if (err == 0 && p->queued >= p->idle && p->threads < p->limit) {
         err = kfk_work_thread(NULL, true, p->name, helper, p);
-        if (err == 0) p->threads++;
-        else if (p->threads > 0) err = 0; /* one of those that run will get to it */
+        if (err == 0)
+            p->threads++;
+        else if (p->threads > 0)
+            err = 0; /* one of those that run will get to it */
     }
     if (err == 0) {
         job->loop = kfk_loop_hold(l);

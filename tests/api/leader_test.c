@@ -176,8 +176,8 @@ static void a_topic_that_was_missing_when_last_asked_for_is_told_when_the_time_i
 {
     (void)state;
     int64_t took;
-    tcp_peer *p = TCP_PEER({.api = KFK_API_METADATA},
-                           {.api = KFK_API_METADATA, .no_answer = true, .then = TCP_SILENCE});
+    tcp_peer *p =
+        TCP_PEER({.api = KFK_API_METADATA}, {.api = KFK_API_METADATA, .no_answer = true, .then = TCP_SILENCE});
     assert_fails(try_leader(p, 600, "missing", 0, &took), KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, "topic missing");
     assert_in_range(took, 599, 800);
     tcp_peer_free(p);

@@ -171,14 +171,10 @@ static void a_longest_address_fits_its_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        MEMCHECK_TEST(what_people_write_is_understood),
-        MEMCHECK_TEST(what_is_wrong_is_quoted_and_explained),
-        MEMCHECK_TEST(a_nul_byte_is_no_end_of_the_text),
-        MEMCHECK_TEST(unix_sockets_are_not_supported_yet),
-        MEMCHECK_TEST(the_longest_host_has_255_characters),
-        MEMCHECK_TEST(a_host_is_judged_the_same_in_every_locale),
-        MEMCHECK_TEST(numeric_addresses_need_no_look_up),
-        MEMCHECK_TEST(a_longest_address_fits_its_text),
+        MEMCHECK_TEST(what_people_write_is_understood),     MEMCHECK_TEST(what_is_wrong_is_quoted_and_explained),
+        MEMCHECK_TEST(a_nul_byte_is_no_end_of_the_text),    MEMCHECK_TEST(unix_sockets_are_not_supported_yet),
+        MEMCHECK_TEST(the_longest_host_has_255_characters), MEMCHECK_TEST(a_host_is_judged_the_same_in_every_locale),
+        MEMCHECK_TEST(numeric_addresses_need_no_look_up),   MEMCHECK_TEST(a_longest_address_fits_its_text),
     };
     return cmocka_run_group_tests_name("net/address", tests, NULL, NULL);
 }

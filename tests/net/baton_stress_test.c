@@ -26,8 +26,8 @@ typedef struct submitter {
     kfk_loop *loop;
     pthread_t thread;
     unsigned number;
-    int next_run;      /* under the baton */
-    int out_of_order;  /* under the baton */
+    int next_run;     /* under the baton */
+    int out_of_order; /* under the baton */
     int wait_failures, wrong_outcomes;
 } submitter;
 

@@ -155,8 +155,10 @@ static void a_timer_that_was_cleared_does_not_fire_and_one_that_was_moved_fires_
     assert_int_equal(atomic_load(&a.fired), MANY / 3);
     for (int i = 0; i < MANY; i++) {
         assert_false(kfk_timer_is_set(&a.all[i].timer));
-        if (a.all[i].loop) assert_int_equal(a.all[i].fired_at_ms, 0);
-        else assert_true(a.all[i].fired_at_ms >= a.all[i].at_ms);
+        if (a.all[i].loop)
+            assert_int_equal(a.all[i].fired_at_ms, 0);
+        else
+            assert_true(a.all[i].fired_at_ms >= a.all[i].at_ms);
     }
 }
 

@@ -214,7 +214,8 @@ static bool thread_sleeps(void)
         snprintf(path, sizeof path, "/proc/self/task/%s/stat", entry->d_name);
         FILE *f = fopen(path, "r");
         if (!f) continue;
-        if (fgets(text, sizeof text, f) && strstr(text, "(kafka-test)") && !strstr(text, "(kafka-test) S")) sleeps = false;
+        if (fgets(text, sizeof text, f) && strstr(text, "(kafka-test)") && !strstr(text, "(kafka-test) S"))
+            sleeps = false;
         fclose(f);
     }
     closedir(d);

@@ -88,7 +88,8 @@ static int fd_of(kfk_stream *s)
     if (s->ops->local_addr(s, (struct sockaddr *)&want, &want_len) != 0) return -1;
     for (int fd = 3; fd < 1024; fd++) {
         socklen_t len = sizeof have;
-        if (getsockname(fd, (struct sockaddr *)&have, &len) == 0 && len == want_len && memcmp(&have, &want, len) == 0) return fd;
+        if (getsockname(fd, (struct sockaddr *)&have, &len) == 0 && len == want_len && memcmp(&have, &want, len) == 0)
+            return fd;
     }
     return -1;
 }
@@ -129,7 +130,8 @@ static void a_stream_knows_both_its_addresses(void **state)
     end e = {.code = 0};
     int peer = connect_pair(l, &e);
 
-    kfk_address local = {.len = sizeof local.addr}, remote = {.len = sizeof remote.addr}, ours = {.len = sizeof ours.addr};
+    kfk_address local = {.len = sizeof local.addr}, remote = {.len = sizeof remote.addr},
+                ours = {.len = sizeof ours.addr};
     assert_int_equal(e.stream->ops->local_addr(e.stream, (struct sockaddr *)&local.addr, &local.len), 0);
     assert_int_equal(e.stream->ops->peer_addr(e.stream, (struct sockaddr *)&remote.addr, &remote.len), 0);
     assert_int_equal(getpeername(peer, (struct sockaddr *)&ours.addr, &ours.len), 0);
@@ -487,7 +489,8 @@ static void flow_write(flow *f)
     while (f->written < BYTES) {
         size_t n = BYTES - f->written < CHUNK ? BYTES - f->written : CHUNK, put = 0;
         for (size_t i = 0; i < n; i++) chunk[i] = pattern(f->written + i);
-        struct iovec iov[2] = {{.iov_base = chunk, .iov_len = n / 3}, {.iov_base = chunk + n / 3, .iov_len = n - n / 3}};
+        struct iovec iov[2] = {{.iov_base = chunk, .iov_len = n / 3},
+                               {.iov_base = chunk + n / 3, .iov_len = n - n / 3}};
         int code = f->end.stream->ops->write(f->end.stream, iov, 2, &put, &f->end.err);
         if (code == KAFKA_EAGAIN) {
             atomic_fetch_add(&f->refused, 1);
