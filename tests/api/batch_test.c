@@ -1,6 +1,5 @@
 /* Batches: what a fetch brought, read message by message, and what closing one does to the connection. */
 #include "api/calls.h"
-#include "wire/gen/fetch.h"
 
 static tcp_peer *peer_with_log(const batch_bytes *log, int64_t end, const tcp_rule *rules, size_t count)
 {
@@ -9,51 +8,22 @@ static tcp_peer *peer_with_log(const batch_bytes *log, int64_t end, const tcp_ru
     return p;
 }
 
-/* "v0" ... "v9" in partition 0, in batches of two. */
-static tcp_peer *peer_with_ten(const tcp_rule *rules, size_t count)
-{
-    batch_bytes log = {0};
-    for (int i = 0; i < 10; i += 2) BATCH(&log, .base = i, .count = 2);
-    tcp_peer *p = peer_with_log(&log, 10, rules, count);
-    batch_free(&log);
-    return p;
-}
-
-static kafka_batch *read_batch(kafka_conn *c, const kafka_fetch *f)
-{
-    kafka_batch *b = NULL;
-    assert_works(kafka_conn_read_batch(c, f, &b));
-    return b;
-}
-
-static void expect_message(kafka_batch *b, int64_t offset)
-{
-    kafka_message m;
-    char value[24];
-    assert_works(kafka_batch_read_message(b, &m));
-    assert_int_equal(m.offset, offset);
-    snprintf(value, sizeof value, "v%d", (int)offset);
-    assert_int_equal(m.value.len, strlen(value));
-    assert_memory_equal(m.value.data, value, m.value.len);
-    assert_int_equal(kafka_batch_offset(b), offset + 1);
-}
-
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static void a_batch_has_all_that_was_fetched_and_then_ends(void **state)
 {
     (void)state;
     kafka_message m = {.offset = 77};
-    tcp_peer *p = peer_with_ten(NULL, 0);
+    tcp_peer *p = calls_peer_with_ten(NULL, 0);
     kafka_conn *c = calls_dial(p, 0);
-    kafka_batch *b = read_batch(c, NULL);
+    kafka_batch *b = calls_read_batch(c, NULL);
     assert_string_equal(kafka_batch_topic(b), "t");
     assert_int_equal(kafka_batch_partition(b), 0);
     assert_int_equal(kafka_batch_assignment(b), 0);
     assert_int_equal(kafka_batch_high_watermark(b), 10);
     assert_int_equal(kafka_batch_throttle_ms(b), 0);
     assert_int_equal(kafka_batch_offset(b), 0);
-    for (int i = 0; i < 10; i++) expect_message(b, i);
+    for (int i = 0; i < 10; i++) calls_expect_next(b, i);
     assert_int_equal(kafka_batch_error(b), 0);
     for (int i = 0; i < 2; i++) assert_fails(kafka_batch_read_message(b, &m), KAFKA_EOF, "no more");
     assert_int_equal(m.offset, 77);
@@ -69,17 +39,17 @@ static void closing_sets_the_position_to_the_first_message_not_read(void **state
 {
     (void)state;
     int whence;
-    tcp_peer *p = peer_with_ten(NULL, 0);
+    tcp_peer *p = calls_peer_with_ten(NULL, 0);
     kafka_conn *c = calls_dial(p, 0);
-    kafka_batch *b = read_batch(c, NULL);
-    for (int i = 0; i < 3; i++) expect_message(b, i);
+    kafka_batch *b = calls_read_batch(c, NULL);
+    for (int i = 0; i < 3; i++) calls_expect_next(b, i);
     assert_works(kafka_batch_close(b));
     assert_int_equal(kafka_conn_offset(c, &whence), 3);
     assert_int_equal(whence, KAFKA_SEEK_ABSOLUTE);
-    b = read_batch(c, NULL);
-    expect_message(b, 3);
+    b = calls_read_batch(c, NULL);
+    calls_expect_next(b, 3);
     assert_works(kafka_batch_close(b));
-    b = read_batch(c, NULL); /* nothing read of it */
+    b = calls_read_batch(c, NULL); /* nothing read of it */
     assert_works(kafka_batch_close(b));
     assert_int_equal(kafka_conn_offset(c, NULL), 4);
     kafka_conn_free(c);
@@ -97,8 +67,8 @@ static void the_position_ends_behind_what_has_no_messages(void **state)
     BATCH(&log, .base = 5, .count = 0, .tail = 2);
     tcp_peer *p = peer_with_log(&log, 7, NULL, 0);
     kafka_conn *c = calls_dial(p, 0);
-    kafka_batch *b = read_batch(c, NULL);
-    expect_message(b, 0);
+    kafka_batch *b = calls_read_batch(c, NULL);
+    calls_expect_next(b, 0);
     assert_fails(kafka_batch_read_message(b, &m), KAFKA_EOF, NULL);
     assert_int_equal(kafka_batch_offset(b), 7);
     assert_works(kafka_batch_close(b));
@@ -112,13 +82,13 @@ static void a_seek_beside_an_open_batch_wins_over_its_close(void **state)
 {
     (void)state;
     static const int64_t targets[] = {7, 0}; /* 0: where the batch began */
-    tcp_peer *p = peer_with_ten(NULL, 0);
+    tcp_peer *p = calls_peer_with_ten(NULL, 0);
     for (size_t i = 0; i < 2; i++) {
         kafka_conn *c = calls_dial(p, 0);
-        kafka_batch *b = read_batch(c, NULL);
-        expect_message(b, 0);
+        kafka_batch *b = calls_read_batch(c, NULL);
+        calls_expect_next(b, 0);
         assert_works(kafka_conn_seek(c, targets[i], KAFKA_SEEK_ABSOLUTE, NULL));
-        expect_message(b, 1);
+        calls_expect_next(b, 1);
         assert_works(kafka_batch_close(b));
         assert_int_equal(kafka_conn_offset(c, NULL), targets[i]);
         kafka_conn_free(c);
@@ -131,24 +101,24 @@ static void values_alone_are_copied_into_a_buffer(void **state)
     (void)state;
     char buf[8] = "#######";
     size_t len;
-    tcp_peer *p = peer_with_ten(NULL, 0);
+    tcp_peer *p = calls_peer_with_ten(NULL, 0);
     kafka_conn *c = calls_dial(p, 0);
-    kafka_batch *b = read_batch(c, NULL);
+    kafka_batch *b = calls_read_batch(c, NULL);
     assert_works(kafka_batch_read(b, buf, sizeof buf, &len));
     assert_int_equal(len, 2);
     assert_memory_equal(buf, "v0#####", 7);
-    expect_message(b, 1);
+    calls_expect_next(b, 1);
     for (int i = 0; i < 2; i++) assert_fails(kafka_batch_read(b, buf, 1, &len), KAFKA_ESHORTBUF, "offset 2");
     assert_int_equal(len, 2);
     assert_int_equal(kafka_batch_offset(b), 2);
     assert_fails(kafka_batch_close(b), KAFKA_ESHORTBUF, "offset 2");
     assert_int_equal(kafka_conn_offset(c, NULL), 2);
-    b = read_batch(c, NULL);
+    b = calls_read_batch(c, NULL);
     assert_fails(kafka_batch_read(b, NULL, 0, &len), KAFKA_ESHORTBUF, NULL);
     assert_int_equal(len, 2);
     assert_int_equal(kafka_batch_close(b), KAFKA_ESHORTBUF);
-    b = read_batch(c, NULL);
-    expect_message(b, 2);
+    b = calls_read_batch(c, NULL);
+    calls_expect_next(b, 2);
     assert_works(kafka_batch_close(b));
     kafka_conn_free(c);
     tcp_peer_free(p);
@@ -165,14 +135,14 @@ static void committed_reads_leave_out_what_was_aborted(void **state)
     tcp_peer *p = peer_with_log(&log, 5, NULL, 0);
     tcp_peer_abort(p, 7, 1);
     kafka_conn *c = calls_dial(p, 0);
-    kafka_batch *b = read_batch(c, &(kafka_fetch){.read_committed = 1});
-    expect_message(b, 0);
-    expect_message(b, 4);
+    kafka_batch *b = calls_read_batch(c, &(kafka_fetch){.read_committed = 1});
+    calls_expect_next(b, 0);
+    calls_expect_next(b, 4);
     assert_works(kafka_batch_close(b));
     assert_works(kafka_conn_seek(c, 0, KAFKA_SEEK_START, NULL));
-    b = read_batch(c, NULL);
-    expect_message(b, 0);
-    expect_message(b, 1);
+    b = calls_read_batch(c, NULL);
+    calls_expect_next(b, 0);
+    calls_expect_next(b, 1);
     assert_works(kafka_batch_close(b));
     kafka_conn_free(c);
     tcp_peer_free(p);
@@ -189,9 +159,9 @@ static void damage_ends_a_batch_behind_what_is_good(void **state)
     log.data[bad + KFK_RECORD_HEADER] ^= 2;
     tcp_peer *p = peer_with_log(&log, 4, NULL, 0);
     kafka_conn *c = calls_dial(p, 0);
-    kafka_batch *b = read_batch(c, NULL);
-    expect_message(b, 0);
-    expect_message(b, 1);
+    kafka_batch *b = calls_read_batch(c, NULL);
+    calls_expect_next(b, 0);
+    calls_expect_next(b, 1);
     for (int i = 0; i < 2; i++)
         assert_fails(kafka_batch_read_message(b, &m), KAFKA_ECORRUPT, "reading topic t partition 0 from 127.0.0.1:");
     assert_int_equal(kafka_batch_error(b), KAFKA_ECORRUPT);
@@ -202,118 +172,6 @@ static void damage_ends_a_batch_behind_what_is_good(void **state)
     batch_free(&log);
 }
 
-/* ---- bounds ------------------------------------------------------------------------------------------------------ */
-
-typedef struct asked {
-    int32_t max_wait_ms, min_bytes, max_bytes, partition_max_bytes;
-    int8_t isolation;
-    int64_t offset;
-} asked;
-
-static void note_fetch(tcp_call *call, void *answer, void *arg)
-{
-    const kfk_fetch_request *r = call->request;
-    const kfk_fetch_request_partition *rp = &r->topics.items[0].partitions.items[0];
-    (void)answer;
-    *(asked *)arg = (asked){r->max_wait_ms,          r->min_bytes,       r->max_bytes,
-                            rp->partition_max_bytes, r->isolation_level, rp->fetch_offset};
-}
-
-static void the_broker_is_asked_for_what_the_bounds_say(void **state)
-{
-    (void)state;
-    asked seen;
-    tcp_rule rules[] = {{.api = KFK_API_FETCH, .times = TCP_ALWAYS, .edit = note_fetch, .arg = &seen}};
-    tcp_peer *p = peer_with_ten(rules, 1);
-    kafka_conn *c = calls_dial(p, 0);
-    kafka_batch_close(read_batch(c, NULL));
-    assert_true(seen.min_bytes == 1 && seen.max_bytes == 1024 * 1024 && seen.partition_max_bytes == 1024 * 1024 &&
-                seen.isolation == 0);
-    assert_in_range(seen.max_wait_ms, 100, 1000); /* a slice: others must get through */
-    kafka_batch_close(
-        read_batch(c, &(kafka_fetch){.min_bytes = 3, .max_bytes = 70, .max_wait_ms = 50, .read_committed = 1}));
-    assert_true(seen.min_bytes == 3 && seen.max_bytes == 70 && seen.partition_max_bytes == 70 && seen.isolation == 1);
-    assert_in_range(seen.max_wait_ms, 40, 50);
-    kafka_conn_set_read_deadline(c, kafka_deadline_in(400)); /* 300 for the broker */
-    kafka_batch_close(read_batch(c, NULL));
-    assert_in_range(seen.max_wait_ms, 200, 300);
-    assert_int_equal(seen.offset, 0);
-    kafka_conn_free(c);
-    tcp_peer_free(p);
-}
-
-static void bounds_that_cannot_be_are_refused(void **state)
-{
-    (void)state;
-    kafka_batch *b = NULL;
-    tcp_peer *p = peer_with_ten(NULL, 0);
-    kafka_conn *c = calls_dial(p, 0), *plain;
-    assert_works(kafka_dial(NULL, NULL, tcp_peer_address(p), &plain));
-    assert_fails(kafka_conn_read_batch(c, &(kafka_fetch){.min_bytes = 2, .max_bytes = 1}, &b), KAFKA_EINVAL,
-                 "min_bytes");
-    assert_fails(kafka_conn_read_batch(c, &(kafka_fetch){.min_bytes = -1}, &b), KAFKA_EINVAL, "min_bytes");
-    assert_fails(kafka_conn_read_batch(c, &(kafka_fetch){.max_bytes = -1}, &b), KAFKA_EINVAL, "max_bytes");
-    assert_fails(kafka_conn_read_batch(c, &(kafka_fetch){.max_wait_ms = -1}, &b), KAFKA_EINVAL, "max_wait_ms");
-    assert_fails(kafka_conn_read_batch(c, &(kafka_fetch){.reserved = 1}, &b), KAFKA_EINVAL, "reserved");
-    assert_fails(kafka_conn_read_batch(c, &(kafka_fetch){.reserved2[1] = 1}, &b), KAFKA_EINVAL, "reserved");
-    assert_fails(kafka_conn_read_batch(c, NULL, NULL), KAFKA_EINVAL, "out");
-    assert_fails(kafka_conn_read_batch(NULL, NULL, &b), KAFKA_EINVAL, "NULL");
-    assert_fails(kafka_conn_read_batch(plain, NULL, &b), KAFKA_EINVAL, "no topic");
-    assert_null(b);
-    b = read_batch(c, NULL); /* the turn was not lost */
-    assert_fails(kafka_batch_read_message(b, NULL), KAFKA_EINVAL, "NULL");
-    assert_fails(kafka_batch_read_message(NULL, NULL), KAFKA_EINVAL, "NULL");
-    assert_fails(kafka_batch_read(b, NULL, 1, &(size_t){0}), KAFKA_EINVAL, "NULL");
-    expect_message(b, 0); /* wrong arguments do not stick */
-    assert_works(kafka_batch_close(b));
-    kafka_conn_free(plain);
-    kafka_conn_free(c);
-    tcp_peer_free(p);
-}
-
-static void an_empty_batch_is_what_max_wait_ms_ends_in(void **state)
-{
-    (void)state;
-    kafka_message m;
-    tcp_peer *p = tcp_peer_new(NULL, 0);
-    kafka_conn *c = calls_dial(p, 0);
-    static const int64_t waits[] = {1, 60, 700};
-    for (size_t i = 0; i < 3; i++) {
-        int64_t before = kafka_now_ms();
-        kafka_batch *b = read_batch(c, &(kafka_fetch){.max_wait_ms = waits[i]});
-        assert_in_range(kafka_now_ms() - before, waits[i] - 1, waits[i] + 200);
-        assert_int_equal(kafka_batch_high_watermark(b), 0);
-        assert_string_equal(kafka_batch_topic(b), "t");
-        assert_fails(kafka_batch_read_message(b, &m), KAFKA_EOF, NULL);
-        assert_works(kafka_batch_close(b));
-    }
-    kafka_conn_set_read_deadline(c, kafka_deadline_in(100)); /* the earlier of the two */
-    kafka_batch *b = NULL;
-    assert_fails(kafka_conn_read_batch(c, &(kafka_fetch){.max_wait_ms = 5000}, &b), KAFKA_ETIMEDOUT, "deadline");
-    assert_null(b);
-    kafka_conn_free(c);
-    tcp_peer_free(p);
-}
-
-static void min_bytes_is_waited_for_as_long_as_max_wait_ms_says(void **state)
-{
-    (void)state;
-    tcp_peer *p = peer_with_ten(NULL, 0);
-    kafka_conn *c = calls_dial(p, 0);
-    int64_t before = kafka_now_ms();
-    kafka_batch *b = read_batch(c, &(kafka_fetch){.min_bytes = 100000, .max_wait_ms = 800});
-    assert_in_range(kafka_now_ms() - before, 799, 1000);
-    expect_message(b, 0); /* what is there comes all the same */
-    assert_works(kafka_batch_close(b));
-    kafka_conn_set_read_deadline(c, kafka_deadline_in(900)); /* 675 for the broker */
-    before = kafka_now_ms();
-    b = read_batch(c, &(kafka_fetch){.min_bytes = 100000});
-    assert_in_range(kafka_now_ms() - before, 600, 899);
-    assert_works(kafka_batch_close(b));
-    kafka_conn_free(c);
-    tcp_peer_free(p);
-}
-
 /* ---- the read turn ----------------------------------------------------------------------------------------------- */
 
 static void an_open_batch_blocks_reads_and_nothing_else(void **state)
@@ -321,9 +179,9 @@ static void an_open_batch_blocks_reads_and_nothing_else(void **state)
     (void)state;
     kafka_message *m = NULL;
     int64_t first, last;
-    tcp_peer *p = peer_with_ten(NULL, 0);
+    tcp_peer *p = calls_peer_with_ten(NULL, 0);
     kafka_conn *c = calls_dial(p, 0);
-    kafka_batch *b = read_batch(c, NULL), *other = NULL;
+    kafka_batch *b = calls_read_batch(c, NULL), *other = NULL;
     kafka_conn_set_read_deadline(c, kafka_deadline_in(100));
     assert_fails(kafka_conn_read_message(c, 0, &m), KAFKA_ETIMEDOUT, "another read");
     kafka_conn_set_read_deadline(c, kafka_deadline_in(100));
@@ -332,7 +190,7 @@ static void an_open_batch_blocks_reads_and_nothing_else(void **state)
     assert_works(kafka_conn_read_offsets(c, &first, &last));
     assert_int_equal(last, 10);
     assert_works(kafka_conn_write(c, "v10", 3));
-    expect_message(b, 0);
+    calls_expect_next(b, 0);
     assert_works(kafka_batch_close(b));
     assert_works(kafka_conn_read_message(c, 0, &m));
     assert_int_equal(m->offset, 1);
@@ -355,10 +213,10 @@ static void who_waits_for_the_turn_gets_it_when_the_batch_is_closed(void **state
     (void)state;
     pthread_t threads[4];
     int64_t sum = 0;
-    tcp_peer *p = peer_with_ten(NULL, 0);
+    tcp_peer *p = calls_peer_with_ten(NULL, 0);
     kafka_conn *c = calls_dial(p, 0);
-    kafka_batch *b = read_batch(c, NULL);
-    expect_message(b, 0);
+    kafka_batch *b = calls_read_batch(c, NULL);
+    calls_expect_next(b, 0);
     for (int i = 0; i < 4; i++) threads[i] = calls_start(read_one, c);
     assert_works(kafka_batch_close(b));
     for (int i = 0; i < 4; i++) {
@@ -377,16 +235,16 @@ static void on_a_connection_that_broke_nobody_waits_for_the_turn(void **state)
     (void)state;
     kafka_message *m = NULL;
     int64_t offset;
-    tcp_peer *p = peer_with_ten(NULL, 0);
+    tcp_peer *p = calls_peer_with_ten(NULL, 0);
     kafka_conn *c = calls_dial(p, 0);
-    kafka_batch *b = read_batch(c, NULL);
+    kafka_batch *b = calls_read_batch(c, NULL);
     tcp_peer_hang_up(p);
     assert_int_equal(kafka_conn_read_last_offset(c, &offset), KAFKA_EUNEXPECTED_EOF);
     int64_t before = kafka_now_ms();
     kafka_conn_set_read_deadline(c, kafka_deadline_in(8000));
     assert_fails(kafka_conn_read_message(c, 0, &m), KAFKA_EUNEXPECTED_EOF, NULL);
     assert_true(kafka_now_ms() - before < 2000);
-    expect_message(b, 0); /* what was fetched is there */
+    calls_expect_next(b, 0); /* what was fetched is there */
     assert_works(kafka_batch_close(b));
     assert_fails(kafka_conn_read_message(c, 0, &m), KAFKA_EUNEXPECTED_EOF, NULL);
     kafka_conn_free(c);
@@ -401,10 +259,10 @@ static void *close_it(void *arg)
 static void a_batch_may_be_read_and_closed_by_another_thread(void **state)
 {
     (void)state;
-    tcp_peer *p = peer_with_ten(NULL, 0);
+    tcp_peer *p = calls_peer_with_ten(NULL, 0);
     kafka_conn *c = calls_dial(p, 0);
-    kafka_batch *b = read_batch(c, NULL);
-    expect_message(b, 0);
+    kafka_batch *b = calls_read_batch(c, NULL);
+    calls_expect_next(b, 0);
     pthread_t t = calls_start(close_it, b);
     pthread_join(t, NULL);
     assert_int_equal(kafka_conn_offset(c, NULL), 1);
@@ -437,8 +295,8 @@ static void a_batch_that_finds_no_memory_is_told_and_the_next_one_works(void **s
         assert_int_equal(closed, err == KAFKA_EOF ? 0 : err);
         assert_int_equal(kafka_conn_offset(c, NULL), read);
         if (read < 4) {
-            b = read_batch(c, NULL);
-            expect_message(b, read);
+            b = calls_read_batch(c, NULL);
+            calls_expect_next(b, read);
             assert_works(kafka_batch_close(b));
         }
     }
@@ -457,10 +315,6 @@ int main(void)
         API_TEST(values_alone_are_copied_into_a_buffer),
         API_TEST(committed_reads_leave_out_what_was_aborted),
         API_TEST(damage_ends_a_batch_behind_what_is_good),
-        API_TEST(the_broker_is_asked_for_what_the_bounds_say),
-        API_TEST(bounds_that_cannot_be_are_refused),
-        API_TEST(an_empty_batch_is_what_max_wait_ms_ends_in),
-        API_TEST(min_bytes_is_waited_for_as_long_as_max_wait_ms_says),
         API_TEST(an_open_batch_blocks_reads_and_nothing_else),
         API_TEST(who_waits_for_the_turn_gets_it_when_the_batch_is_closed),
         API_TEST(on_a_connection_that_broke_nobody_waits_for_the_turn),

@@ -35,6 +35,66 @@ static inline kafka_conn *calls_dial(tcp_peer *p, int32_t partition)
     return c;
 }
 
+/* Appends batches to partition 0 and frees them here. */
+static inline void calls_fill(tcp_peer *p, batch_bytes *log, int64_t end)
+{
+    tcp_peer_fill(p, log, end);
+    batch_free(log);
+}
+
+/* A peer with the messages "v0" ... in partition 0, one a batch. */
+static inline tcp_peer *calls_peer_with(int count, const tcp_rule *rules, size_t rule_count)
+{
+    batch_bytes log = {0};
+    tcp_peer *p = tcp_peer_new(rules, rule_count);
+    for (int i = 0; i < count; i++) BATCH(&log, .base = i, .count = 1, .leader_epoch = 5);
+    calls_fill(p, &log, count);
+    return p;
+}
+
+/* The next message that the connection reads. */
+static inline void calls_expect_message(kafka_conn *c, int64_t offset, const char *value)
+{
+    kafka_message *m = NULL;
+    assert_works(kafka_conn_read_message(c, 0, &m));
+    assert_int_equal(m->offset, offset);
+    assert_int_equal(m->value.len, strlen(value));
+    assert_memory_equal(m->value.data, value, m->value.len);
+    assert_int_equal(kafka_conn_offset(c, NULL), offset + 1);
+    kafka_message_free(m);
+}
+
+/* "v0" ... "v9" in partition 0, in batches of two. */
+static inline tcp_peer *calls_peer_with_ten(const tcp_rule *rules, size_t count)
+{
+    batch_bytes log = {0};
+    for (int i = 0; i < 10; i += 2) BATCH(&log, .base = i, .count = 2);
+    tcp_peer *p = tcp_peer_new(rules, count);
+    tcp_peer_fill(p, &log, 10);
+    batch_free(&log);
+    return p;
+}
+
+static inline kafka_batch *calls_read_batch(kafka_conn *c, const kafka_fetch *f)
+{
+    kafka_batch *b = NULL;
+    assert_works(kafka_conn_read_batch(c, f, &b));
+    return b;
+}
+
+/* The next message of a batch is "v<offset>". */
+static inline void calls_expect_next(kafka_batch *b, int64_t offset)
+{
+    kafka_message m;
+    char value[24];
+    assert_works(kafka_batch_read_message(b, &m));
+    assert_int_equal(m.offset, offset);
+    snprintf(value, sizeof value, "v%d", (int)offset);
+    assert_int_equal(m.value.len, strlen(value));
+    assert_memory_equal(m.value.data, value, m.value.len);
+    assert_int_equal(kafka_batch_offset(b), offset + 1);
+}
+
 /* A helper thread that resolved a name may hold its loop a moment longer. */
 static inline int calls_teardown(void **state)
 {

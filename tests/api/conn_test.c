@@ -1,4 +1,4 @@
-/* A connection's life: its ends, limits, closing, what breaks it, and many threads at once. */
+/* A connection's life: its ends, limits, closing, what breaks it. */
 #include "api/calls.h"
 #include "wire/gen/metadata.h"
 #include <arpa/inet.h>
@@ -187,6 +187,22 @@ static void closing_and_answers_race_without_harm(void **state)
     }
 }
 
+static void a_close_that_finds_no_memory_closes(void **state)
+{
+    (void)state;
+    tcp_peer *p = TCP_PEER({0});
+    for (size_t n = 1; n < 6; n++) {
+        kafka_conn *c = calls_dial(p, 0);
+        memcheck_fail_from(n);
+        assert_works(kafka_conn_close(c));
+        kafka_conn_free(c);
+        memcheck_fail_at(0);
+    }
+    kafka_conn *c = calls_dial(p, 0);
+    kafka_conn_free(c); /* without a close */
+    tcp_peer_free(p);
+}
+
 /* ---- limits ------------------------------------------------------------------------------------------------------ */
 
 static void deadlines_may_change_while_calls_wait(void **state)
@@ -338,133 +354,6 @@ static void an_answer_may_come_in_pieces_and_late(void **state)
     tcp_peer_free(p);
 }
 
-/* ---- many threads ------------------------------------------------------------------------------------------------ */
-
-enum { MESSAGES = 100, OFFSET_THREADS = 5 };
-
-typedef struct user {
-    kafka_conn *conn;
-    const char *failure;
-    int64_t read;
-} user;
-
-static void *write_all(void *arg)
-{
-    user *u = arg;
-    for (int i = 0; i < MESSAGES && !u->failure; i++) {
-        char value[16];
-        int n = snprintf(value, sizeof value, "v%d", i);
-        if (kafka_conn_write(u->conn, value, (size_t)n) != 0) u->failure = "a write failed";
-    }
-    return NULL;
-}
-
-static void *read_all(void *arg)
-{
-    user *u = arg;
-    for (int i = 0; i < MESSAGES && !u->failure; i++) {
-        char expected[16];
-        kafka_message *m = NULL;
-        int n = snprintf(expected, sizeof expected, "v%d", i);
-        if (kafka_conn_read_message(u->conn, 0, &m) != 0)
-            u->failure = "a read failed";
-        else if (m->offset != i || m->value.len != (size_t)n || memcmp(m->value.data, expected, (size_t)n) != 0)
-            u->failure = "another message was read";
-        kafka_message_free(m);
-    }
-    return NULL;
-}
-
-static void *ask_for_offsets(void *arg)
-{
-    user *u = arg;
-    int64_t first, last, before = 0;
-    while (!u->failure && before < MESSAGES) {
-        if (kafka_conn_read_offsets(u->conn, &first, &last) != 0)
-            u->failure = "offsets failed";
-        else if (first != 0 || last < before || last > MESSAGES)
-            u->failure = "offsets are wrong";
-        before = last;
-    }
-    return NULL;
-}
-
-/* One thread reads, one writes, others ask for offsets. */
-static void a_connection_serves_many_threads_at_once(void **state)
-{
-    (void)state;
-    user users[2 + OFFSET_THREADS];
-    pthread_t threads[2 + OFFSET_THREADS];
-    tcp_peer *p = TCP_PEER({0});
-    kafka_conn *c = calls_dial(p, 0);
-    kafka_conn_set_deadline(c, kafka_deadline_in(60000));
-    for (int i = 0; i < 2 + OFFSET_THREADS; i++) {
-        users[i] = (user){.conn = c};
-        threads[i] = calls_start(i == 0 ? read_all : i == 1 ? write_all : ask_for_offsets, &users[i]);
-    }
-    for (int i = 0; i < 2 + OFFSET_THREADS; i++) {
-        pthread_join(threads[i], NULL);
-        if (users[i].failure) fail_msg("thread %d: %s", i, users[i].failure);
-    }
-    assert_int_equal(kafka_conn_offset(c, NULL), MESSAGES);
-    kafka_conn_free(c);
-    tcp_peer_free(p);
-}
-
-static void *read_some(void *arg)
-{
-    user *u = arg;
-    kafka_message *m;
-    while (kafka_conn_read_message(u->conn, 0, &m) == 0) {
-        u->read += 1 + m->offset * 1000;
-        kafka_message_free(m);
-    }
-    return NULL;
-}
-
-/* Each message comes to one of them, whatever the others do meanwhile. */
-static void eight_readers_share_the_messages(void **state)
-{
-    (void)state;
-    user users[8];
-    pthread_t threads[8];
-    int64_t sum = 0;
-    batch_bytes log = {0};
-    tcp_peer *p = TCP_PEER({0});
-    for (int i = 0; i < 50; i++) BATCH(&log, .base = 4 * i, .count = 4);
-    tcp_peer_fill(p, &log, 200);
-    batch_free(&log);
-    kafka_conn *c = calls_dial(p, 0);
-    kafka_conn_set_read_deadline(c, kafka_deadline_in(1500));
-    for (int i = 0; i < 8; i++) {
-        users[i] = (user){.conn = c};
-        threads[i] = calls_start(read_some, &users[i]);
-    }
-    for (int i = 0; i < 8; i++) {
-        pthread_join(threads[i], NULL);
-        sum += users[i].read;
-    }
-    assert_int_equal(sum, 200 + 1000 * (199 * 200 / 2));
-    kafka_conn_free(c);
-    tcp_peer_free(p);
-}
-
-static void a_close_that_finds_no_memory_closes(void **state)
-{
-    (void)state;
-    tcp_peer *p = TCP_PEER({0});
-    for (size_t n = 1; n < 6; n++) {
-        kafka_conn *c = calls_dial(p, 0);
-        memcheck_fail_from(n);
-        assert_works(kafka_conn_close(c));
-        kafka_conn_free(c);
-        memcheck_fail_at(0);
-    }
-    kafka_conn *c = calls_dial(p, 0);
-    kafka_conn_free(c); /* without a close */
-    tcp_peer_free(p);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +363,7 @@ int main(void)
         API_TEST(closing_twice_is_fine_and_everything_else_is_refused),
         API_TEST(a_close_from_another_thread_ends_whatever_waits),
         API_TEST(closing_and_answers_race_without_harm),
+        API_TEST(a_close_that_finds_no_memory_closes),
         API_TEST(deadlines_may_change_while_calls_wait),
         API_TEST(each_kind_of_call_has_its_deadline),
         API_TEST(a_token_ends_this_and_all_later_calls_until_it_is_taken_away),
@@ -481,9 +371,6 @@ int main(void)
         API_TEST(bytes_that_the_protocol_does_not_allow_end_it_for_all),
         API_TEST(an_answer_to_nothing_ends_it),
         API_TEST(an_answer_may_come_in_pieces_and_late),
-        API_TEST(a_connection_serves_many_threads_at_once),
-        API_TEST(eight_readers_share_the_messages),
-        API_TEST(a_close_that_finds_no_memory_closes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,121 @@
-/* Many threads do whatever they like to one connection, and another one closes it: no race, no hang, no surprising code.
- * For the sanitizers, most of all. KFK_SEED replays the choices, though not the schedule. */
+/* Many threads and one connection: each with a purpose, and then all with none, until another one closes it. For the
+ * sanitizers, most of all. KFK_SEED replays the choices, though not the schedule. */
 #include "api/calls.h"
 #include "base/rand.h"
 #include <stdatomic.h>
+
+/* ---- with a purpose ---------------------------------------------------------------------------------------------- */
+
+enum { MESSAGES = 100, OFFSET_THREADS = 5 };
+
+typedef struct user {
+    kafka_conn *conn;
+    const char *failure;
+    int64_t read;
+} user;
+
+static void *write_all(void *arg)
+{
+    user *u = arg;
+    for (int i = 0; i < MESSAGES && !u->failure; i++) {
+        char value[16];
+        int n = snprintf(value, sizeof value, "v%d", i);
+        if (kafka_conn_write(u->conn, value, (size_t)n) != 0) u->failure = "a write failed";
+    }
+    return NULL;
+}
+
+static void *read_all(void *arg)
+{
+    user *u = arg;
+    for (int i = 0; i < MESSAGES && !u->failure; i++) {
+        char expected[16];
+        kafka_message *m = NULL;
+        int n = snprintf(expected, sizeof expected, "v%d", i);
+        if (kafka_conn_read_message(u->conn, 0, &m) != 0)
+            u->failure = "a read failed";
+        else if (m->offset != i || m->value.len != (size_t)n || memcmp(m->value.data, expected, (size_t)n) != 0)
+            u->failure = "another message was read";
+        kafka_message_free(m);
+    }
+    return NULL;
+}
+
+static void *ask_for_offsets(void *arg)
+{
+    user *u = arg;
+    int64_t first, last, before = 0;
+    while (!u->failure && before < MESSAGES) {
+        if (kafka_conn_read_offsets(u->conn, &first, &last) != 0)
+            u->failure = "offsets failed";
+        else if (first != 0 || last < before || last > MESSAGES)
+            u->failure = "offsets are wrong";
+        before = last;
+    }
+    return NULL;
+}
+
+/* One thread reads, one writes, others ask for offsets. */
+static void a_connection_serves_many_threads_at_once(void **state)
+{
+    (void)state;
+    user users[2 + OFFSET_THREADS];
+    pthread_t threads[2 + OFFSET_THREADS];
+    tcp_peer *p = TCP_PEER({0});
+    kafka_conn *c = calls_dial(p, 0);
+    kafka_conn_set_deadline(c, kafka_deadline_in(60000));
+    for (int i = 0; i < 2 + OFFSET_THREADS; i++) {
+        users[i] = (user){.conn = c};
+        threads[i] = calls_start(i == 0 ? read_all : i == 1 ? write_all : ask_for_offsets, &users[i]);
+    }
+    for (int i = 0; i < 2 + OFFSET_THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        if (users[i].failure) fail_msg("thread %d: %s", i, users[i].failure);
+    }
+    assert_int_equal(kafka_conn_offset(c, NULL), MESSAGES);
+    kafka_conn_free(c);
+    tcp_peer_free(p);
+}
+
+static void *read_some(void *arg)
+{
+    user *u = arg;
+    kafka_message *m;
+    while (kafka_conn_read_message(u->conn, 0, &m) == 0) {
+        u->read += 1 + m->offset * 1000;
+        kafka_message_free(m);
+    }
+    return NULL;
+}
+
+/* Each message comes to one of them, whatever the others do meanwhile. */
+static void eight_readers_share_the_messages(void **state)
+{
+    (void)state;
+    user users[8];
+    pthread_t threads[8];
+    int64_t sum = 0;
+    batch_bytes log = {0};
+    tcp_peer *p = TCP_PEER({0});
+    for (int i = 0; i < 50; i++) BATCH(&log, .base = 4 * i, .count = 4);
+    tcp_peer_fill(p, &log, 200);
+    batch_free(&log);
+    kafka_conn *c = calls_dial(p, 0);
+    kafka_conn_set_read_deadline(c, kafka_deadline_in(1500));
+    for (int i = 0; i < 8; i++) {
+        users[i] = (user){.conn = c};
+        threads[i] = calls_start(read_some, &users[i]);
+    }
+    for (int i = 0; i < 8; i++) {
+        pthread_join(threads[i], NULL);
+        sum += users[i].read;
+    }
+    assert_int_equal(sum, 200 + 1000 * (199 * 200 / 2));
+    kafka_conn_free(c);
+    tcp_peer_free(p);
+}
+
+/* ---- with none --------------------------------------------------------------------------------------------------- */
 
 enum { THREADS = 8, ROUNDS = 12, ROUND_MS = 120 };
 
@@ -143,6 +256,10 @@ static void a_connection_bears_whatever_many_threads_do_to_it(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {API_TEST(a_connection_bears_whatever_many_threads_do_to_it)};
+    const struct CMUnitTest tests[] = {
+        API_TEST(a_connection_serves_many_threads_at_once),
+        API_TEST(eight_readers_share_the_messages),
+        API_TEST(a_connection_bears_whatever_many_threads_do_to_it),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
