@@ -275,7 +275,7 @@ static void a_batch_that_finds_no_memory_is_told_and_the_next_one_works(void **s
     (void)state;
     batch_bytes log = {0};
     BATCH(&log, .base = 0, .count = 2, .headers = 1);
-    BATCH(&log, .base = 2, .count = 2, .headers = 1, .codec = kfk_codec_find(KFK_CODEC_GZIP) ? KFK_CODEC_GZIP : 0);
+    BATCH(&log, .base = 2, .count = 2, .headers = 1, .codec = batch_some_codec());
     tcp_peer *p = peer_with_log(&log, 4, NULL, 0);
     kafka_conn *c = calls_dial(p, 0);
     for (size_t n = 1, failed = 1; failed; n++) {

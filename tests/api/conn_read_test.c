@@ -288,7 +288,7 @@ static void a_read_that_finds_no_memory_is_told_and_the_next_one_works(void **st
     batch_bytes log = {0};
     tcp_peer *p = tcp_peer_new(NULL, 0);
     for (int i = 0; i < 3; i++)
-        BATCH(&log, .base = i, .count = 1, .headers = 1, .codec = i == 1 && kfk_codec_find(1) ? 1 : 0);
+        BATCH(&log, .base = i, .count = 1, .headers = 1, .codec = i == 1 ? batch_some_codec() : 0);
     calls_fill(p, &log, 3);
     kafka_conn *c = calls_dial(p, 0);
     for (size_t n = 1, failed = 1; failed; n++) {

@@ -84,7 +84,7 @@ static void whatever_a_peer_sends_ends_in_one_of_a_few_ways(void **state)
     uint64_t seed = kfk_rand_system_seed();
     kfk_rand_seed(&rand, seed);
     make_transactions();
-    BATCH(&log_, .base = 10, .count = 5, .codec = KFK_CODEC_LZ4, .headers = 2);
+    BATCH(&log_, .base = 10, .count = 5, .codec = batch_some_codec(), .headers = 2);
     for (int round = 0; round < 3000; round++) {
         size_t at = kfk_rand_next(&rand) % log_.len;
         uint8_t was = log_.data[at];
@@ -117,7 +117,8 @@ static void whatever_a_peer_sends_ends_in_one_of_a_few_ways(void **state)
 static void at_the_inflating_limit_a_chunk_ends_and_the_next_one_goes_on(void **state)
 {
     (void)state;
-    for (int i = 0; i < 4; i++) BATCH(&log_, .base = i, .count = 1, .codec = KFK_CODEC_GZIP);
+    if (batch_some_codec() == 0) return;
+    for (int i = 0; i < 4; i++) BATCH(&log_, .base = i, .count = 1, .codec = batch_some_codec());
     kfk_chunk c = whole(0);
     c.inflate_left = 25; /* a record takes ten bytes */
     expect_and_free(c, "0 1", KAFKA_EOF, 2);
@@ -129,8 +130,9 @@ static void at_the_inflating_limit_a_chunk_ends_and_the_next_one_goes_on(void **
 static void a_batch_that_alone_inflates_past_the_limit_is_too_big(void **state)
 {
     (void)state;
+    if (batch_some_codec() == 0) return;
     BATCH(&log_, .base = 0, .count = 1);
-    BATCH(&log_, .base = 1, .count = 1, .value_size = 1000, .codec = KFK_CODEC_GZIP);
+    BATCH(&log_, .base = 1, .count = 1, .value_size = 1000, .codec = batch_some_codec());
     kfk_chunk c = whole(0);
     c.inflate_left = 100;
     expect_and_free(c, "0", KAFKA_ETOOBIG, 1);
@@ -140,8 +142,9 @@ static void a_batch_that_alone_inflates_past_the_limit_is_too_big(void **state)
 static void a_batch_that_only_finds_too_little_room_left_is_not_too_big(void **state)
 {
     (void)state;
-    BATCH(&log_, .base = 0, .count = 2, .tail = 3, .codec = KFK_CODEC_GZIP);
-    BATCH(&log_, .base = 5, .count = 2, .codec = KFK_CODEC_GZIP);
+    if (batch_some_codec() == 0) return;
+    BATCH(&log_, .base = 0, .count = 2, .tail = 3, .codec = batch_some_codec());
+    BATCH(&log_, .base = 5, .count = 2, .codec = batch_some_codec());
     kfk_chunk c = whole(3);
     c.inflate_left = 30;
     expect_and_free(c, "", KAFKA_EOF, 5);
@@ -210,7 +213,8 @@ static void with_the_brokers_clock_all_records_of_a_batch_have_one_time(void **s
 static void an_allocation_that_fails_is_told_and_nothing_leaks(void **state)
 {
     (void)state;
-    for (int i = 0; i < 10; i++) BATCH(&log_, .base = i, .count = 1, .codec = i % 2 ? KFK_CODEC_GZIP : 0, .headers = 1);
+    for (int i = 0; i < 10; i++)
+        BATCH(&log_, .base = i, .count = 1, .codec = i % 2 ? batch_some_codec() : 0, .headers = 1);
     MEMCHECK_EACH_FAILURE(n)
     {
         kfk_chunk c;

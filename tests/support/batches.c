@@ -95,6 +95,14 @@ void batch_seal(batch_bytes *of, size_t at)
     kfk_prim_put_be32(h + 17, kfk_crc32c(0, h + 21, size - 21));
 }
 
+int batch_some_codec(void)
+{
+    for (int code = KFK_CODEC_GZIP; code <= KFK_CODEC_ZSTD; code++) {
+        if (kfk_codec_find(code) != NULL) return code;
+    }
+    return KFK_CODEC_NONE;
+}
+
 size_t batch_append(batch_bytes *to, const batch_spec *s)
 {
     batch_bytes body = {0};

@@ -25,6 +25,8 @@ typedef struct batch_spec {
     int32_t leader_epoch;
 } batch_spec;
 
+/* A codec that is built in, 0 = none is. */
+int batch_some_codec(void);
 /* Appends a batch; returns where it begins. */
 size_t batch_append(batch_bytes *to, const batch_spec *spec);
 #define BATCH(to, ...) batch_append((to), &(batch_spec){__VA_ARGS__})
