@@ -56,7 +56,7 @@ static void count_held(kfk_loop *l, void *arg)
 static kfk_loop *counting_loop(void)
 {
     kfk_loop *l = loop_start();
-    run_held(l, count_held, NULL);
+    loop_change(l, count_held, NULL);
     loop_is_quiet(l);
     atomic_store(&wakes, 0);
     atomic_store(&turns, 0);
@@ -419,7 +419,7 @@ static void an_operation_that_finishes_at_once_makes_nobody_wait(void **state)
     (void)state;
     kfk_loop *l = loop_start();
     atomic_int freed = 0;
-    run_held(l, count_parks, NULL);
+    loop_change(l, count_parks, NULL);
     call *c = call_new(l, -1, &freed);
 
     kfk_loop_submit(l, &c->op.task);
@@ -436,7 +436,7 @@ static void an_operation_that_finishes_later_wakes_who_waits(void **state)
     (void)state;
     kfk_loop *l = loop_start();
     atomic_int freed = 0;
-    run_held(l, count_parks, NULL);
+    loop_change(l, count_parks, NULL);
     call *c = call_new(l, 20, &freed);
 
     int64_t before = kfk_time_now_ms();

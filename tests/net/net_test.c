@@ -185,6 +185,13 @@ void run_held(kfk_loop *l, void (*fn)(kfk_loop *, void *), void *arg)
     visit_loop(l, fn, arg, false);
 }
 
+void loop_change(kfk_loop *l, void (*fn)(kfk_loop *, void *), void *arg)
+{
+    pthread_mutex_lock(&l->baton.lock);
+    fn(l, arg);
+    pthread_mutex_unlock(&l->baton.lock);
+}
+
 void run_turning(kfk_loop *l, void (*fn)(kfk_loop *, void *), void *arg)
 {
     visit_loop(l, fn, arg, true);

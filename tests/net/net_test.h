@@ -37,6 +37,9 @@ void loop_end(kfk_loop *l);
 /* Runs fn under the baton, on whatever thread, or on the loop's own; returns when it has run. */
 void run_held(kfk_loop *l, void (*fn)(kfk_loop *, void *), void *arg);
 void run_turning(kfk_loop *l, void (*fn)(kfk_loop *, void *), void *arg);
+/* For putting other functions into a loop that nobody waits on yet: runs fn here, with the baton's lock alone. Who waits
+ * looks at the operations without the lock. */
+void loop_change(kfk_loop *l, void (*fn)(kfk_loop *, void *), void *arg);
 /* Waits until the loop sleeps with nothing left to do. */
 bool loop_is_quiet(kfk_loop *l);
 

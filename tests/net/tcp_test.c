@@ -57,7 +57,7 @@ static void fake_names(kfk_loop *l, void *arg)
 static kfk_loop *loop_with_names(void)
 {
     kfk_loop *l = loop_start();
-    run_held(l, fake_names, NULL);
+    loop_change(l, fake_names, NULL);
     told_count = 0;
     lookup_hangs = false;
     return l;

@@ -4,7 +4,7 @@
 #include "support/peer_tcp.h"
 #include <pthread.h>
 
-enum { TCP_TOPICS = 16, TCP_PARTITIONS = 8, TCP_API_KEYS = 32, TCP_CONNECTIONS = 512, TCP_RULES = 64 };
+enum { TCP_TOPICS = 16, TCP_PARTITIONS = 8, TCP_API_KEYS = 128, TCP_CONNECTIONS = 512, TCP_RULES = 64 };
 
 typedef struct tcp_log {
     batch_bytes bytes;
