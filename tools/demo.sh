@@ -20,8 +20,8 @@ echo "The broker answers at $KAFKA_BROKERS. The input is this repository's own s
 export KAFKA_BROKERS
 show kc topics create demo -p 3
 "$kc" topics create demo -p 3
-show "kc produce -t demo -z zstd input.txt"
-"$kc" produce -t demo -z zstd "$input"
+show "kc produce -v -t demo -z zstd input.txt"
+"$kc" produce -v -t demo -z zstd "$input"
 show "kc topics describe demo"
 "$kc" topics describe demo
 show "kc consume -t demo -o beginning -e -f '%p %o %s\\n' | head -n 3"

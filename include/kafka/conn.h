@@ -68,7 +68,9 @@ KAFKA_API int kafka_conn_remote_addr(kafka_conn *, struct sockaddr *, socklen_t 
 
 /* kafka_conn_set_deadline sets both deadlines, points on kafka_now_ms's clock (kafka_deadline_in); 0 = none, as at
  * first. They reach calls that wait already. The broker is told to be done a little earlier, by a second or a quarter
- * of the time left, so that its answer arrives in time. */
+ * of the time left, so that its answer arrives in time. Without a deadline a broker gets 30 s for a write and 60 s to
+ * create or delete topics; one that has answered nothing for another 30 s is given up, connection and all
+ * (KAFKA_ETIMEDOUT), so no call waits for ever on a broker that hangs. */
 KAFKA_API void kafka_conn_set_deadline(kafka_conn *, int64_t deadline);
 KAFKA_API void kafka_conn_set_read_deadline(kafka_conn *, int64_t deadline);
 KAFKA_API void kafka_conn_set_write_deadline(kafka_conn *, int64_t deadline);
@@ -97,7 +99,9 @@ KAFKA_API int64_t kafka_conn_offset(kafka_conn *, int *whence);
 /* kafka_conn_seek moves the position and stores it, absolute, in `out`, which may be NULL. From the first offset to
  * one behind the last message everything is allowed; outside it is KAFKA_ERR_OFFSET_OUT_OF_RANGE, an unknown whence
  * KAFKA_EINVAL, and the position stays. It asks the broker, except for an absolute offset that is the position
- * already, or with KAFKA_SEEK_DONT_CHECK where nothing has to be known; then a wrong offset shows in the next read. */
+ * already, or with KAFKA_SEEK_DONT_CHECK where nothing has to be known; then a wrong offset shows in the next read.
+ * KAFKA_OFFSET_FIRST and KAFKA_OFFSET_LAST, absolute and unchecked, are resolved by the next read, or now if `out` wants
+ * to know. */
 KAFKA_API int kafka_conn_seek(kafka_conn *, int64_t offset, int whence, int64_t *out);
 /* kafka_conn_read_first_offset asks for the offset of the oldest message, kafka_conn_read_last_offset for that of the
  * next one to be written, kafka_conn_read_offsets for both. None of them moves the position. */
@@ -188,8 +192,8 @@ typedef struct kafka_topic_config {
     size_t assignment_count;
     const kafka_config_entry *entries; /* NULL = the cluster's defaults */
     size_t entry_count;
-    int32_t num_partitions;     /* 0 = the broker's default (KIP-464, Kafka 2.4) */
-    int32_t replication_factor; /* 0 = the broker's default */
+    int32_t num_partitions;     /* 0, -1 = the broker's default (KIP-464, Kafka 2.4) */
+    int32_t replication_factor; /* 0, -1 = the broker's default */
     int64_t reserved[2];
 } kafka_topic_config;
 
