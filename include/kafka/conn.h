@@ -100,8 +100,8 @@ KAFKA_API int64_t kafka_conn_offset(kafka_conn *, int *whence);
  * one behind the last message everything is allowed; outside it is KAFKA_ERR_OFFSET_OUT_OF_RANGE, an unknown whence
  * KAFKA_EINVAL, and the position stays. It asks the broker, except for an absolute offset that is the position
  * already, or with KAFKA_SEEK_DONT_CHECK where nothing has to be known; then a wrong offset shows in the next read.
- * KAFKA_OFFSET_FIRST and KAFKA_OFFSET_LAST, absolute and unchecked, are resolved by the next read, or now if `out` wants
- * to know. */
+ * KAFKA_OFFSET_FIRST and KAFKA_OFFSET_LAST, absolute and unchecked, are resolved by the next read, or now if `out`
+ * wants to know. */
 KAFKA_API int kafka_conn_seek(kafka_conn *, int64_t offset, int whence, int64_t *out);
 /* kafka_conn_read_first_offset asks for the offset of the oldest message, kafka_conn_read_last_offset for that of the
  * next one to be written, kafka_conn_read_offsets for both. None of them moves the position. */

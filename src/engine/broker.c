@@ -21,20 +21,17 @@
 #include "engine/broker.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "engine/offer.h"
 #include "engine/receive.h"
 #include "net/tcp.h"
-#include "wire/gen/api_versions.h"
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 enum {
-    API_KEYS = 128, /* keys beyond are unknown to us anyway */
-    MAX_API_ENTRIES = 1024,
     IOV_PER_WRITE = 64,
     BACKOFF_FIRST_MS = 100,
     BACKOFF_LAST_MS = 1000,
-    THROTTLE_CAP_MS = 60000,
     FRAME_BEFORE_READY = 1024 * 1024,
     FRAME_BESIDE_DATA = 64 * 1024 /* what an answer may have beside the data that was asked for */
 };
@@ -55,10 +52,8 @@ struct kfk_broker {
     int32_t next_correlation;
     int64_t throttled_until_ms;
     unsigned failures; /* connections in a row that did not become usable, for the backoff */
-    struct {
-        int16_t min, max;
-    } versions[API_KEYS]; /* max < min: the broker lacks it */
-    kfk_request hello;    /* ApiVersions */
+    kfk_offer offer;
+    kfk_request hello; /* ApiVersions */
     kfk_api_versions_request hello_message;
     kfk_api_versions_response hello_answer;
     kfk_receiver receiver;
@@ -152,7 +147,7 @@ static void request_expired(kfk_timer *timer)
 static bool encode(kfk_broker *b, kfk_request *r)
 {
     kfk_error why = {0};
-    int err = kfk_broker_choose_version(b, r->api, r->min_version, r->max_version, &r->version, &why);
+    int err = kfk_offer_choose(&b->offer, b->name, r->api, r->min_version, r->max_version, &r->version, &why);
     if (err == 0 && r->prepare) err = r->prepare(r, &why);
     if (err == 0) {
         r->correlation_id = b->next_correlation;
@@ -255,34 +250,9 @@ void kfk_broker_withdraw_loop(kfk_broker *b, kfk_request *r)
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
-/* From which version on a broker expects the client to keep the throttle time itself (KIP-219); before, it waited
- * itself before it answered. */
-static int16_t client_throttles_from(int16_t api_key)
+static void throttle(kfk_broker *b, int32_t ms)
 {
-    switch (api_key) {
-    case KFK_API_PRODUCE: return 6;
-    case KFK_API_FETCH: return 8;
-    case KFK_API_LIST_OFFSETS: return 3;
-    case KFK_API_METADATA: return 6;
-    case KFK_API_API_VERSIONS: return 2;
-    case KFK_API_CREATE_TOPICS: return 3;
-    case KFK_API_DELETE_TOPICS: return 2;
-    default: return 0;
-    }
-}
-
-static void note_throttle(kfk_broker *b, const kfk_request *r)
-{
-    if (r->version < client_throttles_from(r->api->key)) return;
-    for (size_t i = 0; i < r->api->response->field_count; i++) {
-        const kfk_field *f = &r->api->response->fields[i];
-        if (strcmp(f->name, "throttle_time_ms") != 0) continue;
-        int32_t ms;
-        memcpy(&ms, (const char *)r->response + f->offset, sizeof ms);
-        if (ms > THROTTLE_CAP_MS) ms = THROTTLE_CAP_MS;
-        if (ms > 0) b->throttled_until_ms = kfk_time_add(kfk_loop_now_ms(b->cfg.loop), ms);
-        return;
-    }
+    if (ms > 0) b->throttled_until_ms = kfk_time_add(kfk_loop_now_ms(b->cfg.loop), ms);
 }
 
 static int decode(kfk_request *r, kfk_block *frame, size_t len, kfk_error *why)
@@ -334,7 +304,7 @@ static bool received(void *owner, kfk_block *frame, size_t len)
         return false;
     }
     if (err == 0)
-        note_throttle(b, r);
+        throttle(b, kfk_request_throttle_ms(r));
     else
         kfk_error_prefix(&why, "%s: ", b->name);
     return answered(b, r, err == 0 ? NULL : &why);
@@ -457,41 +427,6 @@ static void lost(kfk_broker *b, const kfk_error *cause)
     if (b->cfg.changed && !b->freeing) b->cfg.changed(b->cfg.owner, b, &why);
 }
 
-static int learn_versions(kfk_broker *b, kfk_error *why)
-{
-    const kfk_api_versions_response *answer = &b->hello_answer;
-    int32_t count = answer->api_keys.count;
-    if (count <= 0)
-        return kfk_error_set(why, KAFKA_EVERSION, "the broker names no API at all in its ApiVersions answer");
-    if (count > MAX_API_ENTRIES)
-        return kfk_error_set(why, KAFKA_EPROTO, "ApiVersions answer with %d entries, %d are the most that make sense",
-                             (int)count, MAX_API_ENTRIES);
-    for (size_t i = 0; i < API_KEYS; i++) {
-        b->versions[i].min = 0;
-        b->versions[i].max = -1;
-    }
-    for (int32_t i = count; i-- > 0;) { /* backwards: of two entries for one API the first counts */
-        int16_t key = answer->api_keys.items[i].api_key;
-        if (key < 0 || key >= API_KEYS) continue;
-        b->versions[key].min = answer->api_keys.items[i].min_version;
-        b->versions[key].max = answer->api_keys.items[i].max_version;
-    }
-    return 0;
-}
-
-/* The version to ask in after `asked` was refused: what the broker names if that is lower, else 0. Brokers before 2.4
- * name nothing (KIP-511). */
-static int16_t version_below(const kfk_broker *b, int16_t asked)
-{
-    const kfk_api_versions_response *answer = &b->hello_answer;
-    for (int32_t i = 0; i < answer->api_keys.count; i++) {
-        const kfk_api_versions_response_api *api = &answer->api_keys.items[i];
-        if (api->api_key == KFK_API_API_VERSIONS)
-            return api->max_version >= 0 && api->max_version < asked ? api->max_version : 0;
-    }
-    return 0;
-}
-
 static void send_hello(kfk_broker *b, int16_t version);
 
 static void hello_done(kfk_request *r, const kfk_error *err)
@@ -504,7 +439,7 @@ static void hello_done(kfk_request *r, const kfk_error *err)
     kfk_error why = {0};
     int16_t code = b->hello_answer.error_code, asked = r->max_version;
     if (code == KAFKA_ERR_UNSUPPORTED_VERSION && asked > 0) {
-        send_hello(b, version_below(b, asked));
+        send_hello(b, kfk_offer_below(&b->hello_answer, asked));
         return;
     }
     int failed = 0;
@@ -513,7 +448,7 @@ static void hello_done(kfk_request *r, const kfk_error *err)
     else if (code != 0)
         failed = kfk_error_set(&why, code, "ApiVersions was refused: %s", kafka_strerror(code));
     else
-        failed = learn_versions(b, &why);
+        failed = kfk_offer_learn(&b->offer, &b->hello_answer, &why);
     if (failed != 0) {
         lost(b, &why);
         return;
@@ -541,8 +476,8 @@ static void send_hello(kfk_broker *b, int16_t version)
     b->hello.done = hello_done;
     b->hello.broker = b;
     kfk_timer_init(&b->hello.timer, NULL); /* the broker's own timer bounds it */
-    b->versions[KFK_API_API_VERSIONS].min = 0;
-    b->versions[KFK_API_API_VERSIONS].max = version;
+    b->offer.of[KFK_API_API_VERSIONS].min = 0;
+    b->offer.of[KFK_API_API_VERSIONS].max = version;
     kfk_list_push_front(&b->queue, &b->hello.node);
     flush(b);
 }
@@ -722,18 +657,6 @@ const kfk_error *kfk_broker_failure(const kfk_broker *b)
 const kfk_broker_ends *kfk_broker_ends_of(const kfk_broker *b)
 {
     return &b->ends;
-}
-
-int kfk_broker_choose_version(const kfk_broker *b, const kfk_api *api, int16_t min, int16_t max, int16_t *version,
-                              kfk_error *err)
-{
-    int16_t low = b->versions[api->key].min, high = b->versions[api->key].max;
-    if (high < low) return kfk_error_set(err, KAFKA_EVERSION, "%s: the broker has no %s request", b->name, api->name);
-    if (low > max || high < min)
-        return kfk_error_set(err, KAFKA_EVERSION, "%s: the broker speaks %s v%d to v%d, this client v%d to v%d",
-                             b->name, api->name, low, high, min, max);
-    *version = high < max ? high : max;
-    return 0;
 }
 
 void kfk_broker_describe(const kfk_broker *b, char *out, size_t cap)

@@ -59,10 +59,6 @@ void kfk_broker_free(kfk_broker *b);
 bool kfk_broker_is_ready(const kfk_broker *b);
 /* "host:port" as it was dialled; valid as long as the broker. */
 const char *kfk_broker_name(const kfk_broker *b);
-/* The highest version of an API that lies in [min, max] and that the broker has. 0, or KAFKA_EVERSION with both
- * ranges. */
-int kfk_broker_choose_version(const kfk_broker *b, const kfk_api *api, int16_t min, int16_t max, int16_t *version,
-                              kfk_error *err);
 /* What it is doing, for the text of a timeout: "resolving h", "connecting to 127.0.0.1:9092", ... Always terminated. */
 void kfk_broker_describe(const kfk_broker *b, char *out, size_t cap);
 /* Why it is DEAD for good: what the next request would end with. NULL when it is not. */

@@ -41,6 +41,9 @@ struct kfk_request {
 
 /* All zero but for API, versions (all that the library knows) and a timeout of 30 s. */
 void kfk_request_init(kfk_request *r, int16_t api_key);
+/* For how long the answer asks not to send anything (KIP-219), one minute at most; 0 where it does not, or where the
+ * broker has waited by itself. */
+int32_t kfk_request_throttle_ms(const kfk_request *r);
 /* Frees answer and buffers. Not while the connection has it. */
 void kfk_request_fini(kfk_request *r);
 
