@@ -49,8 +49,8 @@ step_docs() { tools/check_docs.sh; }
 step_asan() { tests_in asan -LE 'kafka|install|model'; }
 step_tsan() { tests_in tsan -LE 'kafka|install|model|sim'; }
 step_kafka() { tests_in release -L kafka; }
-step_kafka-asan() { tests_in asan -L kafka -LE java; }
-step_kafka-tsan() { tests_in tsan -L kafka -LE java; }
+step_kafka-asan() { tests_in asan -L kafka; }
+step_kafka-tsan() { tests_in tsan -L kafka; }
 
 # ---- running them -------------------------------------------------------------------------------------------------------
 

@@ -312,3 +312,10 @@ int kafka_lookup_partitions(const kafka_dialer *dialer, const kafka_ctx *ctx, co
     }
     return end(&x, code, &err);
 }
+
+int kafka_addrs_add(kafka_addrs *out, const char *host_or_host_port)
+{
+    (void)out;
+    (void)host_or_host_port;
+    return kfk_failf(NULL, KAFKA_ENOTSUP, "kafka_addrs_add: custom resolvers are not supported yet");
+}

@@ -70,6 +70,8 @@ static void a_dialer_that_cannot_be_is_refused_by_the_field(void **state)
     assert_fails(try_dial(&(kafka_dialer){.resolver = &(kafka_resolver){0}}, NULL, "h", NULL), KAFKA_ENOTSUP,
                  "resolver");
     assert_fails(try_dial(NULL, NULL, "unix:/tmp/kafka", NULL), KAFKA_ENOTSUP, "unix");
+    assert_fails(kafka_addrs_add(NULL, "h"), KAFKA_ENOTSUP, "resolvers");
+    assert_fails(kafka_token_set(NULL, "token", NULL, 0, NULL), KAFKA_ENOTSUP, "SASL");
 }
 
 /* ---- who we are -------------------------------------------------------------------------------------------------- */

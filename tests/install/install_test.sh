@@ -21,6 +21,11 @@ for f in include/kafka/kafka.h include/kafka/conn.h bin/kc; do [ -e "$prefix/$f"
 foreign=$(nm -D --defined-only "$libdir/libkafka.so" | awk '$3 !~ /^kafka_/ && $3 !~ /^KAFKA_0/ {print $3}')
 [ -z "$foreign" ] || fail "symbols are exported that do not begin with kafka_: $foreign"
 
+exported=$(nm -D --defined-only "$libdir/libkafka.so" | awk '{sub(/@.*/, "", $3); print $3}')
+for f in $(cat "$prefix"/include/kafka/*.h | tr '\n' ' ' | grep -oE 'KAFKA_API [^;]*;' | grep -oE '\bkafka_[a-z0-9_]+ ?\(' | tr -d ' (' | sort -u); do
+  grep -qx "$f" <<< "$exported" || fail "$f is declared and not exported"
+done
+
 runs() { # name, library path, expected text
   local out
   out=$(LD_LIBRARY_PATH=$2 "$work/$1") || fail "$1 ends with $?"

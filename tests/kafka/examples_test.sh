@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# The README's programs do against a real broker what it says. Their address is the only thing that is changed.
+#
+#   examples_test.sh SOURCE_DIR BUILD_DIR      inside `kafka.sh with`
+set -euo pipefail
+source=$1 build=$2
+[ -n "${KAFKA_BROKERS:-}" ] || { echo "KAFKA_BROKERS is not set: run it as: tests/kafka/kafka.sh with ctest -L kafka" >&2; exit 1; }
+work=$(mktemp -d)
+reader=
+trap '[ -z "$reader" ] || kill "$reader" 2> /dev/null || true; rm -rf "$work"' EXIT
+topic=examples-$$-$RANDOM
+fail() { echo "examples_test: $*" >&2; exit 1; }
+
+cmake --install "$build" --prefix "$work/prefix" > /dev/null
+PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix" -name libkafka.pc)")
+LD_LIBRARY_PATH=$(dirname "$PKG_CONFIG_PATH")
+export PKG_CONFIG_PATH LD_LIBRARY_PATH
+for program in produce consume; do
+  sed "s/localhost:9092/$KAFKA_BROKERS/; s/\"greetings\"/\"$topic\"/" "$source/examples/$program.c" > "$work/$program.c"
+  # shellcheck disable=SC2046
+  cc "$work/$program.c" -o "$work/$program" $(pkg-config --cflags --libs libkafka)
+done
+
+"$work/produce" 2> "$work/error" && fail "produce succeeds although the topic is missing"
+grep -q "$topic" "$work/error" || fail "produce does not name the missing topic: $(cat "$work/error")"
+"$work/prefix/bin/kc" topics create "$topic" > /dev/null
+"$work/prefix/bin/kc" consume -t "$topic" -e > /dev/null # until the leader of the new partition answers
+"$work/produce"
+mkfifo "$work/out"
+stdbuf -oL "$work/consume" > "$work/out" 2> "$work/error" &
+reader=$!
+disown "$reader"
+"$work/produce"
+exec 3< "$work/out"
+read -r -t 30 first <&3 || fail "consume printed nothing in 30 s: $(cat "$work/error")"
+[ "$first" = "0: hello" ] || fail "consume printed \"$first\""
+echo "ok: produce.c and consume.c"
