@@ -145,13 +145,13 @@ static size_t fill_lines(char *out, size_t cap)
 
 static void bench_codec(int code, int level, const char *src, size_t len)
 {
-    const kfk_codec *codec = kfk_codec_find(code);
+    const kfk_codec *codec = kfk_compress_find(code);
     double in = 0, out = 0;
     kfk_buf packed, plain;
     struct iovec chunk = {(void *)(uintptr_t)src, len};
 
     if (codec == NULL) {
-        printf("%-28s not built in\n", kfk_codec_name(code));
+        printf("%-28s not built in\n", kfk_compress_name(code));
         return;
     }
     kfk_buf_init(&packed, SIZE_MAX);

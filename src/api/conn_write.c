@@ -66,7 +66,8 @@ static int check_codec(kafka_compression codec, kfk_error *err)
     if (codec == KAFKA_COMPRESSION_NONE || codec == KAFKA_COMPRESSION_DEFAULT) return 0;
     if (codec < KAFKA_COMPRESSION_GZIP || codec > KAFKA_COMPRESSION_ZSTD)
         return kfk_error_set(err, KAFKA_EINVAL, "compression %d is none of KAFKA_COMPRESSION_...", (int)codec);
-    if (!kfk_codec_find(codec)) return kfk_error_set(err, KAFKA_ECODEC, "%s is not built in", kfk_codec_name(codec));
+    if (!kfk_compress_find(codec))
+        return kfk_error_set(err, KAFKA_ECODEC, "%s is not built in", kfk_compress_name(codec));
     return 0;
 }
 

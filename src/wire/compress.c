@@ -54,26 +54,26 @@ static const kfk_codec *const codecs[KFK_CODEC_MAX + 1] = {
 #endif
 };
 
-const kfk_codec *kfk_codec_find(int code)
+const kfk_codec *kfk_compress_find(int code)
 {
     return code >= 0 && code <= KFK_CODEC_MAX ? codecs[code] : NULL;
 }
 
-const char *kfk_codec_name(int code)
+const char *kfk_compress_name(int code)
 {
     return code >= 0 && code < KNOWN ? names[code] : NULL;
 }
 
 static int no_codec(int code, kfk_error *err)
 {
-    const char *name = kfk_codec_name(code);
+    const char *name = kfk_compress_name(code);
     if (name == NULL) return kfk_error_set(err, KAFKA_ECODEC, "unknown compression codec %d", code);
     return kfk_error_set(err, KAFKA_ECODEC, "compression codec %d (%s) is not built in", code, name);
 }
 
 int kfk_compress(int code, int level, const struct iovec *src, int src_count, kfk_buf *dst, kfk_error *err)
 {
-    const kfk_codec *c = kfk_codec_find(code);
+    const kfk_codec *c = kfk_compress_find(code);
 
     if (c == NULL) return no_codec(code, err);
     if (c->min_level == 0 && c->max_level == 0) level = 0;
@@ -85,7 +85,7 @@ int kfk_compress(int code, int level, const struct iovec *src, int src_count, kf
 
 int kfk_decompress(int code, const void *src, size_t len, kfk_buf *dst, kfk_error *err)
 {
-    const kfk_codec *c = kfk_codec_find(code);
+    const kfk_codec *c = kfk_compress_find(code);
     return c != NULL ? c->decompress(c, src, len, dst, err) : no_codec(code, err);
 }
 

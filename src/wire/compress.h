@@ -40,9 +40,9 @@ struct kfk_codec {
 };
 
 /* The codec of a code, or NULL: unknown or not built in. */
-const kfk_codec *kfk_codec_find(int code);
+const kfk_codec *kfk_compress_find(int code);
 /* "gzip"; "codec 6" has no name: NULL. Known codes have one also when not built in. */
-const char *kfk_codec_name(int code);
+const char *kfk_compress_name(int code);
 
 /* Appends the chunks of `src`, compressed, to `dst`. level: 0 = the codec's default, else its own scale. Code 0 copies.
  * On failure `dst` keeps its old content, and more may stand behind it.

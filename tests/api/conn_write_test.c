@@ -60,7 +60,7 @@ static void messages_arrive_as_they_are_with_every_codec(void **state)
     int64_t offset = 0;
     for (kafka_compression codec = KAFKA_COMPRESSION_NONE; codec <= KAFKA_COMPRESSION_ZSTD; codec++) {
         size_t bytes = 77;
-        if (codec > 0 && !kfk_codec_find(codec)) continue;
+        if (codec > 0 && !kfk_compress_find(codec)) continue;
         assert_works(kafka_conn_write_messages(c, msgs, 4, codec, &bytes));
         assert_int_equal(bytes, 2 + sizeof big); /* keys and values, before compression */
         assert_int_equal(seen.codec, codec > 0 ? codec : 0);
@@ -218,7 +218,7 @@ static void what_a_message_may_not_say_is_refused_before_anything_is_sent(void *
 static void a_codec_that_the_broker_is_too_old_for_says_so(void **state)
 {
     (void)state;
-    if (!kfk_codec_find(KFK_CODEC_ZSTD)) return;
+    if (!kfk_compress_find(KFK_CODEC_ZSTD)) return;
     tcp_peer *p = TCP_PEER({0});
     tcp_peer_set_versions(p, KFK_API_PRODUCE, 0, 6);
     kafka_conn *c = calls_dial(p, 0);
@@ -400,7 +400,7 @@ static void a_write_that_finds_no_memory_is_told_and_the_next_one_works(void **s
     tcp_peer *p = TCP_PEER({0});
     kafka_message m = {.value = KAFKA_LIT("value"), .key = KAFKA_LIT("key")};
     for (kafka_compression codec = KAFKA_COMPRESSION_NONE; codec <= KAFKA_COMPRESSION_ZSTD; codec++) {
-        if (codec == 0 || (codec > 0 && !kfk_codec_find(codec))) continue;
+        if (codec == 0 || (codec > 0 && !kfk_compress_find(codec))) continue;
         for (size_t n = 1, failed = 1; failed; n++) {
             kafka_conn *c = calls_dial(p, 0); /* a fresh one: it has no spare buffer */
             kfk_compress_trim();

@@ -60,7 +60,7 @@ static void compare(sim *s, const kafka_message *got, const kafka_message *wrote
 static kafka_compression some_codec(sim *s)
 {
     kafka_compression codec = (kafka_compression)sim_below(s, 5);
-    return codec > 0 && !kfk_codec_find(codec) ? KAFKA_COMPRESSION_NONE : codec;
+    return codec > 0 && !kfk_compress_find(codec) ? KAFKA_COMPRESSION_NONE : codec;
 }
 
 static void read_in_batches(sim *s, kafka_conn *c, const sample *x)

@@ -98,7 +98,7 @@ void batch_seal(batch_bytes *of, size_t at)
 int batch_some_codec(void)
 {
     for (int code = KFK_CODEC_GZIP; code <= KFK_CODEC_ZSTD; code++) {
-        if (kfk_codec_find(code) != NULL) return code;
+        if (kfk_compress_find(code) != NULL) return code;
     }
     return KFK_CODEC_NONE;
 }

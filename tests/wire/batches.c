@@ -136,7 +136,7 @@ kfk_batch_header header_of(const golden_batch *b)
 bool readable(const golden_batch *b)
 {
     kfk_batch_header h = header_of(b);
-    if (kfk_codec_find(kfk_batch_codec(&h)) != NULL) return true;
+    if (kfk_compress_find(kfk_batch_codec(&h)) != NULL) return true;
     print_message("%s: its codec is not built in\n", b->name);
     return false;
 }

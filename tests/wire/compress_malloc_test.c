@@ -133,13 +133,13 @@ static void run_all(bool and_all_behind)
         kfk_buf packed;
         kfk_error err = {0};
         size_t n, m;
-        if (kfk_codec_find(code) == NULL) continue;
+        if (kfk_compress_find(code) == NULL) continue;
         kfk_buf_init(&packed, SIZE_MAX);
         assert_int_equal(compress_plain(code, 0, &packed, &err), 0);
         kfk_compress_trim();
         for (n = 1; run_failing(code, NULL, n, and_all_behind); n++) assert_in_range(n, 1, 1000);
         for (m = 1; run_failing(code, &packed, m, and_all_behind); m++) assert_in_range(m, 1, 1000);
-        print_message("%s: %zu allocations compressing, %zu decompressing\n", kfk_codec_name(code), n - 1, m - 1);
+        print_message("%s: %zu allocations compressing, %zu decompressing\n", kfk_compress_name(code), n - 1, m - 1);
         kfk_buf_fini(&packed);
     }
 }
@@ -163,7 +163,7 @@ static void a_warm_codec_allocates_nothing_but_snappy_its_table(void **state)
         kfk_buf packed, out;
         kfk_error err;
         size_t calls[2] = {0, 0};
-        if (kfk_codec_find(code) == NULL) continue;
+        if (kfk_compress_find(code) == NULL) continue;
         kfk_buf_init(&packed, SIZE_MAX);
         kfk_buf_init(&out, SIZE_MAX);
         for (int round = 0; round < 3; round++) {
@@ -177,7 +177,7 @@ static void a_warm_codec_allocates_nothing_but_snappy_its_table(void **state)
             counting.on = false;
             assert_int_equal(rc, 0);
         }
-        print_message("%s: %zu allocations compressing again, %zu decompressing\n", kfk_codec_name(code), calls[0],
+        print_message("%s: %zu allocations compressing again, %zu decompressing\n", kfk_compress_name(code), calls[0],
                       calls[1]);
         /* libsnappy keeps no context: one block of memory for each block of a stream. */
         assert_int_equal(calls[0], code == KFK_CODEC_SNAPPY ? (LEN + 32767) / 32768 : 0);

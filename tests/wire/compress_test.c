@@ -27,8 +27,8 @@ enum { MIB = 1 << 20, FIRST = KFK_CODEC_GZIP, LAST = KFK_CODEC_ZSTD };
 
 static bool is_built_in(int code)
 {
-    if (kfk_codec_find(code) != NULL) return true;
-    print_message("%s is not built in\n", kfk_codec_name(code));
+    if (kfk_compress_find(code) != NULL) return true;
+    print_message("%s is not built in\n", kfk_compress_name(code));
     return false;
 }
 
@@ -83,10 +83,10 @@ static void inflates_with(int code, const void *src, size_t len, size_t limit, i
     kfk_error err = {0};
     kfk_buf_init(&b, limit);
     int rc = kfk_decompress(code, src, len, &b, &err);
-    if (rc != want) fail_msg("%s gave %d instead of %d: %s", kfk_codec_name(code), rc, want, err.text);
+    if (rc != want) fail_msg("%s gave %d instead of %d: %s", kfk_compress_name(code), rc, want, err.text);
     assert_int_equal(err.code, rc);
     assert_in_range(b.cap, 0, limit);
-    if (rc != 0 && strncmp(err.text, kfk_codec_name(code), strlen(kfk_codec_name(code))) != 0)
+    if (rc != 0 && strncmp(err.text, kfk_compress_name(code), strlen(kfk_compress_name(code))) != 0)
         fail_msg("'%s' does not name the codec", err.text);
     if (rc == KAFKA_ETOOBIG) assert_int_equal(b.err, KAFKA_ETOOBIG);
     kfk_buf_fini(&b);
@@ -204,7 +204,7 @@ static void every_level_is_taken_and_those_beyond_are_named(void **state)
     fill(&r, src, LEN, 1);
     EACH_CODEC(code)
     {
-        const kfk_codec *c = kfk_codec_find(code);
+        const kfk_codec *c = kfk_compress_find(code);
         int lowest = c->min_level < -7 ? -7 : c->min_level;
         for (int level = lowest; level <= c->max_level; level++) {
             kfk_buf b = compressed(code, level, src, LEN);
@@ -234,7 +234,7 @@ static void a_higher_level_makes_it_smaller(void **state)
     fill(&r, src, LEN, 1);
     EACH_CODEC(code)
     {
-        const kfk_codec *c = kfk_codec_find(code);
+        const kfk_codec *c = kfk_compress_find(code);
         if (c->max_level == 0) continue;
         /* Low after high: the context that is reused must not keep its level. */
         kfk_buf high = compressed(code, c->max_level, src, LEN), low = compressed(code, 1, src, LEN),
@@ -329,8 +329,8 @@ static void try_foreign_stream(char *line)
     memset(plain, 'f', sizeof plain);
     EACH_CODEC(code)
     {
-        size_t name_len = strlen(kfk_codec_name(code));
-        if (strncmp(codec, kfk_codec_name(code), name_len) != 0) continue;
+        size_t name_len = strlen(kfk_compress_name(code));
+        if (strncmp(codec, kfk_compress_name(code), name_len) != 0) continue;
         print_message("%s %s\n", codec, name);
         if (codec[name_len] == '\0')
             inflates_to(code, bytes, len, plain, sizeof plain);
@@ -525,7 +525,7 @@ static void crafted_streams_are_refused(void **state)
             if (*s != ' ' && sscanf(s, "%2x", &byte) == 1) bytes[len++] = (uint8_t)byte;
         }
         if (!is_built_in(rows[i].code)) continue;
-        print_message("%s: %s\n", kfk_codec_name(rows[i].code), rows[i].what);
+        print_message("%s: %s\n", kfk_compress_name(rows[i].code), rows[i].what);
         inflates_with(rows[i].code, bytes, len, rows[i].limit, rows[i].rc);
     }
 }
@@ -681,7 +681,7 @@ static void explode(int code, const kfk_buf *bomb, size_t mib)
     size_t peak = status_kb("VmHWM"), more = peak > before ? peak - before : 0;
 
     print_message("%s: %zu bytes to %zu MiB, stopped at 64 MiB after %.3f s CPU with %zu KiB more memory\n",
-                  kfk_codec_name(code), bomb->len, mib, took, more);
+                  kfk_compress_name(code), bomb->len, mib, took, more);
     assert_in_range(out.cap, 0, BOMB_LIMIT);
     if (!SANITIZED && measured) assert_in_range(more, 0, (BOMB_LIMIT + 2 * MIB) / 1024);
     if (!SANITIZED) assert_true(took < 2.0);
@@ -743,8 +743,8 @@ static void an_unknown_codec_is_named(void **state)
         assert_int_equal(kfk_decompress(codes[i], "x", 1, &b, &err), KAFKA_ECODEC);
         assert_non_null(strstr(err.text, number));
         assert_int_equal(kfk_compress(codes[i], 0, NULL, 0, &b, &err), KAFKA_ECODEC);
-        assert_null(kfk_codec_find(codes[i]));
-        assert_null(kfk_codec_name(codes[i]));
+        assert_null(kfk_compress_find(codes[i]));
+        assert_null(kfk_compress_name(codes[i]));
     }
     kfk_buf_fini(&b);
 }
@@ -757,13 +757,13 @@ static void a_codec_that_was_left_out_is_named(void **state)
     kfk_buf_init(&b, SIZE_MAX);
     for (int code = FIRST; code <= LAST; code++) {
         kfk_error err = {0};
-        if (kfk_codec_find(code) != NULL) {
-            assert_string_equal(kfk_codec_find(code)->name, kfk_codec_name(code));
-            assert_int_equal(kfk_codec_find(code)->code, code);
+        if (kfk_compress_find(code) != NULL) {
+            assert_string_equal(kfk_compress_find(code)->name, kfk_compress_name(code));
+            assert_int_equal(kfk_compress_find(code)->code, code);
             continue;
         }
         assert_int_equal(kfk_decompress(code, "x", 1, &b, &err), KAFKA_ECODEC);
-        assert_non_null(strstr(err.text, kfk_codec_name(code)));
+        assert_non_null(strstr(err.text, kfk_compress_name(code)));
         assert_non_null(strstr(err.text, "not built in"));
     }
     kfk_buf_fini(&b);
@@ -876,7 +876,7 @@ static void *compress_a_while(void *arg)
         size_t len = kfk_rand_below(&r, most);
         struct iovec chunk = {src, len};
         kfk_buf packed, plain;
-        if (kfk_codec_find(code) == NULL) continue;
+        if (kfk_compress_find(code) == NULL) continue;
         fill(&r, src, len, (int)kfk_rand_below(&r, 3));
         kfk_buf_init(&packed, SIZE_MAX);
         kfk_buf_init(&plain, len);

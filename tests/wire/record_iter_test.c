@@ -358,7 +358,7 @@ static void random_batches_come_back_through_every_codec(void **state)
         kfk_record_writer_header(&w, &h);
         h.base_offset = (int64_t)(kfk_rand_next(&r) >> 2);
         int codec = (int)kfk_rand_below(&r, 5);
-        if (kfk_codec_find(codec) == NULL) continue;
+        if (kfk_compress_find(codec) == NULL) continue;
         h.attributes = (uint16_t)codec;
         kfk_buf_clear(&packed);
         assert_non_null(kfk_buf_reserve(&packed, HEADER));
@@ -688,7 +688,7 @@ static void what_cannot_be_inflated_is_said_with_the_offset_of_the_batch(void **
         kfk_record_header_build(bytes, &h, len - HEADER, kfk_crc32c(0, bytes + HEADER, len - HEADER));
         assert_int_equal(kfk_record_header_parse(bytes, len, &h, &err), 0);
         int rc = kfk_record_open(&h, bytes, &scratch, &it, &err);
-        assert_int_equal(rc, kfk_codec_find(codec) == NULL ? KAFKA_ECODEC : KAFKA_ECORRUPT);
+        assert_int_equal(rc, kfk_compress_find(codec) == NULL ? KAFKA_ECODEC : KAFKA_ECORRUPT);
         assert_non_null(strstr(err.text, "batch at offset 77: "));
     }
     kfk_buf_fini(&scratch);
