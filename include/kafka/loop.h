@@ -1,6 +1,7 @@
 /* kafka/loop.h: what does the I/O. One loop serves any number of connections; without one of your own, all share a
- * default loop whose thread starts with the first object of the process and ends with the last. The library's threads block
- * all signals but those of faults (SIGSEGV, SIGBUS ...), so that handlers of the application run in threads of its own.
+ * default loop whose thread starts with the first object of the process and ends with the last. The library's threads
+ * block all signals but those of faults (SIGSEGV, SIGBUS ...), so that handlers of the application run in threads of
+ * its own.
  *
  * An application that wants no thread of the library's drives a manual loop from its own poll, epoll, libuv or GLib
  * loop. Manual loops come in a later version: until then kafka_loop_new refuses one with KAFKA_ENOTSUP. */
