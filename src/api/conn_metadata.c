@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_BROKERS = 10000 };
-
 typedef struct metadata_call {
     kfk_call call;
     kfk_metadata_request message;
@@ -64,8 +62,8 @@ static bool describe_broker(metadata_call *m, const kfk_metadata_response_broker
 /* Fills m->brokers. False without memory. */
 static bool know_brokers(metadata_call *m)
 {
-    int32_t count = m->answer.brokers.count < MOST_BROKERS ? m->answer.brokers.count : MOST_BROKERS;
-    size_t sane = 0, room = (size_t)(count > 0 ? count : 0) + 1;
+    int32_t count = kfk_metadata_broker_count(&m->answer);
+    size_t sane = 0, room = (size_t)count + 1;
     entry *entries = kfk_arena_array(&m->call.memory, room, sizeof *entries);
     m->brokers = kfk_arena_array(&m->call.memory, room, sizeof *m->brokers);
     if (!entries || !m->brokers) return false;
@@ -131,7 +129,7 @@ static bool collect_topic(metadata_call *m, const kfk_metadata_response_topic *t
     if (!topic || !entries) return false;
     for (int32_t i = 0; i < t->partitions.count; i++) {
         int32_t id = t->partitions.items[i].partition_index;
-        if (id >= 0) entries[n++] = (entry){id, i};
+        if (kfk_metadata_partition_is_sane(id)) entries[n++] = (entry){id, i};
     }
     n = sort_entries(entries, n);
     for (size_t i = 0; i < n; i++) {

@@ -10,7 +10,8 @@
  *
  * Aborted transactions (KIP-98): the answer lists producer ids with the offset at which each of their aborted
  * transactions begins. From that offset on, up to its abort marker, transactional batches of the producer are passed
- * over. The list should be sorted, but brokers have sent it otherwise. */
+ * over. The list should be sorted, but brokers have sent it otherwise; here it is sorted by producer, then offset, so
+ * that a long one costs each batch a binary search and no more. */
 #include "engine/chunk.h"
 #include "base/mem.h"
 #include <stdlib.h>
@@ -18,9 +19,10 @@
 
 /* ---- aborted transactions ---------------------------------------------------------------------------------------- */
 
-static int by_first_offset(const void *a, const void *b)
+static int by_producer_and_offset(const void *a, const void *b)
 {
     const kfk_aborted *x = a, *y = b;
+    if (x->producer_id != y->producer_id) return x->producer_id < y->producer_id ? -1 : 1;
     return x->first_offset < y->first_offset ? -1 : x->first_offset > y->first_offset;
 }
 
@@ -34,32 +36,56 @@ static int copy_aborted(kfk_chunk *c, const kfk_fetch_response_aborted_array *li
         c->aborted[i].first_offset = list->items[i].first_offset;
     }
     c->aborted_count = (size_t)list->count;
-    qsort(c->aborted, c->aborted_count, sizeof *c->aborted, by_first_offset);
+    qsort(c->aborted, c->aborted_count, sizeof *c->aborted, by_producer_and_offset);
     return 0;
+}
+
+/* Where the transactions of a producer begin in the list, or would. */
+static size_t first_of_producer(const kfk_chunk *c, int64_t producer_id)
+{
+    size_t low = 0, high = c->aborted_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (c->aborted[middle].producer_id < producer_id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* How many transactions of the open batch's producer have ended, as a counter to go on with: of those, which come first
+ * in the list, the next has begun at or in front of `offset`. NULL: none has. */
+static size_t *open_transaction(const kfk_chunk *c, int64_t offset)
+{
+    int64_t producer_id = c->batch.producer_id;
+    size_t first = first_of_producer(c, producer_id);
+    if (first == c->aborted_count || c->aborted[first].producer_id != producer_id) return NULL;
+    size_t *ended = &c->aborted[first].ended, next = first + *ended;
+    bool begun = next < c->aborted_count && c->aborted[next].producer_id == producer_id &&
+                 c->aborted[next].first_offset <= offset;
+    return begun ? ended : NULL;
 }
 
 /* Does the batch belong to an aborted transaction that has begun and not ended? */
 static bool is_aborted(const kfk_chunk *c)
 {
     int64_t last = kfk_batch_next_offset(&c->batch) - 1;
-    if (!kfk_batch_is_transactional(&c->batch)) return false;
-    for (size_t i = 0; i < c->aborted_count && c->aborted[i].first_offset <= last; i++) {
-        if (c->aborted[i].producer_id == c->batch.producer_id && !c->aborted[i].ended) return true;
-    }
-    return false;
+    return kfk_batch_is_transactional(&c->batch) && open_transaction(c, last) != NULL;
 }
 
-/* An abort marker ends the transactions of its producer that had begun before it. */
-static int read_marker(kfk_chunk *c)
+/* An abort marker ends the transactions of its producer that had begun before it. Each control batch holds one marker;
+ * whatever else a peer puts in is read as well. */
+static int read_markers(kfk_chunk *c)
 {
     kfk_record r;
     kfk_control marker;
-    if (!kfk_record_iter_next(&c->iter, &r)) return 0;
-    int err = kfk_record_control(&r, &marker, &c->error);
-    if (err != 0 || marker.type != KFK_CONTROL_ABORT) return err;
-    for (size_t i = 0; i < c->aborted_count; i++) {
-        kfk_aborted *a = &c->aborted[i];
-        if (a->producer_id == c->batch.producer_id && a->first_offset <= c->batch.base_offset) a->ended = true;
+    size_t *ended;
+    while (kfk_record_iter_next(&c->iter, &r)) {
+        int err = kfk_record_control(&r, &marker, &c->error);
+        if (err != 0) return err;
+        if (marker.type != KFK_CONTROL_ABORT) continue;
+        while ((ended = open_transaction(c, c->batch.base_offset)) != NULL) ++*ended;
     }
     return 0;
 }
@@ -148,7 +174,7 @@ static int next_batch(kfk_chunk *c)
                 c->open = true;
                 return 0;
             }
-            if (err == 0) err = read_marker(c);
+            if (err == 0) err = read_markers(c);
         } else {
             err = kfk_record_crc_check(&c->batch, c->at, &c->error);
         }

@@ -19,7 +19,7 @@ enum { KFK_CHUNK_INFLATE_LIMIT = 64 * 1024 * 1024 };
 
 typedef struct kfk_aborted {
     int64_t producer_id, first_offset;
-    bool ended; /* its marker was passed */
+    size_t ended; /* in the producer's first entry: how many of its transactions have ended, from that one on */
 } kfk_aborted;
 
 typedef struct kfk_chunk {
@@ -29,7 +29,7 @@ typedef struct kfk_chunk {
     int64_t next_offset;     /* of the next record to hand out, or behind all that was looked at */
     int64_t high_watermark, throttle_ms;
     size_t inflate_left;
-    kfk_aborted *aborted; /* by first offset; NULL unless read_committed */
+    kfk_aborted *aborted; /* by producer and first offset; NULL unless read_committed */
     size_t aborted_count;
     kfk_batch_header batch; /* the one that is open */
     kfk_record_iter iter;

@@ -37,6 +37,11 @@ bool kfk_metadata_topic_is_sane(kafka_bytes name)
     return true;
 }
 
+bool kfk_metadata_partition_is_sane(int32_t index)
+{
+    return index >= 0 && index <= KFK_METADATA_LAST_PARTITION;
+}
+
 bool kfk_metadata_broker_is_sane(const kfk_metadata_response_broker *b)
 {
     char host[KFK_HOST_MAX + 1];
@@ -47,9 +52,15 @@ bool kfk_metadata_broker_is_sane(const kfk_metadata_response_broker *b)
     return strlen(host) == b->host.len && kfk_host_is_valid(host);
 }
 
+int32_t kfk_metadata_broker_count(const kfk_metadata_response *r)
+{
+    int32_t count = r->brokers.count < KFK_METADATA_MOST_BROKERS ? r->brokers.count : KFK_METADATA_MOST_BROKERS;
+    return count > 0 ? count : 0;
+}
+
 const kfk_metadata_response_broker *kfk_metadata_broker(const kfk_metadata_response *r, int32_t id)
 {
-    for (int32_t i = 0; i < r->brokers.count; i++) {
+    for (int32_t i = 0; i < kfk_metadata_broker_count(r); i++) {
         const kfk_metadata_response_broker *b = &r->brokers.items[i];
         if (b->node_id == id && kfk_metadata_broker_is_sane(b)) return b;
     }
@@ -71,7 +82,7 @@ int kfk_metadata_leader(const kfk_metadata_response *r, const char *topic, int32
     const kfk_metadata_response_topic *t = kfk_metadata_topic(r, kafka_str(topic));
     int code = t ? t->error_code : KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
     if (code != 0) return kfk_error_set(err, code, "topic %s: %s", topic, kafka_strerror(code));
-    for (int32_t i = 0; i < t->partitions.count; i++) {
+    for (int32_t i = 0; i < t->partitions.count && kfk_metadata_partition_is_sane(partition); i++) {
         const kfk_metadata_response_partition *p = &t->partitions.items[i];
         if (p->partition_index != partition) continue;
         *out = kfk_metadata_broker(r, p->leader_id);

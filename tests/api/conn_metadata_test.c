@@ -74,7 +74,7 @@ static void hostile(tcp_call *call, void *answer, void *arg)
         const char *host;
     } brokers[] = {{-7, 1, "negative"}, {5, 70000, "port"}, {5, 9, "bad host"}, {5, 9, "five"},
                    {5, 9, "again"},     {6, 0, "six"},      {2, 9, "two"}};
-    static const int32_t partitions[] = {2, -1, 0, 0, INT32_MAX, 2};
+    static const int32_t partitions[] = {2, -1, 0, 0, 7, INT32_MAX};
     static int32_t ids[] = {2, 99, -3, 5};
     kfk_metadata_response_topic *t = tcp_alloc(call, 4 * sizeof *t);
     (void)arg;
@@ -111,7 +111,7 @@ static void what_cannot_be_counts_as_not_said(void **state)
     kafka_conn *c = dial(p);
     assert_works(kafka_conn_read_partitions(c, own, 1, &list));
     assert_int_equal(list->count, 3);
-    static const int32_t ids[] = {0, 2, INT32_MAX};
+    static const int32_t ids[] = {0, 2, 7};
     for (size_t i = 0; i < 3; i++) {
         const kafka_partition *q = &list->items[i];
         assert_string_equal(q->topic, "t");

@@ -112,6 +112,61 @@ static void whatever_a_peer_sends_ends_in_one_of_a_few_ways(void **state)
     }
 }
 
+/* H26: unsorted, twice, and of producers that wrote nothing. */
+static void a_long_list_of_aborted_transactions_costs_no_more_than_sorting_it(void **state)
+{
+    (void)state;
+    enum { PRODUCERS = 50000, FIRST = 10, END = 2010 };
+    static kfk_fetch_response_aborted list[2 * PRODUCERS];
+    for (int i = 0; i < PRODUCERS; i++)
+        list[i] = list[2 * PRODUCERS - 1 - i] = (kfk_fetch_response_aborted){PRODUCERS - i, i % FIRST};
+    for (int i = FIRST; i < END; i += 4) {
+        BATCH(&log_, .base = i, .count = 1, .producer_id = i, .attributes = TRANSACTIONAL);
+        batch_append_marker(&log_, i + 1, i, KFK_CONTROL_ABORT);
+        BATCH(&log_, .base = i + 2, .count = 1, .producer_id = i, .attributes = TRANSACTIONAL);
+        BATCH(&log_, .base = i + 3, .count = 1, .producer_id = PRODUCERS + 1, .attributes = TRANSACTIONAL);
+    }
+    kfk_chunk c = committed(FIRST, list, 2 * PRODUCERS);
+    kfk_record r;
+    for (int i = FIRST; i < END; i += 4) {
+        assert_int_equal(kfk_chunk_next(&c, &r), 0);
+        assert_int_equal(r.offset, i + 2);
+        assert_int_equal(kfk_chunk_next(&c, &r), 0);
+        assert_int_equal(r.offset, i + 3);
+    }
+    assert_int_equal(kfk_chunk_next(&c, &r), KAFKA_EOF);
+    kfk_chunk_fini(&c);
+}
+
+static void of_two_markers_in_one_control_batch_both_count(void **state)
+{
+    (void)state;
+    batch_bytes body = {0};
+    for (int i = 0; i < 2; i++) {
+        size_t at = batch_append_marker(&body, i, 7, i == 0 ? KFK_CONTROL_COMMIT : KFK_CONTROL_ABORT);
+        size_t size = body.len - at - KFK_RECORD_HEADER;
+        if (i == 0) continue;
+        /* the second record behind the first one: one offset later, which is the only byte that differs */
+        memmove(body.data + at, body.data + at + KFK_RECORD_HEADER, size);
+        body.data[at + 3] = 2;
+        body.len -= KFK_RECORD_HEADER;
+        body.data[11] = (uint8_t)(body.data[11] + size); /* length */
+        body.data[26] = 1;                               /* last offset delta */
+        body.data[60] = 2;                               /* count */
+    }
+    batch_seal(&body, 0);
+    BATCH(&log_, .base = 0, .count = 1, .producer_id = 7, .attributes = TRANSACTIONAL);
+    size_t marker = log_.len;
+    log_.data = realloc(log_.data, log_.len + body.len);
+    log_.cap = log_.len += body.len;
+    memcpy(log_.data + marker, body.data, body.len);
+    log_.data[marker + 7] = 1; /* base offset */
+    BATCH(&log_, .base = 3, .count = 1, .producer_id = 7, .attributes = TRANSACTIONAL);
+    batch_free(&body);
+    kfk_fetch_response_aborted list[] = {{7, 0}};
+    expect_and_free(committed(0, list, 1), "3", KAFKA_EOF, 4);
+}
+
 /* ---- limits ------------------------------------------------------------------------------------------------------ */
 
 static void at_the_inflating_limit_a_chunk_ends_and_the_next_one_goes_on(void **state)
@@ -244,6 +299,8 @@ int main(void)
         CHUNK_TEST(message_formats_from_before_0_11_are_told_as_such),
         CHUNK_TEST(an_unknown_codec_is_told_behind_what_can_be_read),
         CHUNK_TEST(whatever_a_peer_sends_ends_in_one_of_a_few_ways),
+        CHUNK_TEST(a_long_list_of_aborted_transactions_costs_no_more_than_sorting_it),
+        CHUNK_TEST(of_two_markers_in_one_control_batch_both_count),
         CHUNK_TEST(at_the_inflating_limit_a_chunk_ends_and_the_next_one_goes_on),
         CHUNK_TEST(a_batch_that_alone_inflates_past_the_limit_is_too_big),
         CHUNK_TEST(a_batch_that_only_finds_too_little_room_left_is_not_too_big),

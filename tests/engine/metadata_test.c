@@ -106,6 +106,30 @@ static void topic_names_that_cannot_be_are_not_believed(void **state)
     assert_false(kfk_metadata_topic_is_sane(TEXT("a\x1b[2J")));
 }
 
+static void partition_numbers_that_cannot_be_are_not_believed(void **state)
+{
+    (void)state;
+    assert_true(kfk_metadata_partition_is_sane(0));
+    assert_true(kfk_metadata_partition_is_sane(999999));
+    assert_false(kfk_metadata_partition_is_sane(1000000));
+    assert_false(kfk_metadata_partition_is_sane(INT32_MAX));
+    assert_false(kfk_metadata_partition_is_sane(-1));
+    assert_false(kfk_metadata_partition_is_sane(INT32_MIN));
+}
+
+static void of_too_many_brokers_the_first_ten_thousand_count(void **state)
+{
+    (void)state;
+    static kfk_metadata_response_broker many[10001];
+    for (int32_t i = 0; i < 10001; i++)
+        many[i] = (kfk_metadata_response_broker){.node_id = i, .host = TEXT("h"), .port = 9};
+    kfk_metadata_response r = {.brokers = {many, 10001}};
+    assert_int_equal(kfk_metadata_broker_count(&r), 10000);
+    assert_non_null(kfk_metadata_broker(&r, 9999));
+    assert_null(kfk_metadata_broker(&r, 10000));
+    assert_int_equal(kfk_metadata_broker_count(&(kfk_metadata_response){.brokers.count = -1}), 0);
+}
+
 static kfk_metadata_response_broker brokers[] = {
     {.node_id = 3, .host = {"bad host", 8}, .port = 9092},
     {.node_id = 3, .host = {"first", 5}, .port = 9092},
@@ -154,7 +178,8 @@ static void a_leader_is_found_by_id_or_the_reason_is_told(void **state)
 {
     (void)state;
     expect_leader("t", 0, 0, NULL);
-    expect_leader("t", INT32_MAX, 0, NULL);
+    expect_leader("t", INT32_MAX, KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, "no partition 2147483647");
+    expect_leader("t", -1, KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, "no partition -1");
     expect_leader("t", 1, KAFKA_ERR_LEADER_NOT_AVAILABLE, "partition 1"); /* of two entries the first counts */
     expect_leader("t", 2, KAFKA_ERR_LEADER_NOT_AVAILABLE, "broker 77");
     expect_leader("t", 3, KAFKA_ERR_LEADER_NOT_AVAILABLE, "broker 5");
@@ -171,6 +196,8 @@ int main(void)
         MEMCHECK_TEST(a_question_that_finds_no_memory_is_told),
         MEMCHECK_TEST(brokers_that_cannot_be_are_not_believed),
         MEMCHECK_TEST(topic_names_that_cannot_be_are_not_believed),
+        MEMCHECK_TEST(partition_numbers_that_cannot_be_are_not_believed),
+        MEMCHECK_TEST(of_too_many_brokers_the_first_ten_thousand_count),
         MEMCHECK_TEST(of_two_brokers_with_one_id_the_first_sane_one_counts),
         MEMCHECK_TEST(a_leader_is_found_by_id_or_the_reason_is_told),
     };
