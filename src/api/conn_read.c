@@ -140,7 +140,7 @@ typedef struct reading {
 static void reading_begin(reading *r, kafka_conn *c, const fetch_limits *limits)
 {
     int64_t now = kfk_time_now_ms();
-    int32_t patience = kfk_conn_time_for_broker(c->core, KFK_CALL_READ);
+    int32_t patience = kfk_conn_time_for_broker(c->core, KFK_CALL_READ, INT32_MAX);
     *r = (reading){.conn = c, .limits = limits, .until_ms = KFK_TIME_NEVER, .enough_ms = KFK_TIME_NEVER};
     if (limits->max_wait_ms > 0)
         r->until_ms = r->enough_ms = kfk_time_add(now, limits->max_wait_ms);
@@ -165,7 +165,7 @@ static int resolve_place(reading *r)
 static int32_t slice_ms(const reading *r)
 {
     int64_t left = r->until_ms == KFK_TIME_NEVER ? SLICE_MS : r->until_ms - kfk_time_now_ms();
-    int64_t patience = kfk_conn_time_for_broker(r->conn->core, KFK_CALL_READ);
+    int64_t patience = kfk_conn_time_for_broker(r->conn->core, KFK_CALL_READ, INT32_MAX);
     if (left > patience) left = patience;
     return (int32_t)(left < 0 ? 0 : left > SLICE_MS ? SLICE_MS : left);
 }

@@ -61,9 +61,8 @@ static int run_topics(kafka_conn *c, kfk_call *call, size_t count, int *results,
 
 static void set_timeouts(kafka_conn *c, kfk_request *r, int32_t *broker_timeout)
 {
-    int32_t time = kfk_conn_time_for_broker(c->core, KFK_CALL_WRITE);
-    *broker_timeout = time < BROKER_TIMEOUT_MS ? time : BROKER_TIMEOUT_MS;
-    r->timeout_ms = *broker_timeout + ANSWER_MARGIN_MS;
+    *broker_timeout = kfk_conn_time_for_broker(c->core, KFK_CALL_WRITE, BROKER_TIMEOUT_MS);
+    r->timeout_ms = (int64_t)*broker_timeout + ANSWER_MARGIN_MS;
 }
 
 /* ---- creating ---------------------------------------------------------------------------------------------------- */

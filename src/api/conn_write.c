@@ -16,7 +16,7 @@
 #include <string.h>
 
 enum {
-    BROKER_TIMEOUT_MS = 30000,
+    BROKER_TIMEOUT_MS = 30000, /* without a deadline */
     ANSWER_MARGIN_MS = 30000,
     LARGEST_SPARE = 2 * 1024 * 1024,
     ZSTD_PRODUCE = 7, /* the first version that knows zstd (KIP-110) */
@@ -205,8 +205,7 @@ static produce_call *produce_call_new(kafka_conn *c, kafka_compression codec)
     p->partition =
         (kfk_produce_request_partition){.index = c->partition, .records = {.parts = p->parts, .part_count = 2}};
     p->topic = (kfk_produce_request_topic){.name = kafka_str(c->topic), .partition_data = {&p->partition, 1}};
-    int32_t time = kfk_conn_time_for_broker(c->core, KFK_CALL_WRITE);
-    p->message.timeout_ms = time < BROKER_TIMEOUT_MS ? time : BROKER_TIMEOUT_MS;
+    p->message.timeout_ms = kfk_conn_time_for_broker(c->core, KFK_CALL_WRITE, BROKER_TIMEOUT_MS);
     p->message.acks = (int16_t)atomic_load(&c->required_acks);
     p->message.topic_data.items = &p->topic;
     p->message.topic_data.count = 1;
@@ -215,7 +214,7 @@ static produce_call *produce_call_new(kafka_conn *c, kafka_compression codec)
     r->message = &p->message;
     r->response = &p->answer;
     r->no_answer = p->message.acks == 0;
-    r->timeout_ms = p->message.timeout_ms + ANSWER_MARGIN_MS;
+    r->timeout_ms = (int64_t)p->message.timeout_ms + ANSWER_MARGIN_MS;
     return p;
 }
 

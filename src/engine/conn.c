@@ -148,12 +148,12 @@ bool kfk_conn_has_ended(kfk_conn *c)
     return closing;
 }
 
-int32_t kfk_conn_time_for_broker(kfk_conn *c, kfk_call_kind kind)
+int32_t kfk_conn_time_for_broker(kfk_conn *c, kfk_call_kind kind, int32_t otherwise)
 {
     pthread_mutex_lock(&c->settings.lock);
     int64_t at = c->settings.deadline_ms[kind];
     pthread_mutex_unlock(&c->settings.lock);
-    if (at == 0) return INT32_MAX;
+    if (at == 0) return otherwise;
     int64_t left = at - kfk_time_now_ms();
     left -= left < 1000 ? left / 4 : 1000;
     return left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int32_t)left;

@@ -88,8 +88,8 @@ void kfk_conn_set_token(kfk_conn *c, kfk_cancel *token);
 void kfk_conn_end(kfk_conn *c);
 bool kfk_conn_has_ended(kfk_conn *c);
 /* Milliseconds that a broker may take for a request of this kind, so that its answer comes before the deadline: the
- * time left less a second, or less a quarter when less than a second is left; at least 0, INT32_MAX without a
- * deadline. */
-int32_t kfk_conn_time_for_broker(kfk_conn *c, kfk_call_kind kind);
+ * time left less a second, or less a quarter when less than a second is left; at least 0. `otherwise` is for when there
+ * is no deadline. */
+int32_t kfk_conn_time_for_broker(kfk_conn *c, kfk_call_kind kind, int32_t otherwise);
 
 #endif

@@ -51,7 +51,7 @@ static void messages_arrive_as_they_are_with_every_codec(void **state)
     kafka_header headers[] = {{"h", KAFKA_LIT("1")}, {"", {NULL, 0}}, {"h", KAFKA_LIT("")}};
     kafka_message msgs[] = {
         {.key = KAFKA_LIT("k"), .value = KAFKA_LIT("v"), .headers = headers, .header_count = 3},
-        {.key = {NULL, 0}, .value = {NULL, 0}},
+        {.key = {NULL, 0}, .value = {NULL, 0}, .offset = 4711}, /* which counts for nothing */
         {.key = KAFKA_LIT(""), .value = KAFKA_LIT("")},
         {.value = {big, sizeof big}},
     };
@@ -131,6 +131,7 @@ static void acks_and_time_reach_the_broker(void **state)
     kafka_conn *c = calls_dial(p, 0);
     assert_works(kafka_conn_write(c, "x", 1));
     assert_int_equal(seen.acks, -1);
+    assert_int_equal(seen.timeout_ms, 30000); /* without a deadline */
     assert_works(kafka_conn_set_required_acks(c, KAFKA_ACKS_ONE));
     assert_works(kafka_conn_write(c, "x", 1));
     assert_int_equal(seen.acks, 1);
@@ -147,6 +148,9 @@ static void acks_and_time_reach_the_broker(void **state)
         assert_int_equal(seen.acks, -1);
         assert_in_range(seen.timeout_ms, within[i][1], within[i][2]);
     }
+    kafka_conn_set_write_deadline(c, INT64_MAX);
+    assert_works(kafka_conn_write(c, "x", 1));
+    assert_int_equal(seen.timeout_ms, INT32_MAX); /* the most that a request can say */
     kafka_conn_free(c);
     tcp_peer_free(p);
 }

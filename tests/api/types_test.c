@@ -104,6 +104,17 @@ static void closed_structs_keep_their_sizes(void **state)
         if (sizes[i].is != sizes[i].was) fail_msg("%s: %zu bytes, was %zu", sizes[i].name, sizes[i].is, sizes[i].was);
 }
 
+/* Programs written for kafka-go, and every other client, know these numbers. */
+static void constants_have_kafka_gos_numbers(void **state)
+{
+    (void)state;
+    assert_true(KAFKA_SEEK_START == 0 && KAFKA_SEEK_ABSOLUTE == 1 && KAFKA_SEEK_END == 2 && KAFKA_SEEK_CURRENT == 3);
+    assert_true(KAFKA_OFFSET_LAST == -1 && KAFKA_OFFSET_FIRST == -2); /* the protocol's, and kafka-go's since 0.2 */
+    assert_true(KAFKA_COMPRESSION_GZIP == 1 && KAFKA_COMPRESSION_SNAPPY == 2 && KAFKA_COMPRESSION_LZ4 == 3 &&
+                KAFKA_COMPRESSION_ZSTD == 4);
+    assert_true(KAFKA_ACKS_ALL == -1 && KAFKA_ACKS_ONE == 1);
+}
+
 static void freeing_null_is_fine(void **state)
 {
     (void)state;
@@ -121,6 +132,7 @@ int main(void)
         MEMCHECK_TEST(zero_and_less_is_past_and_only_never_is_no_deadline),
         MEMCHECK_TEST(within_makes_a_context),
         MEMCHECK_TEST(closed_structs_keep_their_sizes),
+        MEMCHECK_TEST(constants_have_kafka_gos_numbers),
         MEMCHECK_TEST(freeing_null_is_fine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

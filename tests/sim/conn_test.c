@@ -26,6 +26,33 @@ SCENARIO(a_read_ends_at_its_deadline_to_the_millisecond_and_the_connection_stays
     kafka_conn_free(c);
 }
 
+SCENARIO(a_batch_that_is_read_slowly_ends_like_any_other)
+{
+    peer *p = peer_alone(s, BROKER);
+    kafka_conn *c = client_dial(s, BROKER);
+    kafka_batch *b = NULL;
+    kafka_message m;
+    if (!c) return;
+    peer_cluster_fill(peer_cluster_of(p), "t", 0, "v", 3);
+    for (int unread = 0; unread < 2; unread++) {
+        kafka_conn_set_read_deadline(c, kafka_deadline_in(100));
+        sim_check_equal(s, kafka_conn_seek(c, 0, KAFKA_SEEK_START, NULL), 0);
+        sim_check_equal(s, kafka_conn_read_batch(c, NULL, &b), 0);
+        if (!b) break;
+        for (int i = 0; i < 3 - unread; i++) {
+            sim_sleep_ms(s, 100 + (int64_t)sim_below(s, 1000)); /* past the deadline */
+            sim_check_equal(s, kafka_batch_read_message(b, &m), 0);
+            sim_check_equal(s, m.offset, i);
+        }
+        if (unread == 0) sim_check_equal(s, kafka_batch_read_message(b, &m), KAFKA_EOF);
+        sim_check_equal(s, kafka_batch_close(b), 0);
+        b = NULL;
+        sim_check_equal(s, kafka_conn_offset(c, NULL), 3 - unread);
+        sim_check_equal(s, kafka_conn_read_batch(c, NULL, &b), KAFKA_ETIMEDOUT); /* the deadline is the connection's */
+    }
+    kafka_conn_free(c);
+}
+
 SCENARIO(a_deadline_in_the_past_sends_nothing)
 {
     peer *p = peer_alone(s, BROKER);
@@ -408,6 +435,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         MEMCHECK_TEST(a_read_ends_at_its_deadline_to_the_millisecond_and_the_connection_stays_usable),
+        MEMCHECK_TEST(a_batch_that_is_read_slowly_ends_like_any_other),
         MEMCHECK_TEST(a_deadline_in_the_past_sends_nothing),
         MEMCHECK_TEST(a_deadline_that_is_set_later_reaches_a_call_that_waits),
         MEMCHECK_TEST(a_silent_broker_costs_exactly_the_deadline),

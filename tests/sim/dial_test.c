@@ -136,6 +136,26 @@ SCENARIO(the_earliest_of_timeout_and_deadlines_ends_a_dial)
     sim_check(s, c == NULL);
 }
 
+SCENARIO(the_limits_of_a_dial_do_not_bear_on_the_connection)
+{
+    kafka_dialer d = client_dialer(1000);
+    kafka_cancel *token = NULL;
+    kafka_conn *c = NULL;
+    peer_alone(s, BROKER);
+    d.deadline = kafka_deadline_in(1000);
+    sim_check_equal(s, kafka_cancel_new(&token), 0);
+    if (!token) return;
+    kafka_ctx ctx = {.deadline = d.deadline, .cancel = token};
+    sim_check_equal(s, kafka_dial_leader(&d, &ctx, BROKER, "t", 0, &c), 0);
+    if (c) {
+        sim_sleep_ms(s, 5000);
+        kafka_cancel_fire(token);
+        sim_check_equal(s, kafka_conn_write(c, "x", 1), 0);
+    }
+    kafka_conn_free(c);
+    kafka_cancel_free(token);
+}
+
 SCENARIO(a_deadline_that_has_passed_ends_a_dial_at_once)
 {
     kafka_dialer d = client_dialer(0);
@@ -396,6 +416,7 @@ int main(void)
         MEMCHECK_TEST(without_a_timeout_of_the_callers_a_dial_takes_ten_seconds),
         MEMCHECK_TEST(a_resolver_that_hangs_costs_exactly_the_timeout),
         MEMCHECK_TEST(the_earliest_of_timeout_and_deadlines_ends_a_dial),
+        MEMCHECK_TEST(the_limits_of_a_dial_do_not_bear_on_the_connection),
         MEMCHECK_TEST(a_deadline_that_has_passed_ends_a_dial_at_once),
         MEMCHECK_TEST(a_peer_that_accepts_and_says_nothing_costs_exactly_the_timeout),
         MEMCHECK_TEST(a_peer_that_hangs_up_on_the_first_request_might_be_a_tls_port),

@@ -299,6 +299,23 @@ SCENARIO(a_throttled_client_sends_nothing_until_the_time_is_over)
     kafka_conn_free(c);
 }
 
+SCENARIO(a_batch_tells_for_how_long_its_fetch_was_throttled)
+{
+    peer *p = peer_alone(s, BROKER);
+    kafka_conn *c = client_dial(s, BROKER);
+    kafka_batch *b = NULL;
+    if (!c) return;
+    peer_cluster_fill(peer_cluster_of(p), "t", 0, "v", 1);
+    peer_set_throttle_ms(p, 7);
+    sim_check_equal(s, kafka_conn_seek(c, 0, KAFKA_SEEK_ABSOLUTE | KAFKA_SEEK_DONT_CHECK, NULL), 0);
+    sim_check_equal(s, kafka_conn_read_batch(c, NULL, &b), 0);
+    if (b) {
+        sim_check_equal(s, kafka_batch_throttle_ms(b), 7);
+        sim_check_equal(s, kafka_batch_close(b), 0);
+    }
+    kafka_conn_free(c);
+}
+
 SCENARIO(what_could_not_be_sent_by_its_deadline_is_never_sent)
 {
     peer *p = peer_alone(s, BROKER);
@@ -356,6 +373,7 @@ int main(void)
         MEMCHECK_TEST(a_broker_that_hangs_up_while_nothing_waits_is_noticed_by_the_next_call),
         MEMCHECK_TEST(a_fetch_that_is_too_slow_for_one_deadline_is_not_lost_for_the_next),
         MEMCHECK_TEST(a_throttled_client_sends_nothing_until_the_time_is_over),
+        MEMCHECK_TEST(a_batch_tells_for_how_long_its_fetch_was_throttled),
         MEMCHECK_TEST(what_could_not_be_sent_by_its_deadline_is_never_sent),
         MEMCHECK_TEST(a_broker_that_reads_slowly_slows_a_large_write_and_loses_nothing),
     };
