@@ -5,6 +5,7 @@
 #include "connect.h"
 #include "say.h"
 #include "stop.h"
+#include "suggest.h"
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -118,12 +119,33 @@ static void advise_address(const kc_common *c, const char *why)
                c->brokers_given ? "-b" : "KAFKA_BROKERS");
 }
 
+/* What there is of a similar name. One more question to the cluster, which answered a moment ago, so it gets little time.
+ * Kafka's own topics are not offered. */
+static void advise_similar(const kc_common *c, const char *topic)
+{
+    enum { PATIENCE_MS = 2000 };
+    kc_common hasty = *c;
+    kafka_conn *conn = NULL;
+    kafka_partitions *all = NULL;
+    if (hasty.timeout_ms > PATIENCE_MS) hasty.timeout_ms = PATIENCE_MS;
+    kc_suggestion s = {.word = topic};
+    if (kc_connect_any(&hasty, &conn) == 0 && kafka_conn_read_partitions(conn, NULL, 0, &all) == 0) {
+        for (size_t i = 0; i < all->count; i++) {
+            if (all->items[i].internal == 0) kc_suggest_offer(&s, all->items[i].topic);
+        }
+    }
+    if (s.best != NULL) kc_say_try("did you mean %s?", s.best);
+    kafka_partitions_free(all);
+    kafka_conn_free(conn);
+}
+
 static void advise(const kc_common *c, const kc_failure *f, const char *why)
 {
     char option[256];
     const char *b = brokers_option(c, option, sizeof option);
     switch (f->err) {
     case KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION:
+        if (f->topic != NULL) advise_similar(c, f->topic);
         if (f->topic != NULL) kc_say_try("create it with: kc topics create%s %s", b, f->topic);
         kc_say_try("see what there is: kc topics list%s", b);
         break;

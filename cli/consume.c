@@ -230,7 +230,7 @@ int kc_consume(int argc, char **argv)
         {'o', 0, "offset", "WHERE", kc_take_position, &o.from,
          "where to begin: beginning (default), end, N, -N (N\n"
          "before the end), @UNIX-MS, @2024-05-01T12:30:00Z (ISO\n"
-         "8601; local time without a zone)"},
+         "8601; local time without a zone), '1h30m ago'"},
         {'e', 0, "exit", NULL, kc_take_flag, &o.stop_at_end, "stop at the end that each partition has now"},
         {'c', 0, "count", "N", kc_take_count, &o.count, "stop after N messages of all partitions together"},
         {'k', 'K', "key-delimiter", "DELIM", kc_take_bytes, &o.key_delimiter,

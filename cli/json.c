@@ -5,6 +5,7 @@
 #include "json.h"
 #include "base64.h"
 #include "say.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,4 +99,12 @@ void kc_json_line(json_t *value, kc_buf *out)
     if (json_dump_callback(value, append, out, JSON_COMPACT) != 0) or_die(NULL);
     kc_buf_add(out, "\n", 1);
     json_decref(value);
+}
+
+void kc_json_print(json_t *value)
+{
+    kc_buf line = {0};
+    kc_json_line(value, &line);
+    fwrite(line.data, 1, line.len, stdout);
+    free(line.data);
 }

@@ -17,6 +17,8 @@ void kc_json_message(const kafka_message *m, kc_buf *out);
 
 /* Appends a value as one line and frees it. */
 void kc_json_line(json_t *value, kc_buf *out);
+/* Prints it as one line with stdio, and frees it. */
+void kc_json_print(json_t *value);
 /* A string, or the memory error as kc_zalloc has it. Bytes that are not UTF-8 are replaced. */
 json_t *kc_json_text(const char *text);
 /* object[name] = value, which is freed with the object. */

@@ -14,6 +14,8 @@ enum { KC_OK = 0, KC_FAILED = 1, KC_USAGE = 2, KC_SIGNALLED = 128 };
 int kc_produce(int argc, char **argv);
 int kc_consume(int argc, char **argv);
 int kc_topics(int argc, char **argv);
+int kc_offsets(int argc, char **argv);
+int kc_meta(int argc, char **argv);
 
 /* Memory or nothing: without memory kc says so and exits with KC_FAILED. `kc_zalloc` gives zeroed memory. */
 void *kc_zalloc(size_t count, size_t size);

@@ -13,7 +13,9 @@ static const struct command {
     int (*run)(int argc, char **argv);
 } commands[] = {{"produce", "write messages from standard input or files", kc_produce},
                 {"consume", "print the messages of a topic", kc_consume},
-                {"topics", "list, describe, create and delete topics", kc_topics}};
+                {"topics", "list, describe, create and delete topics", kc_topics},
+                {"offsets", "the first and last offset of partitions, and the one at a time", kc_offsets},
+                {"meta", "the cluster: its brokers, its controller, its topics", kc_meta}};
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static void print_help(FILE *to)

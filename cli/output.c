@@ -69,6 +69,11 @@ void kc_output_mark_closed(void)
     atomic_store(&closed, true);
 }
 
+bool kc_output_on_terminal(void)
+{
+    return isatty(STDOUT_FILENO) == 1;
+}
+
 int kc_output_finish(int code)
 {
     errno = 0;

@@ -12,6 +12,8 @@ bool kc_output_closed(void);
 void kc_output_mark_closed(void);
 /* True when nothing can be written any more, for whatever reason. */
 bool kc_output_gone(void);
+/* True when somebody is looking: tables get headings then, and none in a file or pipe. */
+bool kc_output_on_terminal(void);
 /* Flushes stdio's standard output at the end of a subcommand that prints with printf. Returns the exit code: `code`, or
  * KC_FAILED if the output could not be written. */
 int kc_output_finish(int code);

@@ -9,8 +9,7 @@ typedef struct kc_position {
     int64_t value; /* the offset, how many before the end, or Unix ms */
 } kc_position;
 
-/* kc_position from: beginning, end, N, -N, @UNIX-MS, or an ISO 8601 time such as 2024-05-01T12:30:00Z, with @ or
- * without. */
+/* kc_position from: beginning, end, N, -N, @UNIX-MS, or a time that when.h reads, with @ or without. */
 kc_take kc_take_position;
 
 #endif

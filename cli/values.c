@@ -173,6 +173,14 @@ bool kc_take_bytes(void *into, const char *text, kc_why *why)
     return true;
 }
 
+bool kc_take_output(void *into, const char *text, kc_why *why)
+{
+    bool json = strcmp(text, "json") == 0;
+    if (!json && strcmp(text, "text") != 0) return refuse(why, "is no kind of output; there are text and json");
+    *(bool *)into = json;
+    return true;
+}
+
 static bool built_in(const char *codec)
 {
     size_t len = strlen(codec);

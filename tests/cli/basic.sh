@@ -7,7 +7,7 @@ it "prints its help when asked, as a failure when called without anything"
 run kc --help
 expect_code 0
 expect_err ''
-for word in produce consume topics KAFKA_BROKERS NO_COLOR 130; do expect_out_has "$word"; done
+for word in produce consume topics offsets meta KAFKA_BROKERS NO_COLOR 130; do expect_out_has "$word"; done
 cp "$out" "$work/help"
 run kc help
 expect_same "$work/help" "$out"
@@ -17,7 +17,7 @@ expect_out ''
 expect_same "$work/help" "$err"
 
 it "has help for every subcommand and verb, complete"
-for command in produce consume 'topics list' 'topics describe' 'topics create' 'topics delete'; do
+for command in produce consume 'topics list' 'topics describe' 'topics create' 'topics delete' offsets meta; do
   # shellcheck disable=SC2086  # two words
   run kc $command --help
   expect_code 0
@@ -90,6 +90,12 @@ mistake "-H '=v' has no name" produce -t x -H =v
 mistake 'takes no value' consume --json=yes
 mistake 'needs a consumer group' consume -t x -o stored
 mistake "there is no option -y" consume -y
+mistake 'no topic given' offsets
+mistake "--at 'noon' is no time; one is 2024-05-01T12:30:00Z" offsets x --at noon
+mistake "-p 'x' is not a list of partitions" offsets x -p x
+mistake "-o 'xml' is no kind of output; there are text and json" offsets x -o xml
+mistake "--output 'yaml' is no kind of output" meta --output yaml
+mistake "-t needs a value" meta -t
 run kc topics --json list
 expect_code 2
 expect_err_has 'the verb comes first'
@@ -102,7 +108,7 @@ expect_err 'kc topics list: no broker given
     (a broker on this machine is usually localhost:9092)'
 
 it "says which port refused, and where the address came from"
-for command in 'topics list' 'topics create x' 'topics delete x' 'consume -t x' 'produce -t x'; do
+for command in 'topics list' 'topics create x' 'topics delete x' 'consume -t x' 'produce -t x' 'offsets x y' meta 'meta x'; do
   # shellcheck disable=SC2086
   run kc $command -b 127.0.0.1:1
   expect_code 1
@@ -110,6 +116,7 @@ for command in 'topics list' 'topics create x' 'topics delete x' 'consume -t x' 
   expect_err_has '127.0.0.1:1'
   expect_err_has 'refused'
   expect_err_has 'from -b'
+  expect "$(grep -c 'cannot' "$err")" = 1
 done
 KAFKA_BROKERS=127.0.0.1:1 run kc topics list
 expect_err_has 'from KAFKA_BROKERS'
