@@ -6,7 +6,9 @@
  *     "host:port"   "host" (port 9092)   "192.0.2.1:9092"   "[2001:db8::1]:9092"
  *     "unix:/path"  a local socket; KAFKA_ENOTSUP for now
  *
- * A malformed one is KAFKA_EINVAL and quoted. All addresses that a name resolves to are tried (RFC 8305). */
+ * A malformed one is KAFKA_EINVAL and quoted. All addresses that a name resolves to are tried (RFC 8305). The brokers of
+ * a list are tried in its order: the next one at once when one failed, and beside it when it has not answered for a
+ * second (or less, where the time that is left has to do for more of them). The first to be usable counts. */
 #ifndef KAFKA_DIALER_H
 #define KAFKA_DIALER_H
 #include <kafka/ctx.h>

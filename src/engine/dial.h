@@ -1,7 +1,8 @@
-/* dial: an operation that connects to the first of several addresses that answers as a Kafka broker. */
+/* dial: an operation that connects to the first of several addresses that answers as a Kafka broker
+ * (engine/bootstrap.h). */
 #ifndef KFK_ENGINE_DIAL_H
 #define KFK_ENGINE_DIAL_H
-#include "engine/broker.h"
+#include "engine/bootstrap.h"
 #include "engine/limit.h"
 
 typedef struct kfk_dial_config {
@@ -9,7 +10,7 @@ typedef struct kfk_dial_config {
     const kfk_hostport *addresses; /* copied */
     size_t count;
     const char *client_id; /* copied */
-    int64_t deadline_ms;   /* KFK_TIME_NEVER = none; shared out among the addresses, two seconds each at least */
+    int64_t deadline_ms;   /* KFK_TIME_NEVER = none */
     kfk_cancel *cancel;    /* NULL = none */
     int64_t fallback_delay_ms;
     bool dual_stack;
@@ -26,10 +27,9 @@ typedef struct kfk_dial {
     kfk_hostport *addresses;
     char *client_id;
     kfk_limit limit;
+    kfk_bootstrap *race;
     kfk_broker *broker;
-    size_t next;
     int64_t started_ms;
-    kfk_error error; /* what happened so far */
 } kfk_dial;
 
 /* 0 or KAFKA_ENOMEM. */

@@ -129,7 +129,7 @@ static void of_several_addresses_any_that_answers_will_do(void **state)
     assert_non_null(strstr(kafka_last_error(), "127.0.0.1:"));
 }
 
-/* The share of an address that is silent ends before the time is up. */
+/* An address that is silent for a second is not waited for any longer. */
 static void a_silent_address_leaves_time_for_the_next(void **state)
 {
     (void)state;
@@ -139,7 +139,7 @@ static void a_silent_address_leaves_time_for_the_next(void **state)
              *good = TCP_PEER({0});
     snprintf(list, sizeof list, "%s,%s", tcp_peer_address(silent), tcp_peer_address(good));
     assert_works(try_dial(NULL, KAFKA_WITHIN(4600), list, &took));
-    assert_in_range(took, 2000, 4000);
+    assert_in_range(took, 1000, 3000);
     tcp_peer_free(silent);
     tcp_peer_free(good);
 }
