@@ -19,6 +19,9 @@
  * the protocol does not allow, it is of no more use: each further call fails with the same error immediately. It
  * never connects again.
  *
+ * Forks. In a forked child each call on the parent's connection gives KAFKA_EFORKED, the setters do nothing, and
+ * kafka_conn_offset gives 0. kafka_conn_free closes the child's copy of the socket; the parent's goes on.
+ *
  * Threads. All calls but kafka_conn_free may run at the same time. Requests are pipelined, but a broker answers those
  * of one connection one after the other; a read that waits for messages therefore asks in short turns, so that others
  * get through within seconds. The position is shared: threads that read at once each get some of the messages, or the

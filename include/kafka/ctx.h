@@ -13,7 +13,10 @@ typedef struct kafka_cancel kafka_cancel;
 /* kafka_cancel_new makes a token that has not fired. KAFKA_ENOMEM. */
 KAFKA_API KAFKA_NODISCARD int kafka_cancel_new(kafka_cancel **out);
 /* kafka_cancel_fire fires the token, for good; again does nothing. It may be called from any thread and from a signal
- * handler, never blocks, and keeps errno. In a forked child it fires the child's copy only. NULL is fine. */
+ * handler, never blocks, and keeps errno. NULL is fine.
+ *
+ * In a forked child there is a copy of each token, which may be used and freed like any other; whichever of the two
+ * processes fires, the other one's token stays as it is. */
 KAFKA_API void kafka_cancel_fire(kafka_cancel *);
 /* kafka_cancel_free drops the caller's reference. Calls and connections that use the token still hold their own, so
  * it may be freed while they wait. NULL is fine. */

@@ -29,7 +29,21 @@
  *           may be called from any thread, but only kafka_cancel_fire from a signal handler.
  * Callbacks run on a thread of the library's, if their type does not say otherwise. In one, calls that would have to
  *           wait return KAFKA_EAGAIN and change nothing. They must neither throw nor longjmp.
- * Forks.    In a forked child the parent's objects can only be freed: calls return KAFKA_EFORKED. New ones work. */
+ * Forks.    In a forked child the parent's objects can only be freed: calls return KAFKA_EFORKED, functions without a
+ *           result do nothing. Free closes what the child has of their descriptors, sends nothing, never waits, and
+ *           leaves some memory behind; the parent notices nothing of all that. What was handed out as a value can be
+ *           read and freed there as before: messages, brokers, lists, and the messages that a batch has handed out,
+ *           until that is closed; cancel tokens work. New objects work. This holds for fork(2); vfork and posix_spawn
+ *           are harmless; after _Fork or a bare clone(2) the child has to exec. A fork inside a callback is fine, but
+ *           the callback must not return in the child.
+ * Signals.  None is raised, SIGPIPE neither, no handler is installed, and handlers of the application may interrupt
+ *           every call: it goes on waiting. The library's threads block signals (loop.h).
+ * Cancellation (pthread_cancel) of a thread takes effect after the call of the library that it is in, not inside: no
+ *           call is a cancellation point. To end one that waits use a kafka_cancel, or close. The asynchronous type
+ *           (PTHREAD_CANCEL_ASYNCHRONOUS) must not be set in a call.
+ * Exit.     A program may end at any time, by return from main, exit or _exit, with objects that were not freed and
+ *           calls that wait in other threads. The library runs nothing then: what is not written is lost. dlclose
+ *           leaves it loaded. */
 #ifndef KAFKA_H
 #define KAFKA_H
 #include <kafka/error.h>

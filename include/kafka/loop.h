@@ -1,7 +1,10 @@
 /* kafka/loop.h: what does the I/O. One loop serves any number of connections; without one of your own, all share a
  * default loop whose thread starts with the first object of the process and ends with the last. The library's threads
  * block all signals but those of faults (SIGSEGV, SIGBUS ...), so that handlers of the application run in threads of
- * its own.
+ * its own. They are called kafka-io, kafka-block (name resolution) and kafka-compute.
+ *
+ * A forked child has no threads of the library's until it makes an object of its own. The parent's loops can be freed
+ * there, which closes their descriptors; everything else gives KAFKA_EFORKED, also to dial on one.
  *
  * An application that wants no thread of the library's drives a manual loop from its own poll, epoll, libuv or GLib
  * loop. Manual loops come in a later version: until then kafka_loop_new refuses one with KAFKA_ENOTSUP. */

@@ -1,7 +1,10 @@
 /* A batch: a chunk with the connection it came from.
  *
  * Closing moves the connection's position to where reading stopped, unless a seek moved it meanwhile, and gives the
- * read turn back. */
+ * read turn back.
+ *
+ * What was read belongs to the batch alone, so a forked child may look at it and free it; but the child of a thread that
+ * was not the batch's may find it half way to the next message, so it reads none. */
 #include "api/conn.h"
 #include "base/mem.h"
 #include <string.h>
@@ -66,6 +69,13 @@ int kfk_batch_fail(kafka_conn *c, const kfk_chunk *chunk)
     return kfk_fail(NULL, &why);
 }
 
+/* Before a read: the parent's batch is not for a forked child. */
+static int check(kafka_batch *b, const char *call)
+{
+    if (!kfk_api_conn_is_parents(b->conn)) return 0;
+    return kfk_failf(NULL, KAFKA_EFORKED, "%s: the batch is the parent process's; a forked child can only close it", call);
+}
+
 static int failed(kafka_batch *b)
 {
     if (b->err == KAFKA_EOF) return kfk_failf(NULL, KAFKA_EOF, "the batch has no more messages");
@@ -76,6 +86,8 @@ int kafka_batch_read_message(kafka_batch *b, kafka_message *out)
 {
     kfk_record r;
     if (!b || !out) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_batch_read_message: a pointer is NULL");
+    int err = check(b, "kafka_batch_read_message");
+    if (err != 0) return err;
     if (next(b, &r) == 0) {
         b->err = kfk_batch_fill_message(b->conn, &b->chunk, &r, out);
         if (b->err == 0) return 0;
@@ -87,6 +99,8 @@ int kafka_batch_read(kafka_batch *b, void *buf, size_t cap, size_t *len)
 {
     kfk_record r;
     if (!b || !len || (!buf && cap > 0)) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_batch_read: a pointer is NULL");
+    int err = check(b, "kafka_batch_read");
+    if (err != 0) return err;
     if (next(b, &r) != 0) return failed(b);
     size_t n = r.value.len < cap ? r.value.len : cap;
     if (n > 0) memcpy(buf, r.value.data, n);
@@ -138,7 +152,13 @@ int kafka_batch_close(kafka_batch *b)
 {
     if (!b) return 0;
     kafka_conn *c = b->conn;
-    int err = b->err == KAFKA_EOF ? 0 : b->err;
+    int err = check(b, "kafka_batch_close");
+    if (err != 0) { /* the connection, which its lock guards, is left as it is */
+        kfk_chunk_fini(&b->chunk);
+        kfk_mem_free(b);
+        return err;
+    }
+    err = b->err == KAFKA_EOF ? 0 : b->err;
     if (err != 0) failed(b);
     kfk_api_conn_move(c, b->seeks, b->chunk.next_offset);
     kfk_chunk_fini(&b->chunk);

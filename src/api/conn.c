@@ -1,7 +1,11 @@
 /* A connection's life, limits and position. Reading, writing and topics have files of their own (conn_*.c).
  *
  * The handle holds a use of its loop, so that the loop's thread runs as long as there is somebody to call. A batch that
- * is still open holds the connection's memory, not its use. */
+ * is still open holds the connection's memory, not its use.
+ *
+ * In a forked child the parent's connections are as good as foreign: locks may be held for ever, requests half written.
+ * Every call but free refuses them, and free closes the socket and gives up the loop, which takes no lock; the memory
+ * stays. */
 #include "api/conn.h"
 #include "api/loop.h"
 #include "base/mem.h"
@@ -23,6 +27,7 @@ int kfk_api_conn_new(kfk_loop *loop_take, kfk_broker *broker_take, const char *t
     pthread_mutex_init(&c->place_lock, NULL); /* a plain one: it cannot fail */
     c->loop = loop_take;
     c->partition = partition;
+    c->born = kfk_fork_generation();
     c->place.at = KAFKA_OFFSET_FIRST;
     atomic_init(&c->required_acks, -1);
     atomic_init(&c->spare, NULL);
@@ -63,7 +68,8 @@ int kafka_conn_from_fd(int fd, const kafka_conn_config *cfg, kafka_conn **out)
 
 int kafka_conn_close(kafka_conn *c)
 {
-    if (!c) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_close: the connection is NULL");
+    int err = kfk_api_conn_check_use(c, "kafka_conn_close", false);
+    if (err != 0) return err;
     kfk_conn_end(c->core);
     return 0;
 }
@@ -72,6 +78,11 @@ void kafka_conn_free(kafka_conn *c)
 {
     if (!c) return;
     kfk_loop *l = c->loop;
+    if (kfk_api_conn_is_parents(c)) {
+        kfk_broker_abandon(c->core->broker);
+        kfk_loop_abandon(l);
+        return;
+    }
     kfk_conn_end(c->core);
     kfk_api_conn_drop(c);
     kfk_loop_release(l);
@@ -80,6 +91,11 @@ void kafka_conn_free(kafka_conn *c)
 int kfk_api_conn_check_use(kafka_conn *c, const char *call, bool needs_topic)
 {
     if (!c) return kfk_failf(NULL, KAFKA_EINVAL, "%s: the connection is NULL", call);
+    if (kfk_api_conn_is_parents(c))
+        return kfk_failf(NULL, KAFKA_EFORKED,
+                         "%s: the connection is the parent process's; a forked child can free it, and has to dial one of "
+                         "its own",
+                         call);
     if (needs_topic && !c->topic)
         return kfk_failf(NULL, KAFKA_EINVAL, "%s: the connection has no topic; kafka_dial_leader makes one that has",
                          call);
@@ -127,22 +143,23 @@ void kafka_conn_set_deadline(kafka_conn *c, int64_t deadline)
 
 void kafka_conn_set_read_deadline(kafka_conn *c, int64_t deadline)
 {
-    if (c) kfk_conn_set_deadline(c->core, KFK_CALL_READ, deadline);
+    if (c && !kfk_api_conn_is_parents(c)) kfk_conn_set_deadline(c->core, KFK_CALL_READ, deadline);
 }
 
 void kafka_conn_set_write_deadline(kafka_conn *c, int64_t deadline)
 {
-    if (c) kfk_conn_set_deadline(c->core, KFK_CALL_WRITE, deadline);
+    if (c && !kfk_api_conn_is_parents(c)) kfk_conn_set_deadline(c->core, KFK_CALL_WRITE, deadline);
 }
 
 void kafka_conn_set_cancel(kafka_conn *c, kafka_cancel *token)
 {
-    if (c) kfk_conn_set_token(c->core, token);
+    if (c && !kfk_api_conn_is_parents(c)) kfk_conn_set_token(c->core, token);
 }
 
 int kafka_conn_set_required_acks(kafka_conn *c, kafka_acks acks)
 {
-    if (!c) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_set_required_acks: the connection is NULL");
+    int err = kfk_api_conn_check_use(c, "kafka_conn_set_required_acks", false);
+    if (err != 0) return err;
     if (acks != KAFKA_ACKS_NONE && acks != KAFKA_ACKS_ONE && acks != KAFKA_ACKS_ALL && acks != KAFKA_ACKS_DEFAULT)
         return kfk_failf(NULL, KAFKA_ERR_INVALID_REQUIRED_ACKS,
                          "kafka_conn_set_required_acks: %d is none of KAFKA_ACKS_...", (int)acks);
@@ -154,7 +171,9 @@ int kafka_conn_set_required_acks(kafka_conn *c, kafka_acks acks)
 
 static int get_address(kafka_conn *c, bool remote, const char *call, struct sockaddr *addr, socklen_t *len)
 {
-    if (!c || !addr || !len) return kfk_failf(NULL, KAFKA_EINVAL, "%s: a pointer is NULL", call);
+    int err = kfk_api_conn_check_use(c, call, false);
+    if (err != 0) return err;
+    if (!addr || !len) return kfk_failf(NULL, KAFKA_EINVAL, "%s: a pointer is NULL", call);
     if (kfk_conn_has_ended(c->core)) return kfk_failf(NULL, KAFKA_ECLOSED, "%s: the connection was closed", call);
     const kfk_broker_ends *ends = kfk_broker_ends_of(c->core->broker);
     const struct sockaddr_storage *from = remote ? &ends->peer : &ends->local;

@@ -2,6 +2,7 @@
 #ifndef KFK_API_CONN_H
 #define KFK_API_CONN_H
 #include "api/fail.h"
+#include "base/fork.h"
 #include "engine/chunk.h"
 #include "engine/conn.h"
 #include "kafka/conn.h"
@@ -20,6 +21,7 @@ struct kafka_conn {
     kfk_loop *loop; /* a use: the handle's alone */
     char *topic;    /* NULL = none */
     int32_t partition;
+    uint32_t born;                 /* base/fork.h */
     pthread_mutex_t place_lock;    /* innermost */
     kfk_place place;               /* of the next message to read */
     _Atomic int32_t required_acks; /* as on the wire: 0, 1, -1 */
@@ -47,7 +49,13 @@ int kfk_api_conn_list_offset(kafka_conn *c, int64_t timestamp, int64_t *out);
 /* Shared by partitions' look-ups: as kafka_conn_read_partitions, with all text in err. */
 int kfk_api_conn_partitions(kafka_conn *c, const char *const *topics, size_t count, kafka_partitions **out,
                             kfk_error *err);
-/* Publishes KAFKA_EINVAL when the connection is NULL, or has no topic and needs one. */
+/* Is it the parent's, and this a forked child? Each public call looks before it takes any lock. */
+static inline bool kfk_api_conn_is_parents(const kafka_conn *c)
+{
+    return kfk_fork_is_parents(c->born);
+}
+/* Publishes KAFKA_EINVAL when the connection is NULL, or has no topic and needs one, KAFKA_EFORKED when it is the
+ * parent's. */
 int kfk_api_conn_check_use(kafka_conn *c, const char *call, bool needs_topic);
 /* The same for a call that waits: KAFKA_EAGAIN in a callback. */
 int kfk_api_conn_check(kafka_conn *c, const char *call, bool needs_topic);

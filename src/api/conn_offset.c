@@ -137,7 +137,7 @@ int kafka_conn_read_offsets(kafka_conn *c, int64_t *first, int64_t *last)
 
 int64_t kafka_conn_offset(kafka_conn *c, int *whence)
 {
-    int64_t at = c ? kfk_api_conn_place(c).at : KAFKA_OFFSET_FIRST;
+    int64_t at = c && !kfk_api_conn_is_parents(c) ? kfk_api_conn_place(c).at : KAFKA_OFFSET_FIRST;
     if (whence)
         *whence = at == KAFKA_OFFSET_FIRST  ? KAFKA_SEEK_START
                   : at == KAFKA_OFFSET_LAST ? KAFKA_SEEK_END

@@ -19,5 +19,7 @@ void kafka_cancel_fire(kafka_cancel *c)
 
 void kafka_cancel_free(kafka_cancel *c)
 {
+    if (c == NULL) return;
+    kfk_cancel_disown(c); /* in a forked child the parent's connections may hold it for ever */
     kfk_cancel_drop(c);
 }

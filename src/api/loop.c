@@ -1,9 +1,11 @@
 /* The default loop and loops of the application's own.
  *
  * The default loop lives from its first user to its last. Users are counted here under a lock, so that a new first user
- * cannot get hold of a loop that is ending; it starts another one. */
+ * cannot get hold of a loop that is ending; it starts another one. A forked child begins without one. */
 #include "api/loop.h"
 #include "api/fail.h"
+#include "base/fork.h"
+#include "base/thread.h"
 #include <stdatomic.h>
 
 static struct {
@@ -18,9 +20,19 @@ void kfk_api_set_default_loop(kfk_loop *l)
     atomic_store(&standard.replacement, l);
 }
 
+/* In a forked child. Its users there give it up one by one, but nobody could say which of them is the last. */
+static void forget_default(void)
+{
+    if (standard.loop) kfk_loop_abandon_now(standard.loop);
+    standard.loop = NULL;
+    standard.users = 0;
+    standard.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+}
+
 static int acquire_default(kfk_loop **out, kfk_error *err)
 {
-    int code = 0;
+    int code = kfk_fork_watch(forget_default);
+    if (code != 0) return kfk_error_set(err, code, "no memory for a loop");
     pthread_mutex_lock(&standard.lock);
     if (!standard.loop) code = kfk_loop_new("kafka-io", &standard.loop, err);
     if (code == 0) {
@@ -44,10 +56,25 @@ static bool release_default(kfk_loop *l)
     return goes_on;
 }
 
+static const char parents[] =
+    "the loop is the parent process's; a forked child can free it, and has to make one of its own or use the default one";
+
+int kfk_loop_check(const kafka_loop *l, const char *call)
+{
+    if (!l || !kfk_loop_is_parents(l)) return 0;
+    return kfk_failf(NULL, KAFKA_EFORKED, "%s: %s", call, parents);
+}
+
 int kfk_loop_acquire(kafka_loop *wanted, kfk_loop **out, kfk_error *err)
 {
     if (!wanted) wanted = atomic_load(&standard.replacement);
-    if (!wanted) return acquire_default(out, err);
+    if (!wanted) {
+        int shield = kfk_thread_shield(); /* a thread must not die with the lock */
+        int code = acquire_default(out, err);
+        kfk_thread_unshield(shield);
+        return code;
+    }
+    if (kfk_loop_is_parents(wanted)) return kfk_error_set(err, KAFKA_EFORKED, "%s", parents);
     kfk_loop_use(wanted);
     *out = kfk_loop_hold(wanted);
     return 0;
@@ -68,14 +95,18 @@ int kafka_loop_new(const kafka_loop_config *cfg, kafka_loop **out)
     if (cfg && cfg->manual) return kfk_failf(NULL, KAFKA_ENOTSUP, "kafka_loop_new: manual loops are not supported yet");
     kfk_error err = {0};
     kfk_loop *l;
-    if (kfk_loop_new("kafka-io", &l, &err) != 0) return kfk_fail(NULL, &err);
+    int shield = kfk_thread_shield();
+    int code = kfk_loop_new("kafka-io", &l, &err);
+    kfk_thread_unshield(shield);
+    if (code != 0) return kfk_fail(NULL, &err);
     *out = l;
     return 0;
 }
 
 int kafka_loop_fd(kafka_loop *l)
 {
-    (void)l;
+    int err = kfk_loop_check(l, "kafka_loop_fd");
+    if (err != 0) return err;
     return kfk_failf(NULL, KAFKA_ENOTSUP,
                      "kafka_loop_fd: the loop has a thread of its own; manual loops are not supported yet");
 }
@@ -88,7 +119,8 @@ int64_t kafka_loop_timeout_ms(kafka_loop *l)
 
 int kafka_loop_run(kafka_loop *l)
 {
-    (void)l;
+    int err = kfk_loop_check(l, "kafka_loop_run");
+    if (err != 0) return err;
     return kfk_failf(NULL, KAFKA_ENOTSUP,
                      "kafka_loop_run: the loop has a thread of its own; manual loops are not supported yet");
 }
@@ -96,6 +128,10 @@ int kafka_loop_run(kafka_loop *l)
 void kafka_loop_free(kafka_loop *l)
 {
     if (!l) return;
+    if (kfk_loop_is_parents(l)) {
+        kfk_loop_abandon(l);
+        return;
+    }
     kfk_loop_unuse(l);
     kfk_loop_drop(l);
 }

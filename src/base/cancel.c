@@ -5,13 +5,39 @@
  * "fired" and "fd" comes later in their total order sees the other, and writes.
  *
  * After a fork both processes have the token in their own memory but share the eventfd. A child that fires its copy,
- * typically in a signal handler it inherited, must not wake the parent's loop; hence the process id. */
+ * typically in a signal handler it inherited, must not wake the parent's loop, and one that watches it must not be woken
+ * by the parent. So the eventfd goes together with the id of the process that made it, in one word that changes at once;
+ * who finds another process's there lets go of it and makes its own. */
 #include "base/cancel.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include <errno.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+static uint64_t event_of(pid_t pid, int fd)
+{
+    return (uint64_t)(uint32_t)pid << 32 | (uint32_t)fd;
+}
+
+static int event_fd(uint64_t event)
+{
+    return (int32_t)(uint32_t)event;
+}
+
+static void close_event(uint64_t event)
+{
+    if (event_fd(event) < 0) return;
+    int shield = kfk_thread_shield();
+    close(event_fd(event));
+    kfk_thread_unshield(shield);
+}
+
+static bool is_ours(uint64_t event)
+{
+    return (pid_t)(event >> 32) == getpid();
+}
 
 kfk_cancel *kfk_cancel_new(void)
 {
@@ -19,8 +45,7 @@ kfk_cancel *kfk_cancel_new(void)
     if (c == NULL) return NULL;
     kfk_ref_init(&c->ref);
     atomic_init(&c->fired, 0);
-    atomic_init(&c->fd, -1);
-    c->pid = (int32_t)getpid();
+    atomic_init(&c->event, event_of(getpid(), -1));
     return c;
 }
 
@@ -33,26 +58,26 @@ kfk_cancel *kfk_cancel_hold(kfk_cancel *c)
 void kfk_cancel_drop(kfk_cancel *c)
 {
     if (c == NULL || !kfk_ref_drop(&c->ref)) return;
-    int fd = atomic_load(&c->fd);
-    if (fd >= 0) close(fd);
+    close_event(atomic_load(&c->event)); /* a child's copy of the parent's, too: it is the child's to close */
     kfk_mem_free(c);
 }
 
 /* Async-signal-safe. The write can only fail when the counter is full, and then the eventfd is readable already. */
-static void wake(const kfk_cancel *c, int fd)
+static void wake(uint64_t event)
 {
-    if (fd < 0 || c->pid != (int32_t)getpid()) return;
+    if (event_fd(event) < 0 || !is_ours(event)) return;
     uint64_t one = 1;
-    int saved = errno;
-    ssize_t n = write(fd, &one, sizeof one);
+    int saved = errno, shield = kfk_thread_shield();
+    ssize_t n = write(event_fd(event), &one, sizeof one);
     (void)n;
+    kfk_thread_unshield(shield);
     errno = saved;
 }
 
 void kfk_cancel_fire(kfk_cancel *c)
 {
     atomic_store(&c->fired, 1);
-    wake(c, atomic_load(&c->fd));
+    wake(atomic_load(&c->event));
 }
 
 bool kfk_cancel_fired(const kfk_cancel *c)
@@ -60,21 +85,30 @@ bool kfk_cancel_fired(const kfk_cancel *c)
     return c != NULL && atomic_load(&c->fired) != 0;
 }
 
+/* Puts our own in the place of what was seen there; false: another thread was faster. */
+static bool replace(kfk_cancel *c, uint64_t seen, int fd)
+{
+    if (!atomic_compare_exchange_strong(&c->event, &seen, event_of(getpid(), fd))) return false;
+    close_event(seen); /* the parent's */
+    return true;
+}
+
 int kfk_cancel_fd(kfk_cancel *c)
 {
-    if (c->pid != (int32_t)getpid()) {
-        errno = EPERM;
-        return -1;
-    }
-    int fd = atomic_load(&c->fd);
-    if (fd >= 0) return fd;
+    uint64_t seen = atomic_load(&c->event);
+    if (event_fd(seen) >= 0 && is_ours(seen)) return event_fd(seen);
     int made = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (made < 0) return -1;
-    int none = -1;
-    if (!atomic_compare_exchange_strong(&c->fd, &none, made)) {
-        close(made);
-        return none; /* another thread's, made meanwhile */
+    if (!replace(c, seen, made)) {
+        close_event(event_of(0, made));
+        return event_fd(atomic_load(&c->event)); /* another thread's, made meanwhile */
     }
-    if (kfk_cancel_fired(c)) wake(c, made);
+    if (kfk_cancel_fired(c)) wake(event_of(getpid(), made));
     return made;
+}
+
+void kfk_cancel_disown(kfk_cancel *c)
+{
+    uint64_t seen = atomic_load(&c->event);
+    if (event_fd(seen) >= 0 && !is_ours(seen)) replace(c, seen, -1);
 }

@@ -47,6 +47,7 @@ int kfk_thread_failf(int code, const char *fmt, ...)
 void kfk_thread_callback_begin(kfk_thread *saved, const kfk_error *e)
 {
     kfk_thread *self = kfk_thread_self();
+    saved->cancel_state = kfk_thread_shield();
     copy_error(&saved->last, &self->last);
     saved->last_written = self->last_written;
     saved->callback_depth = self->callback_depth++;
@@ -59,4 +60,5 @@ void kfk_thread_callback_end(const kfk_thread *saved)
     copy_error(&self->last, &saved->last);
     self->last_written = saved->last_written;
     self->callback_depth = saved->callback_depth;
+    kfk_thread_unshield(saved->cancel_state);
 }

@@ -4,10 +4,12 @@
 #ifndef KFK_BASE_THREAD_H
 #define KFK_BASE_THREAD_H
 #include "base/error.h"
+#include <pthread.h>
 
 typedef struct kfk_thread {
     kfk_error last; /* kafka_last_error(), kafka_last_written() */
     int32_t last_written;
+    int32_t cancel_state;   /* in what callback_begin saves */
     int32_t callback_depth; /* > 0 inside a callback of the library: what would have to wait gives KAFKA_EAGAIN */
 } kfk_thread;
 
@@ -21,6 +23,19 @@ int kfk_thread_failf(int code, const char *fmt, ...) __attribute__((format(print
  * happens there to the thread's last failure is undone at the end. `saved` is the caller's, on its stack. */
 void kfk_thread_callback_begin(kfk_thread *saved, const kfk_error *e);
 void kfk_thread_callback_end(const kfk_thread *saved);
+/* Around what pthread_cancel must not interrupt, since a thread that ended there would leave a lock taken or a descriptor
+ * open: a callback, and every call of ours that is a cancellation point (sendmsg, close, getrandom ...). A call of the
+ * public interface is therefore none. They nest. Also in a signal handler. */
+static inline int kfk_thread_shield(void)
+{
+    int before;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    return before;
+}
+static inline void kfk_thread_unshield(int before)
+{
+    pthread_setcancelstate(before, NULL);
+}
 /* Tests only: where the state comes from; NULL restores thread-local storage. */
 void kfk_thread_set_source(kfk_thread *(*self)(void));
 

@@ -19,6 +19,7 @@
  * Sending may happen on a caller's thread, which must not close streams: what it finds broken is left to the loop
  * (`doom`). The object is freed by the loop, too, so it outlives every callback that it is in the middle of. */
 #include "engine/broker.h"
+#include "base/fork.h"
 #include "base/mem.h"
 #include "base/time.h"
 #include "engine/offer.h"
@@ -46,6 +47,7 @@ struct kfk_broker {
     state state;
     kfk_tcp *tcp;
     kfk_stream *stream;
+    _Atomic int inherited; /* what a forked child has to close: the descriptor of `stream`, -1 = none */
     kfk_broker_ends ends;
     kfk_timer timer; /* CONNECTING, NEGOTIATING: the limit; WAITING: the backoff; READY: the end of a throttle */
     kfk_list queue, in_flight;
@@ -375,6 +377,7 @@ static void disconnect(kfk_broker *b)
     b->doomed.code = 0;
     if (b->tcp) kfk_tcp_abandon(b->tcp);
     b->tcp = NULL;
+    atomic_store(&b->inherited, -1); /* first: a child must not close what has got another owner since */
     if (b->stream) b->stream->ops->close(b->stream);
     b->stream = NULL;
     kfk_receiver_reset(&b->receiver);
@@ -503,6 +506,7 @@ static void tcp_done(void *owner, kfk_stream *stream, const kfk_error *err)
         return;
     }
     b->stream = stream;
+    if (stream->ops->descriptor) atomic_store(&b->inherited, stream->ops->descriptor(stream));
     stream->owner = b;
     stream->ready = stream_ready;
     note_ends(b);
@@ -587,6 +591,7 @@ int kfk_broker_new(const kfk_broker_config *cfg, kfk_broker **out)
     kfk_timer_init(&b->timer, timer_fired);
     kfk_list_init(&b->queue);
     kfk_list_init(&b->in_flight);
+    atomic_init(&b->inherited, -1);
     b->next_correlation = 1;
     kfk_request_init(&b->hello, KFK_API_API_VERSIONS);
     kfk_receiver_init(&b->receiver, cfg->loop, received, expected, stream_ready, b);
@@ -624,6 +629,11 @@ void kfk_broker_free_loop(kfk_broker *b)
     assert(!b->freeing);
     b->freeing = true;
     kfk_loop_defer(b->cfg.loop, &b->free_task);
+}
+
+void kfk_broker_abandon(kfk_broker *b)
+{
+    kfk_fork_close(&b->inherited);
 }
 
 static void close_run(kfk_task *t)

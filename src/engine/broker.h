@@ -55,6 +55,9 @@ void kfk_broker_forget_owner_loop(kfk_broker *b);
 void kfk_broker_free_loop(kfk_broker *b);
 /* The same for a thread that does not hold the baton. */
 void kfk_broker_free(kfk_broker *b);
+/* In a forked child, for a broker of the parent's, without the baton: closes the inherited socket and leaves everything
+ * else. Again is harmless. */
+void kfk_broker_abandon(kfk_broker *b);
 
 bool kfk_broker_is_ready(const kfk_broker *b);
 /* "host:port" as it was dialled; valid as long as the broker. */

@@ -12,6 +12,7 @@
  * a batch runs waits for the look after the unlock: a holder that went on until nothing came in any more would keep the
  * loop from its events for as long as others submit. */
 #include "net/baton.h"
+#include "base/thread.h"
 #include "kafka/error.h"
 #include <assert.h>
 #include <stddef.h>
@@ -112,8 +113,7 @@ void kfk_baton_push(kfk_baton *b, kfk_task *t)
 
 void kfk_baton_submit(kfk_baton *b, kfk_task *t)
 {
-    int cancel_state; /* sendmsg is a cancellation point: a thread must not die with the baton */
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    int shield = kfk_thread_shield(); /* sendmsg is a cancellation point: a thread must not die with the baton */
     assert(!kfk_baton_held(b));
     if (try_take(b)) {
         drain(b);
@@ -123,7 +123,7 @@ void kfk_baton_submit(kfk_baton *b, kfk_task *t)
         kfk_baton_push(b, t);
         if (try_take(b)) release(b);
     }
-    pthread_setcancelstate(cancel_state, NULL);
+    kfk_thread_unshield(shield);
 }
 
 void kfk_baton_enter(kfk_baton *b)

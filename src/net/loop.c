@@ -7,6 +7,7 @@
  *
  * An operation's futex word goes PENDING -> PARKED -> DONE or PENDING -> DONE. The one who finishes makes the wake-up call
  * only when somebody had parked, and does so after the baton is let go: the woken thread may want it at once. */
+#include "base/fork.h"
 #include "base/mem.h"
 #include "base/time.h"
 #include "net/loop_backend.h"
@@ -65,6 +66,7 @@ int kfk_loop_init(kfk_loop *l, const kfk_loop_ops *ops, uint64_t seed)
     l->baton.arg = l;
     kfk_ref_init(&l->refs);
     kfk_ref_init(&l->uses);
+    l->born = kfk_fork_generation();
     kfk_rand_seed(&l->rand, seed);
     kfk_heap_init(&l->timers);
     kfk_list_init(&l->watches);
@@ -102,6 +104,21 @@ kfk_loop *kfk_loop_hold(kfk_loop *l)
 void kfk_loop_drop(kfk_loop *l)
 {
     if (kfk_ref_drop(&l->refs)) l->ops->destroy(l);
+}
+
+bool kfk_loop_is_parents(const kfk_loop *l)
+{
+    return kfk_fork_is_parents(l->born);
+}
+
+void kfk_loop_abandon_now(kfk_loop *l)
+{
+    if (l->ops->abandon) l->ops->abandon(l);
+}
+
+void kfk_loop_abandon(kfk_loop *l)
+{
+    if (kfk_ref_drop(&l->uses)) kfk_loop_abandon_now(l);
 }
 
 /* ---- time and timers ----------------------------------------------------------------------------------------------- */

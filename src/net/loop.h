@@ -30,6 +30,12 @@ void kfk_loop_unuse(kfk_loop *l);
 /* A reference keeps the memory: jobs and operations under way have one each. */
 kfk_loop *kfk_loop_hold(kfk_loop *l);
 void kfk_loop_drop(kfk_loop *l);
+/* Is it of the parent process? Then nothing may be done with it here but this: */
+bool kfk_loop_is_parents(const kfk_loop *l);
+/* In a forked child: gives up one use of it. With the last one its descriptors are closed; its memory stays. */
+void kfk_loop_abandon(kfk_loop *l);
+/* The same at once, whatever uses there are; again is harmless. */
+void kfk_loop_abandon_now(kfk_loop *l);
 
 /* ---- time and chance ----------------------------------------------------------------------------------------------- */
 

@@ -25,6 +25,8 @@ typedef struct kfk_loop_ops {
     /* Any thread: waits until *word is no longer `value`, is woken, or the deadline passed. May return early. */
     void (*park)(kfk_loop *, _Atomic uint32_t *word, uint32_t value, int64_t deadline_ms);
     void (*unpark)(kfk_loop *, _Atomic uint32_t *word);
+    /* In a forked child, no thread and no lock: closes what is inherited of descriptors. NULL = there are none. */
+    void (*abandon)(kfk_loop *);
     /* The last use is gone: stop turning, and wait for the end unless called on the loop's own thread. */
     void (*stop)(kfk_loop *);
     void (*destroy)(kfk_loop *); /* frees the object around it; nothing refers to it any more */
@@ -34,6 +36,7 @@ struct kafka_loop {
     const kfk_loop_ops *ops;
     kfk_baton baton;
     kfk_ref refs, uses;
+    uint32_t born; /* base/fork.h */
     kfk_rand rand;
     int64_t now_ms;
     kfk_heap timers;

@@ -8,7 +8,9 @@
  * A token, though, may lose its last watcher on any thread, at a time when the loop's thread has come back from its wait
  * with an event of it in hand. So the sources of tokens are never freed while the loop lives, only used again: then the
  * worst that such an event can do is to have another token looked at, which is harmless. */
+#include "base/fork.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "base/time.h"
 #include "net/loop_backend.h"
 #include "net/resolve.h"
@@ -30,7 +32,7 @@ enum { EVENTS_PER_WAIT = 64 };
 
 typedef struct loop_epoll {
     kfk_loop base;
-    int epoll_fd, wake_fd;
+    int epoll_fd, wake_fd; /* -1 in a forked child that has closed them */
     kfk_source wake;
     kfk_list tokens, spare_tokens; /* token_source */
     pthread_t thread;
@@ -209,11 +211,12 @@ static void *turn_until_stopped(void *arg)
         e->event_index = 0;
         e->event_count = n < 0 ? 0 : n;
         kfk_loop_enter(&e->base);
-        while (e->event_index < e->event_count) {
+        while (e->event_index < e->event_count && !kfk_loop_is_parents(&e->base)) {
             struct epoll_event *event = &events[e->event_index++];
             kfk_source *s = event->data.ptr;
             if (s) s->ready(s, source_events(event->events));
         }
+        if (kfk_loop_is_parents(&e->base)) return NULL; /* a callback forked: the sockets are not this process's */
         bool stopping =
             e->stopping; /* before leaving: once it is set, what is deferred from now on is the loop's own */
         at_ms = kfk_loop_leave(&e->base);
@@ -240,13 +243,12 @@ static void stop(kfk_loop *l)
         kfk_baton_push(&l->baton, &e->stop_task);
         return;
     }
-    int cancel_state; /* pthread_join is a cancellation point */
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    int shield = kfk_thread_shield(); /* pthread_join is a cancellation point */
     kfk_loop_hold(l); /* the thread may give up the last one while the submission still looks at the mailbox */
     kfk_loop_submit(l, &e->stop_task);
     pthread_join(e->thread, NULL);
     kfk_loop_drop(l);
-    pthread_setcancelstate(cancel_state, NULL);
+    kfk_thread_unshield(shield);
 }
 
 /* ---- birth and death ----------------------------------------------------------------------------------------------- */
@@ -259,9 +261,19 @@ static void destroy(kfk_loop *l)
         kfk_mem_free(KFK_CONTAINER(n, token_source, node));
     }
     kfk_loop_fini(l);
+    int shield = kfk_thread_shield();
     close(e->wake_fd);
     close(e->epoll_fd);
+    kfk_thread_unshield(shield);
     kfk_mem_free(e);
+}
+
+static void abandon(kfk_loop *l)
+{
+    loop_epoll *e = self(l);
+    if (e->wake_fd >= 0) close(e->wake_fd);
+    if (e->epoll_fd >= 0) close(e->epoll_fd);
+    e->wake_fd = e->epoll_fd = -1;
 }
 
 static const kfk_loop_ops epoll_ops = {
@@ -273,6 +285,7 @@ static const kfk_loop_ops epoll_ops = {
     .unwatch = unwatch,
     .park = park,
     .unpark = unpark,
+    .abandon = abandon,
     .stop = stop,
     .destroy = destroy,
 };
@@ -287,7 +300,7 @@ static int no_resource(kfk_error *err, const char *what, int number)
 int kfk_loop_new(const char *name, kfk_loop **out, kfk_error *err)
 {
     int code = 0, number;
-    loop_epoll *e = kfk_mem_zalloc(sizeof *e);
+    loop_epoll *e = kfk_fork_watch(NULL) == 0 ? kfk_mem_zalloc(sizeof *e) : NULL;
     if (!e) return kfk_error_set(err, KAFKA_ENOMEM, "no memory for a loop");
     e->wake_fd = e->epoll_fd = -1;
     e->wake.ready = wake_ready;

@@ -126,6 +126,11 @@ static int socket_peer_addr(kfk_stream *stream, struct sockaddr *addr, socklen_t
     return getpeername(self(stream)->fd, addr, len) == 0 ? 0 : KAFKA_EIO;
 }
 
+static int socket_descriptor(kfk_stream *stream)
+{
+    return self(stream)->fd;
+}
+
 static void socket_close(kfk_stream *stream)
 {
     tcp_socket *s = self(stream);
@@ -140,6 +145,7 @@ static const kfk_stream_ops socket_ops = {
     .write = socket_write,
     .local_addr = socket_local_addr,
     .peer_addr = socket_peer_addr,
+    .descriptor = socket_descriptor,
     .close = socket_close,
 };
 

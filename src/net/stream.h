@@ -35,6 +35,8 @@ typedef struct kfk_stream_ops {
     /* 0, or an error code. As getsockname and getpeername: *len is room on entry, the address's size afterwards. */
     int (*local_addr)(kfk_stream *, struct sockaddr *, socklen_t *len);
     int (*peer_addr)(kfk_stream *, struct sockaddr *, socklen_t *len);
+    /* The descriptor underneath, for what a forked child has to close. May be NULL: there is none. */
+    int (*descriptor)(kfk_stream *);
     /* Releases the stream and what it holds. `ready` is not called any more. */
     void (*close)(kfk_stream *);
 } kfk_stream_ops;

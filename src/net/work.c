@@ -3,8 +3,11 @@
  * A job that finds all threads busy starts another one up to the pool's limit, else it queues; the operation it belongs to
  * ends by its own deadline whether or not the job ever ran. Threads are detached: one that hangs in a resolver holds up
  * neither a close nor the end of the process. What it brings back is handed to the loop by submission, and the job keeps
- * the loop's memory alive until then. */
+ * the loop's memory alive until then.
+ *
+ * A forked child has none of the threads; its pools begin anew, empty, and what was queued belongs to the parent. */
 #include "net/work.h"
+#include "base/fork.h"
 #include "base/time.h"
 #include <errno.h>
 #include <limits.h>
@@ -87,6 +90,7 @@ static void *helper(void *arg)
         pthread_mutex_unlock(&p->lock);
         kfk_loop *l = job->loop;
         job->run(job);
+        if (kfk_loop_is_parents(l)) return NULL; /* a callback forked: in the child there is nothing to go on with */
         job->task.run = deliver;
         kfk_loop_submit(l, &job->task);
         kfk_loop_drop(l);
@@ -95,6 +99,15 @@ static void *helper(void *arg)
     p->threads--;
     pthread_mutex_unlock(&p->lock);
     return NULL;
+}
+
+/* In a forked child. */
+static void forget_all(void)
+{
+    for (int i = 0; i < KFK_WORK_KINDS; i++) {
+        pool *p = &pools[i];
+        *p = (pool){.lock = PTHREAD_MUTEX_INITIALIZER, .limit = p->limit, .name = p->name};
+    }
 }
 
 /* The lock is held. The condition waits by the monotonic clock, which a static initialiser cannot say. */
@@ -115,6 +128,7 @@ static int pool_prepare(pool *p)
 int kfk_work_start(kfk_loop *l, kfk_job *job)
 {
     pool *p = &pools[job->kind];
+    if (kfk_fork_watch(forget_all) != 0) return KAFKA_EAGAIN;
     pthread_mutex_lock(&p->lock);
     int err = pool_prepare(p);
     if (err == 0 && p->queued >= p->idle && p->threads < p->limit) {

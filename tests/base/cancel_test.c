@@ -99,13 +99,17 @@ static void a_signal_handler_may_fire_and_errno_is_kept(void **state)
     kfk_cancel_drop(of_handler);
 }
 
-/* In the child: 0 when its copy of the token fires without having a usable eventfd. */
-static int child_fires(kfk_cancel *c)
+/* In the child: 0 when its copy of the token fires, and has an eventfd of its own. */
+static int child_fires(kfk_cancel *c, int parents)
 {
+    if (fcntl(parents, F_GETFD) < 0) return 1;
     kfk_cancel_fire(c);
-    if (!kfk_cancel_fired(c)) return 1;
-    if (kfk_cancel_fd(c) != -1 || errno != EPERM) return 2;
-    return 0;
+    if (!kfk_cancel_fired(c)) return 2;
+    int fd = kfk_cancel_fd(c);
+    if (fd < 0 || !readable(fd) || kfk_cancel_fd(c) != fd) return 3;
+    if (fcntl(parents, F_GETFD) >= 0) return 4; /* let go of: `fd` was made before it was closed */
+    kfk_cancel_drop(c);
+    return fcntl(fd, F_GETFD) < 0 ? 0 : 5;
 }
 
 static void a_forked_child_does_not_wake_its_parent(void **state)
@@ -115,11 +119,39 @@ static void a_forked_child_does_not_wake_its_parent(void **state)
     int fd = kfk_cancel_fd(c), status = -1;
     pid_t pid = fork();
     assert_true(pid >= 0);
-    if (pid == 0) _exit(child_fires(c));
+    if (pid == 0) _exit(child_fires(c, fd));
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
     assert_false(readable(fd));
     assert_false(kfk_cancel_fired(c));
+    kfk_cancel_drop(c);
+}
+
+/* In the child: the descriptor of a token that it does not use is closed. */
+static int child_disowns(kfk_cancel *c, int parents)
+{
+    kfk_cancel *held = kfk_cancel_hold(c); /* a connection of the parent's, which never lets go here */
+    kfk_cancel_disown(c);
+    if (fcntl(parents, F_GETFD) >= 0) return 1;
+    kfk_cancel_disown(c);
+    kfk_cancel_drop(c);
+    return kfk_cancel_fired(held) ? 2 : 0;
+}
+
+static void a_forked_child_lets_go_of_the_eventfd(void **state)
+{
+    (void)state;
+    kfk_cancel *c = kfk_cancel_new();
+    int fd = kfk_cancel_fd(c), status = -1;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) _exit(child_disowns(c, fd));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    kfk_cancel_disown(c); /* here it changes nothing */
+    assert_int_equal(kfk_cancel_fd(c), fd);
+    kfk_cancel_fire(c);
+    assert_true(readable(fd));
     kfk_cancel_drop(c);
 }
 
@@ -162,6 +194,7 @@ int main(void)
         MEMCHECK_TEST(without_memory_there_is_no_token),
         MEMCHECK_TEST(a_signal_handler_may_fire_and_errno_is_kept),
         MEMCHECK_TEST(a_forked_child_does_not_wake_its_parent),
+        MEMCHECK_TEST(a_forked_child_lets_go_of_the_eventfd),
         MEMCHECK_TEST(firing_and_watching_at_once_never_misses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
