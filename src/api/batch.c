@@ -73,7 +73,8 @@ int kfk_batch_fail(kafka_conn *c, const kfk_chunk *chunk)
 static int check(kafka_batch *b, const char *call)
 {
     if (!kfk_api_conn_is_parents(b->conn)) return 0;
-    return kfk_failf(NULL, KAFKA_EFORKED, "%s: the batch is the parent process's; a forked child can only close it", call);
+    return kfk_failf(NULL, KAFKA_EFORKED, "%s: the batch is the parent process's; a forked child can only close it",
+                     call);
 }
 
 static int failed(kafka_batch *b)

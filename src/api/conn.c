@@ -92,10 +92,11 @@ int kfk_api_conn_check_use(kafka_conn *c, const char *call, bool needs_topic)
 {
     if (!c) return kfk_failf(NULL, KAFKA_EINVAL, "%s: the connection is NULL", call);
     if (kfk_api_conn_is_parents(c))
-        return kfk_failf(NULL, KAFKA_EFORKED,
-                         "%s: the connection is the parent process's; a forked child can free it, and has to dial one of "
-                         "its own",
-                         call);
+        return kfk_failf(
+            NULL, KAFKA_EFORKED,
+            "%s: the connection is the parent process's; a forked child can free it, and has to dial one of "
+            "its own",
+            call);
     if (needs_topic && !c->topic)
         return kfk_failf(NULL, KAFKA_EINVAL, "%s: the connection has no topic; kafka_dial_leader makes one that has",
                          call);

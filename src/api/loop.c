@@ -56,8 +56,8 @@ static bool release_default(kfk_loop *l)
     return goes_on;
 }
 
-static const char parents[] =
-    "the loop is the parent process's; a forked child can free it, and has to make one of its own or use the default one";
+static const char parents[] = "the loop is the parent process's; a forked child can free it, and has to make one of "
+                              "its own or use the default one";
 
 int kfk_loop_check(const kafka_loop *l, const char *call)
 {
