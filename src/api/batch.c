@@ -64,6 +64,8 @@ static int next(kafka_batch *b, kfk_record *r)
 int kfk_batch_fail(kafka_conn *c, const kfk_chunk *chunk)
 {
     kfk_error why = chunk->error;
+    bool data = why.code == KAFKA_ECORRUPT || why.code == KAFKA_ECODEC || why.code == KAFKA_ETOOBIG;
+    if (data && chunk->at) kfk_error_prefix(&why, "byte %zu of the Fetch response: ", chunk->at - chunk->frame->data);
     kfk_error_prefix(&why, "reading topic %s partition %d from %s: ", c->topic, (int)c->partition,
                      kfk_broker_name(c->core->broker));
     return kfk_fail(NULL, &why);

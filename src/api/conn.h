@@ -14,6 +14,13 @@ typedef struct kfk_place {
     uint64_t seeks;
 } kfk_place;
 
+/* Since when answers have been of no use for reading on from a place. */
+typedef struct kfk_stuck {
+    kfk_place at;
+    int64_t since_ms;
+    bool useless; /* the last answer was */
+} kfk_stuck;
+
 /* Counted: the handle and an open batch hold it. */
 struct kafka_conn {
     kfk_ref ref;
@@ -30,6 +37,7 @@ struct kafka_conn {
     kfk_chunk rest;
     uint64_t rest_seeks;
     bool has_rest;
+    kfk_stuck stuck;
 };
 
 /* Takes over the broker and the use of the loop, also on failure. topic NULL = none. 0 or KAFKA_ENOMEM. */

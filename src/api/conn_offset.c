@@ -32,9 +32,11 @@ static int offset_take(kfk_call *call, kfk_error *err)
                                      kfk_broker_name(call->conn->broker), topic, (int)p->partition_index,
                                      kafka_strerror(p->error_code));
             /* -1 is "no message is that young", which there cannot be for first and last */
-            if (p->offset < (o->partition.timestamp < 0 ? 0 : -1) || p->offset == INT64_MAX)
-                return kfk_error_set(err, KAFKA_EPROTO, "%s: ListOffsets answers offset %lld",
-                                     kfk_broker_name(call->conn->broker), (long long)p->offset);
+            if (p->offset < (o->partition.timestamp < 0 ? 0 : -1) || p->offset == INT64_MAX || p->leader_epoch < -1)
+                return kfk_error_set(err, KAFKA_EPROTO,
+                                     "%s: ListOffsets answers offset %lld of leader epoch %d for topic %s partition %d",
+                                     kfk_broker_name(call->conn->broker), (long long)p->offset, (int)p->leader_epoch,
+                                     topic, (int)p->partition_index);
             o->offset = p->offset;
             return 0;
         }

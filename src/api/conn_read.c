@@ -2,7 +2,8 @@
  *
  * A broker answers one request of a connection at a time, so a fetch that waits for data holds up everything behind it.
  * A wait is therefore made of slices of SLICE_MS: a write or a query on the same connection gets in between. A broker
- * that answers at once with nothing is asked ten times a second at most.
+ * that answers at once with nothing is asked ten times a second at most, and one whose answers cannot lead on (old data,
+ * an end in front of the position, another partition) is given three seconds to say something better.
  *
  * The single-message calls keep what is left of a fetch for the next call, unless there is a seek in between. */
 #include "api/conn.h"
@@ -12,7 +13,13 @@
 #include "wire/gen/fetch.h"
 #include <string.h>
 
-enum { SLICE_MS = 500, EMPTY_ROUND_MS = 100, DEFAULT_MAX_BYTES = 1024 * 1024, ANSWER_MARGIN_MS = 30000 };
+enum {
+    SLICE_MS = 500,
+    EMPTY_ROUND_MS = 100,
+    MOST_STUCK_MS = 3000,
+    DEFAULT_MAX_BYTES = 1024 * 1024,
+    ANSWER_MARGIN_MS = 30000
+};
 
 typedef struct fetch_call {
     kfk_call call;
@@ -21,7 +28,8 @@ typedef struct fetch_call {
     kfk_fetch_request_topic topic;
     kfk_fetch_request_partition partition;
     kfk_chunk chunk;
-    bool got; /* the chunk is there */
+    bool got;      /* the chunk is there */
+    bool left_out; /* the answer does not speak of the partition: the chunk is empty */
 } fetch_call;
 
 /* What a read asks for, with the defaults filled in. */
@@ -33,35 +41,42 @@ typedef struct fetch_limits {
 
 /* ---- one fetch --------------------------------------------------------------------------------------------------- */
 
-static int fetch_take(kfk_call *call, kfk_error *err)
+/* What the answer says of the partition; of two the first. NULL: nothing. */
+static const kfk_fetch_response_partition *find_partition(const fetch_call *f)
 {
-    fetch_call *f = KFK_CONTAINER(call, fetch_call, call);
-    const char *topic = f->topic.topic.data, *broker = kfk_broker_name(call->conn->broker);
-    int32_t index = f->partition.partition;
-    if (f->answer.error_code != 0)
-        return kfk_error_set(err, f->answer.error_code, "%s: Fetch: %s", broker, kafka_strerror(f->answer.error_code));
     for (int32_t i = 0; i < f->answer.responses.count; i++) {
         const kfk_fetch_response_topic *t = &f->answer.responses.items[i];
-        if (t->topic.len != f->topic.topic.len || memcmp(t->topic.data, topic, t->topic.len) != 0) continue;
+        if (t->topic.len != f->topic.topic.len || memcmp(t->topic.data, f->topic.topic.data, t->topic.len) != 0)
+            continue;
         for (int32_t j = 0; j < t->partitions.count; j++) {
-            const kfk_fetch_response_partition *p = &t->partitions.items[j];
-            if (p->partition_index != index) continue;
-            if (p->error_code != 0)
-                return kfk_error_set(err, p->error_code, "reading topic %s partition %d at offset %lld from %s: %s",
-                                     topic, (int)index, (long long)f->partition.fetch_offset, broker,
-                                     kafka_strerror(p->error_code));
-            kfk_block *frame = call->request.frame;
-            call->request.frame = NULL;
-            int code = kfk_chunk_init(&f->chunk, frame, p, f->partition.fetch_offset, f->message.isolation_level != 0,
-                                      f->partition.partition_max_bytes);
-            if (code != 0) return kfk_error_set(err, code, "no memory for what was fetched");
-            f->chunk.throttle_ms = f->answer.throttle_time_ms < 0 ? 0 : f->answer.throttle_time_ms;
-            f->got = true;
-            return 0;
+            if (t->partitions.items[j].partition_index == f->partition.partition) return &t->partitions.items[j];
         }
     }
-    return kfk_error_set(err, KAFKA_EPROTO, "%s: the Fetch answer lacks topic %s partition %d", broker, topic,
-                         (int)index);
+    return NULL;
+}
+
+static int fetch_take(kfk_call *call, kfk_error *err)
+{
+    static const kfk_fetch_response_partition nothing = {.high_watermark = -1};
+    fetch_call *f = KFK_CONTAINER(call, fetch_call, call);
+    const char *broker = kfk_broker_name(call->conn->broker);
+    if (f->answer.error_code != 0)
+        return kfk_error_set(err, f->answer.error_code, "%s: Fetch: %s", broker, kafka_strerror(f->answer.error_code));
+    const kfk_fetch_response_partition *p = find_partition(f);
+    f->left_out = !p;
+    if (!p) p = &nothing;
+    if (p->error_code != 0)
+        return kfk_error_set(err, p->error_code, "reading topic %s partition %d at offset %lld from %s: %s",
+                             (const char *)f->topic.topic.data, (int)f->partition.partition,
+                             (long long)f->partition.fetch_offset, broker, kafka_strerror(p->error_code));
+    kfk_block *frame = call->request.frame;
+    call->request.frame = NULL;
+    int code = kfk_chunk_init(&f->chunk, frame, p, f->partition.fetch_offset, f->message.isolation_level != 0,
+                              f->partition.partition_max_bytes);
+    if (code != 0) return kfk_error_set(err, code, "no memory for what was fetched");
+    f->chunk.throttle_ms = f->answer.throttle_time_ms < 0 ? 0 : f->answer.throttle_time_ms;
+    f->got = true;
+    return 0;
 }
 
 static void fetch_cleanup(kfk_call *call)
@@ -110,7 +125,8 @@ static fetch_call *fetch_call_new(kafka_conn *c, int64_t from, const fetch_limit
 }
 
 /* One fetch from the position; the chunk is the caller's afterwards. */
-static int fetch_once(kafka_conn *c, int64_t from, const fetch_limits *limits, int32_t wait_ms, kfk_chunk *out)
+static int fetch_once(kafka_conn *c, int64_t from, const fetch_limits *limits, int32_t wait_ms, kfk_chunk *out,
+                      bool *left_out)
 {
     fetch_call *f = fetch_call_new(c, from, limits, wait_ms);
     if (!f) return kfk_failf(NULL, KAFKA_ENOMEM, "no memory for a fetch");
@@ -119,6 +135,7 @@ static int fetch_once(kafka_conn *c, int64_t from, const fetch_limits *limits, i
         kfk_fail(NULL, &f->call.op.error);
     } else {
         *out = f->chunk;
+        *left_out = f->left_out;
         f->got = false;
     }
     kfk_op_drop(&f->call.op);
@@ -188,12 +205,35 @@ static bool will_do(const reading *r, const kfk_chunk *chunk, size_t bytes)
     return bytes >= (size_t)r->limits->min_bytes || now >= r->enough_ms;
 }
 
-static int no_progress(const reading *r)
+/* An answer that is no use, although there should be something: what is wrong with it, else NULL. The beginning was
+ * looked at. */
+static const char *uselessness(const reading *r, const kfk_chunk *chunk, size_t bytes, bool left_out)
 {
-    return kfk_failf(
-        NULL, KAFKA_EPROTO,
-        "reading topic %s partition %d from %s: asked for offset %lld, the broker sends only what lies before it",
-        r->conn->topic, (int)r->conn->partition, kfk_broker_name(r->conn->core->broker), (long long)r->place.at);
+    if (left_out) return "its answers do not speak of the partition";
+    if (chunk->err != KAFKA_EOF || chunk->next_offset != r->place.at) return NULL;
+    if (bytes > 0) return "it sends only what lies before that";
+    bool ends_before = chunk->high_watermark >= 0 && chunk->high_watermark < r->place.at;
+    return ends_before ? "it sends nothing, and says that the partition ends before that" : NULL;
+}
+
+/* Has the broker sent useless answers for too long? That may pass, as when a leader has just been elected. Calls that
+ * follow each other count as one. */
+static bool is_stuck(const reading *r, const char *useless)
+{
+    kfk_stuck *s = &r->conn->stuck;
+    bool same = s->useless && s->at.at == r->place.at && s->at.seeks == r->place.seeks;
+    bool stuck = useless && same && kfk_time_now_ms() - s->since_ms >= MOST_STUCK_MS;
+    if (!same) *s = (kfk_stuck){.at = r->place, .since_ms = r->began_ms};
+    s->useless = useless && !stuck;
+    return stuck;
+}
+
+static int no_progress(const reading *r, const char *useless)
+{
+    return kfk_failf(NULL, KAFKA_EPROTO,
+                     "reading topic %s partition %d from %s: Fetch asks for offset %lld, and for %d ms now %s",
+                     r->conn->topic, (int)r->conn->partition, kfk_broker_name(r->conn->core->broker),
+                     (long long)r->place.at, MOST_STUCK_MS, useless);
 }
 
 /* Fetches until something can be read or max_wait_ms is over: then the chunk is empty. Follows the position over data
@@ -203,15 +243,17 @@ static int fetch_something(reading *r, kfk_chunk *out)
     for (;;) {
         int err = resolve_place(r);
         r->began_ms = kfk_time_now_ms();
-        if (err == 0) err = fetch_once(r->conn, r->place.at, r->limits, slice_ms(r), out);
+        bool left_out = false;
+        if (err == 0) err = fetch_once(r->conn, r->place.at, r->limits, slice_ms(r), out, &left_out);
         if (err != 0) return err;
         size_t bytes = (size_t)(out->end - out->at);
         kfk_chunk_peek(out);
-        if (will_do(r, out, bytes)) return 0;
+        const char *useless = uselessness(r, out, bytes, left_out);
+        bool stuck = is_stuck(r, useless);
+        if (!stuck && will_do(r, out, bytes)) return 0;
         int64_t passed = out->next_offset;
-        bool stuck = bytes > 0 && out->err == KAFKA_EOF && passed == r->place.at;
         kfk_chunk_fini(out);
-        if (stuck) return no_progress(r);
+        if (stuck) return no_progress(r, useless);
         kfk_api_conn_move(r->conn, r->place.seeks, passed);
         if (passed == r->place.at && (err = pause_between(r)) != 0) return err;
     }

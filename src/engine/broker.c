@@ -138,6 +138,10 @@ static void request_expired(kfk_timer *timer)
         lost(b, &why);
         return;
     }
+    if (b->throttled_until_ms >= kfk_loop_now_ms(b->cfg.loop)) { /* its time begins when it may be sent */
+        kfk_loop_timer_set(b->cfg.loop, &r->timer, kfk_time_add(b->throttled_until_ms, r->timeout_ms));
+        return;
+    }
     char doing[160];
     kfk_broker_describe(b, doing, sizeof doing);
     kfk_error_set(&why, KAFKA_ETIMEDOUT, "%s: %s could not be sent within %lld ms: %s%s%s", b->name, r->api->name,
@@ -292,11 +296,10 @@ static bool received(void *owner, kfk_block *frame, size_t len)
     }
     if (!r || kfk_frame_peek_correlation(frame->data, len, &id) != 0 || id != r->correlation_id) {
         kfk_block_drop(frame);
-        if (r)
-            kfk_error_set(&why, KAFKA_EPROTO, "an answer with correlation id %d came, that to %s has %d", (int)id,
-                          r->api->name, (int)r->correlation_id);
-        else
-            kfk_error_set(&why, KAFKA_EPROTO, "an answer with correlation id %d came, nothing was asked", (int)id);
+        char owed[64] = "nothing was asked";
+        if (r) snprintf(owed, sizeof owed, "that to %s has %d", r->api->name, (int)r->correlation_id);
+        kfk_error_set(&why, KAFKA_EPROTO, "an answer with correlation id %d came (byte %llu of what the peer sent), %s",
+                      (int)id, (unsigned long long)(b->receiver.offset - len), owed);
         lost(b, &why);
         return false;
     }
@@ -542,6 +545,17 @@ void kfk_broker_connect_loop(kfk_broker *b)
     if (b->state == IDLE) start_connecting(b);
 }
 
+/* The time in which the broker wanted to hear nothing is not counted as that of those who waited for its end. */
+static void end_throttle(kfk_broker *b)
+{
+    int64_t now = kfk_loop_now_ms(b->cfg.loop);
+    KFK_LIST_EACH (n, &b->queue) {
+        kfk_request *r = KFK_CONTAINER(n, kfk_request, node);
+        if (!r->touched) kfk_loop_timer_set(b->cfg.loop, &r->timer, kfk_time_add(now, r->timeout_ms));
+    }
+    flush(b);
+}
+
 static void timer_fired(kfk_timer *timer)
 {
     kfk_broker *b = KFK_CONTAINER(timer, kfk_broker, timer);
@@ -549,7 +563,7 @@ static void timer_fired(kfk_timer *timer)
         b->state = IDLE;
         if (!kfk_list_empty(&b->queue)) start_connecting(b);
     } else if (b->state == READY) {
-        flush(b); /* a throttle has ended */
+        end_throttle(b);
     } else if (b->state == CONNECTING || b->state == NEGOTIATING) {
         kfk_error why;
         char doing[160];
@@ -682,7 +696,13 @@ void kfk_broker_describe(const kfk_broker *b, char *out, size_t cap)
         snprintf(out, cap, "waiting for the answer to ApiVersions: does a Kafka broker listen there, without TLS?");
         return;
     case WAITING: snprintf(out, cap, "waiting to connect again"); return;
-    case READY: snprintf(out, cap, "connected, waiting to send"); return;
+    case READY:
+        if (b->throttled_until_ms > kfk_loop_now_ms(b->cfg.loop))
+            snprintf(out, cap, "connected, told by the broker to wait another %lld ms",
+                     (long long)(b->throttled_until_ms - kfk_loop_now_ms(b->cfg.loop)));
+        else
+            snprintf(out, cap, "connected, waiting to send");
+        return;
     case IDLE:
     case DEAD: snprintf(out, cap, "not connected"); return;
     }

@@ -171,6 +171,8 @@ static void answered(kfk_request *r, const kfk_error *err)
         } else if (call->take) {
             call->op.error.code = call->take(call, &call->op.error);
         }
+        if (!err && call->op.error.code == KAFKA_EPROTO) /* whatever else it says cannot be believed either */
+            kfk_broker_close_loop(call->conn->broker, &call->op.error);
         finish(call);
     }
     kfk_op_drop(&call->op); /* the request's */

@@ -57,7 +57,8 @@ struct kfk_call {
     kfk_timer pause;     /* KFK_CALL_PAUSE */
     int64_t pause_ms;
     kfk_arena memory; /* for what the message refers to */
-    /* Under the baton, optional: looks at the decoded answer and copies what is wanted into the call. 0 or an error. */
+    /* Under the baton, optional: looks at the decoded answer and copies what is wanted into the call. 0 or an error.
+     * KAFKA_EPROTO, an answer that cannot be, ends the connection. */
     int (*take)(kfk_call *, kfk_error *);
     void (*cleanup)(kfk_call *); /* optional: frees what the object around the call owns, not the object */
 };

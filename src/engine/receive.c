@@ -26,6 +26,7 @@ void kfk_receiver_reset(kfk_receiver *r)
     kfk_block_drop(r->block);
     r->block = NULL;
     r->head_len = r->len = r->got = 0;
+    r->offset = 0;
     kfk_loop_timer_clear(r->loop, &r->more);
 }
 
@@ -49,8 +50,10 @@ static int begin_frame(kfk_receiver *r, kfk_error *err)
     size_t most, at_once;
     r->limits(r->owner, &most, &at_once);
     if (len < 4 || len > INT32_MAX || len > most) {
-        return kfk_error_set(err, KAFKA_EPROTO, "the peer announces an answer of %lld bytes, possible are 4 to %zu%s",
-                             (long long)(int32_t)len, most, guess_peer(r->head));
+        return kfk_error_set(err, KAFKA_EPROTO,
+                             "the peer announces an answer of %lld bytes (byte %llu of what it sent), possible are 4 "
+                             "to %zu%s",
+                             (long long)(int32_t)len, (unsigned long long)r->offset, most, guess_peer(r->head));
     }
     r->block = kfk_block_new(len < at_once ? len : at_once);
     r->len = len;
@@ -78,6 +81,7 @@ static int complete(kfk_receiver *r)
     size_t len = r->len;
     r->block = NULL;
     r->head_len = r->len = r->got = 0;
+    r->offset += sizeof r->head + len;
     return r->frame(r->owner, block, len) ? KAFKA_EAGAIN : 0;
 }
 

@@ -23,6 +23,7 @@ typedef struct kfk_receiver {
     size_t head_len;
     kfk_block *block; /* the frame that is arriving; NULL = it is passed over */
     size_t len, got;
+    uint64_t offset; /* in the stream: where the frame begins that comes next, or is arriving */
     kfk_timer more;
 } kfk_receiver;
 

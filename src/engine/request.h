@@ -18,7 +18,8 @@ struct kfk_request {
      * that it is encoded for. 0, or an error that becomes the outcome. */
     int (*prepare)(kfk_request *, kfk_error *);
     void *response;      /* struct of api->response: the answer is decoded into it */
-    int64_t timeout_ms;  /* from queueing to being sent; for the answer anew from when the one before it came */
+    int64_t timeout_ms;  /* from queueing, or the end of a throttle, to being sent; for the answer anew from when the
+                            one before it came */
     size_t answer_bytes; /* what the answer may hold beside 64 KiB: a Fetch's max_bytes */
     bool no_answer;      /* the broker sends none (acks = 0): done when it was written */
     /* err NULL: `response` is filled and points into `frame` and `arena`. Otherwise the sentence says what happened. */

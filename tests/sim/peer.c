@@ -25,6 +25,8 @@ typedef struct peer_session {
     size_t len, got;
     int64_t asked_us;
     peer_step step;
+    uint8_t *slowly; /* an answer that trickles out, NULL = none */
+    size_t slowly_len, slowly_sent;
 } peer_session;
 
 static const peer_step behave = {.api = PEER_ANY, .version = PEER_ANY};
@@ -45,12 +47,36 @@ static void hang_up(peer_session *x, bool reset)
         sim_link_close(x->link);
 }
 
+/* The next byte of an answer that trickles out. */
+static void trickle(peer_session *x)
+{
+    sim *s = sim_of(x);
+    sim_link_send(x->link, x->slowly + x->slowly_sent++, 1);
+    if (x->slowly_sent < x->slowly_len) {
+        sim_event_set(s, &x->event, sim_now_us(s) + (int64_t)x->step.bytes * 1000);
+        return;
+    }
+    free(x->slowly);
+    x->slowly = NULL;
+    x->busy = false;
+}
+
+static void begin_trickle(peer_session *x, const uint8_t *bytes, size_t len)
+{
+    x->slowly = sim_alloc(len);
+    memcpy(x->slowly, bytes, len);
+    x->slowly_len = len;
+    x->slowly_sent = 0;
+    trickle(x);
+}
+
 static void send_frame(peer_session *x, const uint8_t *bytes, size_t len)
 {
     size_t cut = x->step.bytes < len ? x->step.bytes : len;
     switch (x->step.action) {
     case PEER_SKIP: return;
     case PEER_APPLY_CLOSE: hang_up(x, false); return;
+    case PEER_TRICKLE: begin_trickle(x, bytes, len); return;
     case PEER_RAW: sim_link_send(x->link, x->step.raw, x->step.bytes); return;
     case PEER_CUT:
         if (cut > 0) sim_link_send(x->link, bytes, cut);
@@ -136,11 +162,12 @@ static bool answer_now(peer_session *x)
         if (!answer) exit(2);
         if (!peer_answer(x->peer, a.api, a.version, a.request, a.code, x->asked_us, &arena, answer, &until_us))
             wait_for_data(x, until_us);
-        else if (!no_answer)
-            encode_and_send(x, a.api, a.version, a.id, answer);
+        else if (x->peer->edit)
+            x->peer->edit(x->peer->edit_arg, a.api, answer, &arena);
+        if (until_us == 0 && !no_answer) encode_and_send(x, a.api, a.version, a.id, answer);
     }
     kfk_arena_fini(&arena);
-    return until_us == 0;
+    return until_us == 0 && !x->slowly;
 }
 
 static void proceed(peer_session *x)
@@ -249,7 +276,10 @@ static void session_due(sim *s, sim_event *e)
 {
     (void)s;
     peer_session *x = KFK_CONTAINER(e, peer_session, event);
-    proceed(x);
+    if (x->slowly)
+        trickle(x);
+    else
+        proceed(x);
     take_requests(x);
 }
 
@@ -287,6 +317,7 @@ static void gone(void *arg, sim_link *k)
     sim_event_clear(sim_of(x), &x->event);
     kfk_list_remove(&x->waiting);
     free(x->request);
+    free(x->slowly);
     free(x);
 }
 
@@ -362,6 +393,12 @@ void peer_set_mischief(peer *p, unsigned n)
 void peer_set_throttle_ms(peer *p, int32_t ms)
 {
     p->throttle_ms = ms;
+}
+
+void peer_set_edit(peer *p, peer_edit *edit, void *arg)
+{
+    p->edit = edit;
+    p->edit_arg = arg;
 }
 
 void peer_set_delay_us(peer *p, int64_t us)

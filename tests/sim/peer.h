@@ -11,7 +11,9 @@
  * Everything is freed with the sim. */
 #ifndef KAFKA_TESTS_SIM_PEER_H
 #define KAFKA_TESTS_SIM_PEER_H
+#include "base/arena.h"
 #include "sim/network.h"
+#include "wire/api.h"
 
 enum { PEER_ANY = -1 };
 
@@ -24,6 +26,7 @@ typedef enum peer_action {
     PEER_APPLY_CLOSE, /* does what was asked, then closes in place of answering */
     PEER_RESET,       /* as PEER_CLOSE, with a reset */
     PEER_CUT,         /* does what was asked, sends the first `bytes` bytes of the answer, then closes */
+    PEER_TRICKLE,     /* answers with one byte each `bytes` milliseconds */
     PEER_WRONG_ID,    /* answers with the correlation id of a request that never was */
     PEER_RAW          /* sends `bytes` bytes at `raw` in place of an answer */
 } peer_action;
@@ -75,6 +78,9 @@ void peer_set_versions(peer *p, int16_t api, int16_t min, int16_t max);
 void peer_set_mischief(peer *p, unsigned n);
 /* The throttle time in its answers. Default none. */
 void peer_set_throttle_ms(peer *p, int32_t ms);
+/* Changes every answer before it is encoded; memory that lives until then comes from the arena. NULL: no longer. */
+typedef void peer_edit(void *arg, const kfk_api *api, void *answer, kfk_arena *memory);
+void peer_set_edit(peer *p, peer_edit *edit, void *arg);
 /* Time it takes for each request. Default none. */
 void peer_set_delay_us(peer *p, int64_t us);
 

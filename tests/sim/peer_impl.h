@@ -52,6 +52,8 @@ struct peer {
     int64_t delay_us, last_request_us;
     int32_t throttle_ms;
     unsigned mischief;
+    peer_edit *edit;
+    void *edit_arg;
     int requests[PEER_API_KEYS], all_requests;
     int16_t last_version[PEER_API_KEYS];
 };

@@ -121,6 +121,15 @@ size_t batch_append(batch_bytes *to, const batch_spec *s)
     return at;
 }
 
+size_t batch_append_body(batch_bytes *to, const batch_spec *s, const void *bytes, size_t len)
+{
+    batch_bytes body = {0};
+    put(&body, bytes, len);
+    size_t at = put_batch(to, s, s->count > 0 ? s->count - 1 + s->tail : s->tail, s->count, &body);
+    batch_free(&body);
+    return at;
+}
+
 size_t batch_append_marker(batch_bytes *to, int64_t offset, int64_t producer_id, int16_t type)
 {
     batch_bytes body = {0};

@@ -30,6 +30,8 @@ int batch_some_codec(void);
 /* Appends a batch; returns where it begins. */
 size_t batch_append(batch_bytes *to, const batch_spec *spec);
 #define BATCH(to, ...) batch_append((to), &(batch_spec){__VA_ARGS__})
+/* Appends a batch with these bytes in place of its records, whatever they are; its header says what the spec says. */
+size_t batch_append_body(batch_bytes *to, const batch_spec *spec, const void *bytes, size_t len);
 /* Appends an end-of-transaction marker: KFK_CONTROL_ABORT, KFK_CONTROL_COMMIT. */
 size_t batch_append_marker(batch_bytes *to, int64_t offset, int64_t producer_id, int16_t type);
 /* Computes the CRC of the batch at `at` anew. */

@@ -14,6 +14,8 @@
 
 static atomic_size_t calls, failures, fail_first, fail_last;
 static atomic_size_t blocks, bytes; /* wrap below 0 when older blocks are freed; differences stay right */
+static atomic_llong peak;           /* of bytes, signed for that reason */
+static atomic_bool plain;
 
 static bool must_fail(void)
 {
@@ -21,6 +23,13 @@ static bool must_fail(void)
     if (number < atomic_load(&fail_first) || number > atomic_load(&fail_last)) return false;
     atomic_fetch_add(&failures, 1);
     return true;
+}
+
+static void count(void *p)
+{
+    atomic_fetch_add(&blocks, 1);
+    long long now = (long long)(atomic_fetch_add(&bytes, malloc_usable_size(p)) + malloc_usable_size(p));
+    for (long long most = atomic_load(&peak); now > most && !atomic_compare_exchange_weak(&peak, &most, now);) {}
 }
 
 static void release(void *p)
@@ -35,13 +44,26 @@ static void *allocate(size_t size)
     if (must_fail()) return NULL;
     void *p = malloc(size);
     if (p == NULL) return NULL;
-    atomic_fetch_add(&blocks, 1);
-    atomic_fetch_add(&bytes, malloc_usable_size(p));
-    return memset(p, 0xa5, size);
+    count(p);
+    return atomic_load(&plain) ? p : memset(p, 0xa5, size);
+}
+
+/* Not in two steps, or the block would be alive twice for a moment. */
+static void *reallocate_plain(void *p, size_t size)
+{
+    if (must_fail()) return NULL;
+    size_t old = p != NULL ? malloc_usable_size(p) : 0;
+    void *moved = realloc(p, size);
+    if (moved == NULL) return NULL;
+    if (p != NULL) atomic_fetch_sub(&blocks, 1);
+    atomic_fetch_sub(&bytes, old);
+    count(moved);
+    return moved;
 }
 
 static void *reallocate(void *p, size_t size)
 {
+    if (atomic_load(&plain)) return reallocate_plain(p, size);
     void *moved = allocate(size);
     if (moved == NULL || p == NULL) return moved;
     size_t old = malloc_usable_size(p);
@@ -96,6 +118,21 @@ size_t memcheck_bytes(void)
     return atomic_load(&bytes);
 }
 
+void memcheck_set_plain(bool on)
+{
+    atomic_store(&plain, on);
+}
+
+void memcheck_peak_begin(void)
+{
+    atomic_store(&peak, (long long)atomic_load(&bytes));
+}
+
+size_t memcheck_peak(void)
+{
+    return (size_t)atomic_load(&peak);
+}
+
 void memcheck_begin(void)
 {
     static const kfk_mem_ops ops = {.alloc = allocate, .realloc = reallocate, .free = release};
@@ -103,6 +140,8 @@ void memcheck_begin(void)
     atomic_store(&calls, 0);
     atomic_store(&blocks, 0);
     atomic_store(&bytes, 0);
+    memcheck_peak_begin();
+    memcheck_set_plain(false);
     memcheck_fail_at(0);
     kfk_mem_set_ops(&ops);
 }

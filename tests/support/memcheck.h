@@ -69,6 +69,12 @@ size_t memcheck_calls(void);
 size_t memcheck_blocks(void);
 size_t memcheck_bytes(void);
 
+/* The most bytes that were alive at once since memcheck_peak_begin. */
+void memcheck_peak_begin(void);
+size_t memcheck_peak(void);
+/* For measuring: memory is as libc gives it, neither filled nor moved. Until memcheck_begin. */
+void memcheck_set_plain(bool on);
+
 /* See above. `n` is the number of the allocation that fails, from 1. */
 #define MEMCHECK_EACH_FAILURE(n) for (size_t n = 1; memcheck_next_failure(n); n++)
 bool memcheck_next_failure(size_t n);

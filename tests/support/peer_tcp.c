@@ -179,7 +179,20 @@ static bool understand(tcp_call *call, const uint8_t *frame, size_t len, kfk_are
     return code == 0;
 }
 
-/* The answer's bytes as the rule wants them, malloc'd. */
+/* A frame with the rule's body, malloc'd with room behind it. */
+static uint8_t *wrap_body(tcp_call *call, const tcp_rule *rule, int32_t id, size_t *len)
+{
+    size_t tags = kfk_api_response_header(call->api, call->version) >= 1 ? 1 : 0, head = KFK_FRAME_LENGTH + 4 + tags;
+    uint8_t *bytes = calloc(1, head + rule->body_len + 4096);
+    if (bytes == NULL) abort();
+    *len = head + rule->body_len;
+    kfk_prim_put_be32(bytes, (uint32_t)(*len - KFK_FRAME_LENGTH));
+    kfk_prim_put_be32(bytes + KFK_FRAME_LENGTH, (uint32_t)(id + rule->id_off));
+    if (rule->body_len > 0) memcpy(bytes + head, rule->body, rule->body_len);
+    return bytes;
+}
+
+/* The answer's frame, malloc'd with room behind it. */
 static uint8_t *encode(tcp_call *call, const tcp_rule *rule, int32_t id, const void *answer, size_t *len)
 {
     kfk_gather out;
@@ -196,6 +209,13 @@ static uint8_t *encode(tcp_call *call, const tcp_rule *rule, int32_t id, const v
     if (bytes == NULL) abort();
     kfk_gather_copy(&out, bytes);
     kfk_gather_fini(&out);
+    return bytes;
+}
+
+/* The answer's bytes as the rule wants them, malloc'd. */
+static uint8_t *encode_by_rule(tcp_call *call, const tcp_rule *rule, int32_t id, const void *answer, size_t *len)
+{
+    uint8_t *bytes = rule->body ? wrap_body(call, rule, id, len) : encode(call, rule, id, answer, len);
     if (*len > 0 && rule->extra != 0) {
         *len = (size_t)((long)*len + rule->extra);
         kfk_prim_put_be32(bytes, (uint32_t)(*len - KFK_FRAME_LENGTH));
@@ -218,7 +238,7 @@ static uint8_t *handle(tcp_peer *p, const tcp_rule *rule, const uint8_t *frame, 
                       (call.api->key == KFK_API_PRODUCE && ((const kfk_produce_request *)call.request)->acks == 0);
         tcp_peer_answer(&call, answer);
         if (rule->edit != NULL) rule->edit(&call, answer, rule->arg);
-        if (!silent) out = encode(&call, rule, id, answer, out_len);
+        if (!silent) out = encode_by_rule(&call, rule, id, answer, out_len);
     }
     free_blocks(&call);
     kfk_arena_fini(&arena);
@@ -241,10 +261,12 @@ static bool serve(tcp_connection *c, const uint8_t *frame, size_t len)
     if (rule.raw == NULL) out = handle(p, &rule, frame, len, &out_len);
     int fd = c->fd;
     pthread_mutex_unlock(&p->lock);
-    if (rule.raw != NULL)
-        send_all(fd, rule.raw, rule.raw_len);
-    else if (out != NULL)
-        send_all(fd, out, out_len);
+    for (int i = 0; i < (rule.twice ? 2 : 1); i++) {
+        if (rule.raw != NULL)
+            send_all(fd, rule.raw, rule.raw_len);
+        else if (out != NULL)
+            send_all(fd, out, out_len);
+    }
     free(out);
     pthread_mutex_lock(&p->lock);
     p->sent++;

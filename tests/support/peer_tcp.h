@@ -44,6 +44,8 @@ enum {
     TCP_SENT = -3    /* in counts: answers that went out */
 };
 enum { TCP_ALWAYS = -1 };
+#define TCP_BODY(text) .body = (text), .body_len = sizeof(text) - 1
+#define TCP_RAW(text)  .raw = (text), .raw_len = sizeof(text) - 1
 typedef enum tcp_then { TCP_GO_ON, TCP_CLOSE, TCP_RESET, TCP_SILENCE } tcp_then;
 
 typedef struct tcp_rule {
@@ -56,11 +58,14 @@ typedef struct tcp_rule {
     /* Looks at the request, and changes the answer before it is encoded. In a thread of the peer, under its lock. */
     void (*edit)(tcp_call *, void *answer, void *arg);
     void *arg;
+    const void *body; /* the bytes behind the answer's header, in place of what the answer would be */
+    size_t body_len;
     int32_t id_off;  /* added to the correlation id */
     int extra;       /* bytes of nonsense behind the answer, in its frame; negative: bytes that are missing there */
     size_t cut;      /* sends so many bytes only, 0 = all */
     const char *raw; /* in place of an answer */
     size_t raw_len;
+    bool twice; /* sends all that twice */
     tcp_then then;
 } tcp_rule;
 
