@@ -24,9 +24,11 @@ KAFKA_API int kafka_batch_read(kafka_batch *, void *buf, size_t cap, size_t *len
  * closed; kafka_message_dup makes a copy that lasts. Do not free it.
  *
  * KAFKA_EOF behind the last message. KAFKA_ECORRUPT (checksum, compression, malformed records), KAFKA_ECODEC (a codec
- * that is not built in), KAFKA_ETOOBIG (inflates beyond the limit), KAFKA_ENOTSUP (message formats 0 and 1, for now),
- * each after everything whole in front of it was delivered: records that the producer sent as one unit come out all or
- * not at all. KAFKA_ENOMEM. */
+ * that is not built in), KAFKA_ETOOBIG (inflates beyond the limit), each after everything whole in front of it was
+ * delivered: records that the producer sent as one unit come out all or not at all. KAFKA_ENOMEM.
+ *
+ * Messages that were stored in formats 0 and 1, by brokers before 0.11, read like any other; those of format 0 have no
+ * time (time_ms and time_type are -1). */
 KAFKA_API int kafka_batch_read_message(kafka_batch *, kafka_message *out);
 /* kafka_batch_topic and kafka_batch_partition tell where the messages are from, also when there are none. The string
  * lives as long as the batch. */

@@ -112,17 +112,35 @@ static int keep_inflated(kfk_chunk *c, kfk_buf *inflated)
     return 0;
 }
 
+static inline bool is_old(const kfk_chunk *c)
+{
+    return c->batch.magic < 2;
+}
+
 /* Opens the batch at c->at, whose header was parsed: its records are checked and can be walked. */
 static int open_batch(kfk_chunk *c)
 {
     kfk_buf scratch;
     kfk_buf_init(&scratch, c->inflate_left);
-    int err = kfk_record_open(&c->batch, c->at, &scratch, &c->iter, &c->error);
+    int err = is_old(c) ? kfk_record_v1_open(&c->batch, c->at, &scratch, &c->iter, &c->error)
+                        : kfk_record_open(&c->batch, c->at, &scratch, &c->iter, &c->error);
     if (err == 0) err = keep_inflated(c, &scratch);
     if (err == KAFKA_ENOMEM)
         kfk_error_set(&c->error, err, "no memory to inflate the batch at offset %lld", (long long)c->batch.base_offset);
     kfk_buf_fini(&scratch);
     return err;
+}
+
+static int check_crc(kfk_chunk *c)
+{
+    return is_old(c) ? kfk_record_v1_crc_check(&c->batch, c->at, &c->error)
+                     : kfk_record_crc_check(&c->batch, c->at, &c->error);
+}
+
+/* The next record of the open batch. */
+static inline bool next_of_batch(kfk_chunk *c, kfk_record *out)
+{
+    return __builtin_expect(is_old(c), 0) ? kfk_record_v1_next(&c->iter, out) : kfk_record_iter_next(&c->iter, out);
 }
 
 /* Passes a batch, from whose records nothing (more) comes out. */
@@ -137,17 +155,14 @@ static void pass_batch(kfk_chunk *c)
 /* Parses the header of the batch at c->at. 0, or how the chunk ends. */
 static int parse_header(kfk_chunk *c)
 {
-    int err = kfk_record_header_parse(c->at, (size_t)(c->end - c->at), &c->batch, &c->error);
+    size_t len = (size_t)(c->end - c->at);
+    int err = kfk_record_v1_is(c->at, len) ? kfk_record_v1_parse(c->at, len, &c->batch, &c->error)
+                                           : kfk_record_header_parse(c->at, len, &c->batch, &c->error);
     if (err == KAFKA_EUNEXPECTED_EOF) {
         if (c->next_offset > c->from) return KAFKA_EOF; /* brokers cut the last batch off */
         return kfk_error_set(&c->error, KAFKA_ETOOBIG,
                              "the batch at offset %lld is larger than max_bytes let the broker send",
                              (long long)c->next_offset);
-    }
-    if (err == KAFKA_EVERSION) {
-        return kfk_error_set(&c->error, KAFKA_ENOTSUP,
-                             "offset %lld is stored in message format %d, which is not supported yet",
-                             (long long)c->batch.base_offset, c->batch.magic);
     }
     return err;
 }
@@ -176,7 +191,7 @@ static int next_batch(kfk_chunk *c)
             }
             if (err == 0) err = read_markers(c);
         } else {
-            err = kfk_record_crc_check(&c->batch, c->at, &c->error);
+            err = check_crc(c);
         }
         if (err != 0) return err;
         pass_batch(c);
@@ -190,7 +205,7 @@ static bool at_wanted_record(kfk_chunk *c)
     kfk_record r;
     for (;;) {
         kfk_record_iter before = c->iter;
-        if (!c->open || !kfk_record_iter_next(&c->iter, &r)) return false;
+        if (!c->open || !next_of_batch(c, &r)) return false;
         if (r.offset < c->next_offset) continue;
         c->iter = before;
         return true;
@@ -208,7 +223,7 @@ void kfk_chunk_peek(kfk_chunk *c)
 int kfk_chunk_next(kfk_chunk *c, kfk_record *out)
 {
     while (c->err == 0) {
-        while (c->open && kfk_record_iter_next(&c->iter, out)) {
+        while (c->open && next_of_batch(c, out)) {
             if (out->offset < c->next_offset) continue;
             c->next_offset = out->offset + 1;
             return 0;

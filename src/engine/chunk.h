@@ -1,5 +1,8 @@
 /* chunk: what a Fetch brought of one partition, and the way through it, record by record.
  *
+ * What is called a batch here may also be a message of format 0 or 1 (wire/record_v1.h), alone or with a compressed set
+ * inside: old logs hold them, the three formats one behind the other.
+ *
  * Batches are checked (CRC, every record) and inflated one at a time, on the thread that reads; records are views into
  * the fetched frame or into inflated blocks, all of which the chunk keeps until it is freed. What one chunk inflates,
  * and what its headers take, is bounded: at the limit it ends early, and the next fetch goes on behind it. Records in
@@ -13,7 +16,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "wire/gen/fetch.h"
-#include "wire/record.h"
+#include "wire/record_v1.h"
 
 enum { KFK_CHUNK_INFLATE_LIMIT = 64 * 1024 * 1024 };
 
@@ -52,7 +55,7 @@ void kfk_chunk_fini(kfk_chunk *c);
  * kfk_chunk_next will return. */
 void kfk_chunk_peek(kfk_chunk *c);
 /* The next record. KAFKA_EOF at the end; KAFKA_ECORRUPT, KAFKA_ECODEC, KAFKA_ETOOBIG (a batch that inflates past the
- * limit, or that the broker sent only part of), KAFKA_ENOTSUP (message formats 0 and 1): with c->error filled. */
+ * limit, or that the broker sent only part of): with c->error filled. */
 int kfk_chunk_next(kfk_chunk *c, kfk_record *out);
 /* Puts back the record that was taken last: it comes out again. */
 void kfk_chunk_unread(kfk_chunk *c, const kfk_record *r);

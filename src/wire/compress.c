@@ -1,7 +1,8 @@
 /* compress.c: finding a codec, and what they have in common.
  *
- * A codec is a constant object with functions; the table below holds those that were built in. Whatever differs
- * between them is in a file of their own.
+ * A codec is a constant object with functions; the first table below holds those that were built in, the second what
+ * the application brought along. Whatever differs between them is in a file of their own. A codec that was found is
+ * used without being held: those of an application are never freed.
  *
  * Memory. Nothing a stream says about its size is believed further than the limit of the output buffer, and output
  * grows as it is made. All codecs write straight into that buffer: what they decode into windows of their own would
@@ -16,8 +17,8 @@
 #include "wire/compress_impl.h"
 #include <string.h>
 
-static const char *const names[] = {"none", "gzip", "snappy", "lz4", "zstd"};
-enum { KNOWN = sizeof names / sizeof names[0] };
+enum { CODES = KFK_CODEC_LZ4_OLD + 1 };
+static const char *const names[CODES] = {"none", "gzip", "snappy", "lz4", "zstd", [KFK_CODEC_LZ4_OLD] = "lz4"};
 
 static int copy_chunks(const kfk_codec *self, int level, const struct iovec *src, int src_count, kfk_buf *dst,
                        kfk_error *err)
@@ -38,7 +39,7 @@ static int copy_all(const kfk_codec *self, const void *src, size_t len, kfk_buf 
 
 static const kfk_codec none = {.name = "none", .code = KFK_CODEC_NONE, .compress = copy_chunks, .decompress = copy_all};
 
-static const kfk_codec *const codecs[KFK_CODEC_MAX + 1] = {
+static const kfk_codec *const built_in[CODES] = {
     [KFK_CODEC_NONE] = &none,
 #ifdef KAFKA_HAVE_GZIP
     [KFK_CODEC_GZIP] = &kfk_codec_gzip,
@@ -48,26 +49,46 @@ static const kfk_codec *const codecs[KFK_CODEC_MAX + 1] = {
 #endif
 #ifdef KAFKA_HAVE_LZ4
     [KFK_CODEC_LZ4] = &kfk_codec_lz4,
+    [KFK_CODEC_LZ4_OLD] = &kfk_codec_lz4_old,
 #endif
 #ifdef KAFKA_HAVE_ZSTD
     [KFK_CODEC_ZSTD] = &kfk_codec_zstd,
 #endif
 };
 
+/* What the application put in their place; NULL = nothing. */
+static _Atomic(const kfk_codec *) brought[CODES];
+
 const kfk_codec *kfk_compress_find(int code)
 {
-    return code >= 0 && code <= KFK_CODEC_MAX ? codecs[code] : NULL;
+    if (code < 0 || code >= CODES) return NULL;
+    const kfk_codec *own = atomic_load_explicit(&brought[code], memory_order_acquire);
+    return own != NULL ? own : built_in[code];
+}
+
+const kfk_codec *kfk_compress_built_in(int code)
+{
+    return code >= 0 && code < CODES ? built_in[code] : NULL;
+}
+
+void kfk_compress_replace(int code, const kfk_codec *codec)
+{
+    atomic_store_explicit(&brought[code], codec, memory_order_release);
+    if (code == KFK_CODEC_LZ4) atomic_store_explicit(&brought[KFK_CODEC_LZ4_OLD], codec, memory_order_release);
 }
 
 const char *kfk_compress_name(int code)
 {
-    return code >= 0 && code < KNOWN ? names[code] : NULL;
+    const kfk_codec *c = kfk_compress_find(code);
+    if (c != NULL) return c->name;
+    return code >= 0 && code < CODES ? names[code] : NULL;
 }
 
 static int no_codec(int code, kfk_error *err)
 {
     const char *name = kfk_compress_name(code);
     if (name == NULL) return kfk_error_set(err, KAFKA_ECODEC, "unknown compression codec %d", code);
+    if (code == KFK_CODEC_LZ4_OLD) code = KFK_CODEC_LZ4;
     return kfk_error_set(err, KAFKA_ECODEC, "compression codec %d (%s) is not built in", code, name);
 }
 
@@ -91,8 +112,8 @@ int kfk_decompress(int code, const void *src, size_t len, kfk_buf *dst, kfk_erro
 
 void kfk_compress_trim(void)
 {
-    for (int i = 0; i <= KFK_CODEC_MAX; i++)
-        if (codecs[i] != NULL && codecs[i]->trim != NULL) codecs[i]->trim();
+    for (int i = 0; i < CODES; i++)
+        if (built_in[i] != NULL && built_in[i]->trim != NULL) built_in[i]->trim();
 }
 
 /* ---- contexts ---------------------------------------------------------------------------------------------------- */

@@ -20,7 +20,8 @@ enum {
     KFK_CODEC_SNAPPY = 2,
     KFK_CODEC_LZ4 = 3,
     KFK_CODEC_ZSTD = 4,
-    KFK_CODEC_MAX = 7
+    KFK_CODEC_MAX = 7,
+    KFK_CODEC_LZ4_OLD = 8 /* on no wire: lz4 as messages of format 0 have it (compress_lz4_header.h) */
 };
 
 /* A codec: a constant object, one per algorithm. */
@@ -39,8 +40,12 @@ struct kfk_codec {
     void *userdata; /* of a codec that the application brought */
 };
 
-/* The codec of a code, or NULL: unknown or not built in. */
+/* The codec of a code, or NULL: unknown, or neither built in nor brought along by the application. */
 const kfk_codec *kfk_compress_find(int code);
+/* The same, whatever the application brought along. */
+const kfk_codec *kfk_compress_built_in(int code);
+/* The codec of a code, 1 to KFK_CODEC_MAX, from now on; it must stay valid for ever. NULL: the built-in one again. */
+void kfk_compress_replace(int code, const kfk_codec *codec);
 /* "gzip"; "codec 6" has no name: NULL. Known codes have one also when not built in. */
 const char *kfk_compress_name(int code);
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-extern const kfk_codec kfk_codec_gzip, kfk_codec_snappy, kfk_codec_lz4, kfk_codec_zstd;
+extern const kfk_codec kfk_codec_gzip, kfk_codec_snappy, kfk_codec_lz4, kfk_codec_lz4_old, kfk_codec_zstd;
 
 /* Contexts of one kind that wait for their next use. Zero is an empty pool. */
 enum { KFK_POOL_SLOTS = 8 };

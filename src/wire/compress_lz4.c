@@ -5,6 +5,9 @@
  * every frame of the format, linked blocks and checksums included, one or several; liblz4 itself turns down the legacy
  * format.
  *
+ * kfk_codec_lz4_old is for messages of format 0, whose frames have another checksum in their header
+ * (compress_lz4_header.h). It writes that one, and reads both: liblz4 is shown a header with the checksum it wants.
+ *
  * liblz4 is handed one block at a time and told to write it at once. Left to gather blocks by itself it would allocate
  * its buffer for that anew with every frame (1.9.4 does), and want room for two blocks in the worst case. A block that
  * lies in several chunks is gathered here; near the limit of the output one goes through a piece of memory of its own.
@@ -13,6 +16,7 @@
  * are not kept. They are touched only where output has no room for a whole block, which is why room is made early. */
 #include "base/mem.h"
 #include "wire/compress_impl.h"
+#include "wire/compress_lz4_header.h"
 #include <lz4frame.h>
 #include <string.h>
 
@@ -119,13 +123,23 @@ static int write_frame(writer *w, int level, const struct iovec *src, size_t lef
     return rc == 0 ? write_step(w, &prefs, NULL, 0, true, dst) : rc;
 }
 
+/* Gives the frame that begins at `at` the checksum of old clients. */
+static void make_old(kfk_buf *dst, size_t at)
+{
+    uint8_t *frame = dst->data + at;
+    size_t size = kfk_lz4_header_size(frame, dst->len - at);
+    frame[size - 1] = kfk_lz4_header_old_checksum(frame, size);
+}
+
 static int lz4_compress(const kfk_codec *self, int level, const struct iovec *src, int src_count, kfk_buf *dst,
                         kfk_error *err)
 {
     writer *w = writer_take();
     if (w == NULL) return kfk_compress_no_memory(self, err);
 
+    size_t at = dst->len;
     int rc = write_frame(w, level, src, kfk_compress_total(src, src_count), dst);
+    if (rc == 0 && self == &kfk_codec_lz4_old) make_old(dst, at);
     /* A frame that was left open does not matter, the next one starts over; want of memory inside of liblz4 does. */
     if (rc == KAFKA_ENOMEM || !kfk_compress_pool_give(&writers, w)) writer_free(w);
     return rc != 0 ? kfk_compress_failed(self, rc, dst, err) : 0;
@@ -145,6 +159,20 @@ static size_t block_size(LZ4F_blockSizeID_t id)
     return (size_t)1 << (8 + 2 * (id >= LZ4F_max64KB ? (int)id : LZ4F_max64KB));
 }
 
+/* Reads the header at `src`; `*len` becomes its size. */
+static size_t read_header(const kfk_codec *self, LZ4F_dctx *ctx, LZ4F_frameInfo_t *info, const uint8_t *src,
+                          size_t *len)
+{
+    uint8_t mended[KFK_LZ4_HEADER_MAX];
+    size_t size = self == &kfk_codec_lz4_old ? kfk_lz4_header_size(src, *len) : 0;
+    if (size == 0 || src[size - 1] != kfk_lz4_header_old_checksum(src, size))
+        return LZ4F_getFrameInfo(ctx, info, src, len);
+    memcpy(mended, src, size);
+    mended[size - 1] = kfk_lz4_header_checksum(src, size);
+    *len = size;
+    return LZ4F_getFrameInfo(ctx, info, mended, len);
+}
+
 /* One frame from the front of *src. `*largest` becomes the size of its blocks if that is larger. */
 static int read_frame(const kfk_codec *self, LZ4F_dctx *ctx, const uint8_t **src, const uint8_t *end, size_t *largest,
                       kfk_buf *dst, kfk_error *err)
@@ -152,7 +180,7 @@ static int read_frame(const kfk_codec *self, LZ4F_dctx *ctx, const uint8_t **src
     LZ4F_frameInfo_t info = LZ4F_INIT_FRAMEINFO;
     size_t in = (size_t)(end - *src), out_len, next;
 
-    if (LZ4F_isError(next = LZ4F_getFrameInfo(ctx, &info, *src, &in))) return failure(self, next, err);
+    if (LZ4F_isError(next = read_header(self, ctx, &info, *src, &in))) return failure(self, next, err);
     *src += in;
     size_t block = block_size(info.blockSizeID);
     if (block > *largest) *largest = block;
@@ -207,3 +235,9 @@ const kfk_codec kfk_codec_lz4 = {.name = "lz4",
                                  .compress = lz4_compress,
                                  .decompress = lz4_decompress,
                                  .trim = lz4_trim};
+const kfk_codec kfk_codec_lz4_old = {.name = "lz4",
+                                     .code = KFK_CODEC_LZ4_OLD,
+                                     .min_level = 1,
+                                     .max_level = LEVEL_MAX,
+                                     .compress = lz4_compress,
+                                     .decompress = lz4_decompress};

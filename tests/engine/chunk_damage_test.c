@@ -53,20 +53,6 @@ static void a_marker_whose_key_is_too_short_is_damage(void **state)
     expect_and_free(committed(0, list, 1), "", KAFKA_ECORRUPT, 0);
 }
 
-static void message_formats_from_before_0_11_are_told_as_such(void **state)
-{
-    (void)state;
-    BATCH(&log_, .base = 0, .count = 1);
-    size_t old = BATCH(&log_, .base = 1, .count = 1);
-    for (uint8_t magic = 0; magic < 2; magic++) {
-        log_.data[old + 16] = magic;
-        kfk_chunk c = whole(0);
-        expect(&c, "0", KAFKA_ENOTSUP);
-        assert_non_null(strstr(c.error.text, "format"));
-        kfk_chunk_fini(&c);
-    }
-}
-
 static void an_unknown_codec_is_told_behind_what_can_be_read(void **state)
 {
     (void)state;
@@ -103,8 +89,7 @@ static void whatever_a_peer_sends_ends_in_one_of_a_few_ways(void **state)
                          (long long)last);
             last = r.offset;
         }
-        bool known = c.err == KAFKA_EOF || c.err == KAFKA_ECORRUPT || c.err == KAFKA_ECODEC || c.err == KAFKA_ETOOBIG ||
-                     c.err == KAFKA_ENOTSUP;
+        bool known = c.err == KAFKA_EOF || c.err == KAFKA_ECORRUPT || c.err == KAFKA_ECODEC || c.err == KAFKA_ETOOBIG;
         if (!known) fail_msg("seed %llu: %d %s", (unsigned long long)seed, c.err, c.error.text);
         kfk_chunk_fini(&c);
         log_.data[at] = was;
@@ -296,7 +281,6 @@ int main(void)
         CHUNK_TEST(one_damaged_record_keeps_its_whole_batch_back),
         CHUNK_TEST(damage_that_makes_a_batch_look_unwanted_is_found),
         CHUNK_TEST(a_marker_whose_key_is_too_short_is_damage),
-        CHUNK_TEST(message_formats_from_before_0_11_are_told_as_such),
         CHUNK_TEST(an_unknown_codec_is_told_behind_what_can_be_read),
         CHUNK_TEST(whatever_a_peer_sends_ends_in_one_of_a_few_ways),
         CHUNK_TEST(a_long_list_of_aborted_transactions_costs_no_more_than_sorting_it),
