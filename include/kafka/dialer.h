@@ -4,11 +4,15 @@
  * will do:
  *
  *     "host:port"   "host" (port 9092)   "192.0.2.1:9092"   "[2001:db8::1]:9092"
- *     "unix:/path"  a local socket; KAFKA_ENOTSUP for now
+ *     "unix:/path"  a local socket; "unix:@name" one with an abstract name (Linux)
  *
- * A malformed one is KAFKA_EINVAL and quoted. All addresses that a name resolves to are tried (RFC 8305). The brokers of
- * a list are tried in its order: the next one at once when one failed, and beside it when it has not answered for a
- * second (or less, where the time that is left has to do for more of them). The first to be usable counts. */
+ * A malformed one is KAFKA_EINVAL and quoted; paths are absolute, have no comma, and 107 bytes at most. All addresses that
+ * a name resolves to are tried (RFC 8305), up to 32. The brokers of a list are tried in its order: the next one at once
+ * when one failed, and beside it when it has not answered for a second (or less, where the time that is left has to do
+ * for more of them). The first to be usable counts.
+ *
+ * A unix socket leads to one broker, through a proxy usually. What that broker says about its cluster names hosts and
+ * ports: kafka_dial_leader looks the leader up through the socket, and dials it where it advertises to be. */
 #ifndef KAFKA_DIALER_H
 #define KAFKA_DIALER_H
 #include <kafka/ctx.h>
@@ -23,29 +27,42 @@ extern "C" {
 
 /* kafka_addrs collects what a custom resolver finds; it is valid during that call only. */
 typedef struct kafka_addrs kafka_addrs;
-/* kafka_addrs_add adds "host", "host:port" or an IP address, copied. The port counts only where the address that is
- * being dialled has none. KAFKA_EINVAL, KAFKA_ENOMEM. */
+/* kafka_addrs_add adds "host", "host:port", an IP address or "unix:/path", copied. The port counts only where the
+ * address that is being dialled has none. Addresses are tried as in dialer.h's list above; names are looked up by the
+ * system, and those it does not know are passed over. The first 32 count: more are dropped, and no error. KAFKA_EINVAL
+ * quotes what is malformed. KAFKA_ENOMEM. */
 KAFKA_API int kafka_addrs_add(kafka_addrs *out, const char *host_or_host_port);
 
-/* kafka_resolver finds addresses in place of the system. `lookup` runs on helper threads, may block, and may run
- * several times at once; a result other than 0 fails the dial, and adding nothing leaves the name to the system. One
- * that still runs when its dial has ended is not interrupted, its answer is dropped, so `userdata` has to outlive it.
- * KAFKA_ENOTSUP for now. */
+/* kafka_resolver finds addresses in place of the system. `lookup` gets the host alone, numeric ones too, but no unix
+ * socket. It runs on helper threads, may block, and may run several times at once. A result other than 0 fails the dial
+ * of that address with KAFKA_ERESOLVE, and stands in the sentence (KAFKA_ENOMEM fails it as such); adding nothing leaves
+ * the host to the system.
+ *
+ * One that still runs when its dial has ended is not interrupted: its answer is dropped, and neither closing, freeing
+ * nor the end of the process waits for it. So `userdata` has to outlive it. There are 16 helper threads; while all of
+ * them hang, further look-ups wait for one until their own dials end. */
 typedef struct kafka_resolver {
     int (*lookup)(void *userdata, const char *host, kafka_addrs *out);
     void *userdata;
 } kafka_resolver;
 
 /* kafka_dialer says how to connect. It is a plain struct: zeroed it is the default, as is NULL in its place, and
- * nothing needs to be freed. It is copied, with everything it points to. */
+ * nothing needs to be freed. It is copied, with everything it points to.
+ *
+ * With keep_alive_ms a peer that is silent for so long is probed three times, a third of that time apart (1 to 15 s);
+ * one that answers none is given up. Without, an idle connection whose peer has vanished is noticed by its next request
+ * only; data that is not acknowledged for 30 s ends a connection in any case.
+ *
+ * With local_addr addresses of the other family (IPv4, IPv6) are passed over. A fixed port serves one connection to a
+ * broker at a time, and kafka_dial_leader needs two. None of the two bears on unix sockets. */
 typedef struct kafka_dialer {
     const char *client_id;          /* our name in brokers' logs, metrics, quotas; NULL = "program@host (kafka-c)" */
     int64_t timeout_ms;             /* for a whole dial, name to usable connection; 0 = 10 000, KAFKA_NEVER = none */
     int64_t deadline;               /* an end for every dial, on kafka_now_ms's clock; 0 = none. The earliest wins */
     int64_t fallback_delay_ms;      /* head start of one address before the next is tried beside it, 0 = 300 */
-    int64_t keep_alive_ms;          /* TCP keep-alive after that much silence, 0 = off. KAFKA_ENOTSUP for now */
-    const char *local_addr;         /* "ip" or "ip:port" to connect from, NULL = any. KAFKA_ENOTSUP for now */
-    const kafka_resolver *resolver; /* NULL = the system's. KAFKA_ENOTSUP for now */
+    int64_t keep_alive_ms;          /* TCP keep-alive after that much silence, rounded up to seconds; 0 = off */
+    const char *local_addr;         /* "ip" or "ip:port" to connect from, NULL = any */
+    const kafka_resolver *resolver; /* NULL = the system's */
     const kafka_tls_config *tls;    /* NULL = plain TCP. KAFKA_ENOTSUP for now */
     const kafka_sasl_config *sasl;  /* NULL = no authentication. KAFKA_ENOTSUP for now */
     kafka_loop *loop;               /* that does the I/O, NULL = the default one */

@@ -58,14 +58,6 @@ void kfk_api_conn_drop(kafka_conn *c)
     kfk_mem_free(c);
 }
 
-int kafka_conn_from_fd(int fd, const kafka_conn_config *cfg, kafka_conn **out)
-{
-    (void)fd;
-    (void)cfg;
-    (void)out;
-    return kfk_failf(NULL, KAFKA_ENOTSUP, "kafka_conn_from_fd: adopting a socket is not supported yet");
-}
-
 int kafka_conn_close(kafka_conn *c)
 {
     int err = kfk_api_conn_check_use(c, "kafka_conn_close", false);

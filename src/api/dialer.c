@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "engine/cluster.h"
 #include "engine/dial.h"
+#include "net/resolve.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +25,8 @@ typedef struct dialing {
     const kafka_ctx *ctx;
     kfk_loop *loop; /* a use and a reference */
     int64_t deadline_ms;
+    kfk_connect_options options;
+    kafka_resolver resolver;
     const char *client_id;
     char default_id[256];
 } dialing;
@@ -38,18 +41,29 @@ static int check_dialer(const kafka_dialer *d, kfk_error *err)
     if (d->timeout_ms < KAFKA_NEVER) return kfk_error_set(err, KAFKA_EINVAL, "kafka_dialer.timeout_ms is negative");
     if (d->fallback_delay_ms < 0) return kfk_error_set(err, KAFKA_EINVAL, "kafka_dialer.fallback_delay_ms is negative");
     if (d->keep_alive_ms < 0) return kfk_error_set(err, KAFKA_EINVAL, "kafka_dialer.keep_alive_ms is negative");
-    const char *later = d->tls             ? "tls"
-                        : d->sasl          ? "sasl"
-                        : d->resolver      ? "resolver"
-                        : d->local_addr    ? "local_addr"
-                        : d->keep_alive_ms ? "keep_alive_ms"
-                                           : NULL;
+    if (d->resolver && !d->resolver->lookup)
+        return kfk_error_set(err, KAFKA_EINVAL, "kafka_dialer.resolver has no lookup function");
+    const char *later = d->tls ? "tls" : d->sasl ? "sasl" : NULL;
     if (later) return kfk_error_set(err, KAFKA_ENOTSUP, "kafka_dialer.%s is not supported yet", later);
     return 0;
 }
 
-/* "program@host (kafka-c)", as a broker's log shows who it is. */
-static void default_client_id(char *out, size_t cap)
+/* "ip" or "ip:port"; NULL leaves it empty. */
+static int parse_local(const char *text, kfk_address *out, kfk_error *err)
+{
+    kfk_hostport at;
+    if (!text) return 0;
+    if (kfk_hostport_parse(text, strlen(text), &at, NULL) == 0 &&
+        kfk_address_numeric(at.host, at.has_port ? at.port : 0, out))
+        return 0;
+    return kfk_error_set(
+        err, KAFKA_EINVAL,
+        "kafka_dialer.local_addr \"%.100s\" is no IP address with or without a port, such as 192.0.2.1, "
+        "192.0.2.1:9000 or [2001:db8::1]:9000",
+        text);
+}
+
+void kfk_api_default_client_id(char *out, size_t cap)
 {
     char host[128] = "?";
     gethostname(host, sizeof host - 1);
@@ -68,6 +82,9 @@ static int begin(dialing *x, const kafka_dialer *dialer, const kafka_ctx *ctx, c
         return code;
     }
     if ((code = check_dialer(x->dialer, err)) != 0) return code;
+    if ((code = parse_local(x->dialer->local_addr, &x->options.local, err)) != 0) return code;
+    x->options.keep_alive_ms = x->dialer->keep_alive_ms;
+    if (x->dialer->resolver) x->resolver = *x->dialer->resolver;
     int64_t timeout = x->dialer->timeout_ms ? x->dialer->timeout_ms : DEFAULT_TIMEOUT_MS;
     int64_t at = timeout == KAFKA_NEVER ? 0 : kfk_time_add(kfk_time_now_ms(), timeout);
     at = kfk_time_earlier(at, x->dialer->deadline);
@@ -75,7 +92,7 @@ static int begin(dialing *x, const kafka_dialer *dialer, const kafka_ctx *ctx, c
     x->deadline_ms = at ? at : KFK_TIME_NEVER;
     x->client_id = x->dialer->client_id;
     if (!x->client_id) {
-        default_client_id(x->default_id, sizeof x->default_id);
+        kfk_api_default_client_id(x->default_id, sizeof x->default_id);
         x->client_id = x->default_id;
     }
     return kfk_loop_acquire(x->dialer->loop, &x->loop, err);
@@ -119,6 +136,8 @@ static int connect_any(dialing *x, const kfk_hostport *addresses, size_t count, 
         .deadline_ms = x->deadline_ms,
         .cancel = x->ctx ? x->ctx->cancel : NULL,
         .fallback_delay_ms = x->dialer->fallback_delay_ms ? x->dialer->fallback_delay_ms : DEFAULT_FALLBACK_MS,
+        .options = x->options,
+        .resolver = x->resolver,
         .dual_stack = !x->dialer->no_dual_stack,
         .reconnect = reconnect,
     };
@@ -220,6 +239,7 @@ static int advertised(const kafka_broker *b, kfk_hostport *out, kfk_error *err)
                              (int)b->port);
     snprintf(out->host, sizeof out->host, "%s", b->host);
     out->port = (uint16_t)b->port;
+    out->has_port = true;
     return 0;
 }
 
@@ -315,7 +335,7 @@ int kafka_lookup_partitions(const kafka_dialer *dialer, const kafka_ctx *ctx, co
 
 int kafka_addrs_add(kafka_addrs *out, const char *host_or_host_port)
 {
-    (void)out;
-    (void)host_or_host_port;
-    return kfk_failf(NULL, KAFKA_ENOTSUP, "kafka_addrs_add: custom resolvers are not supported yet");
+    kfk_error err = {0};
+    if (!out || !host_or_host_port) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_addrs_add: a pointer is NULL");
+    return kfk_addrs_add(out, host_or_host_port, &err) == 0 ? 0 : kfk_fail(NULL, &err);
 }

@@ -48,6 +48,7 @@ struct kfk_broker {
     kfk_tcp *tcp;
     kfk_stream *stream;
     _Atomic int inherited; /* what a forked child has to close: the descriptor of `stream`, -1 = none */
+    bool adopted; /* the stream was given, and there is no other */
     kfk_broker_ends ends;
     kfk_timer timer; /* CONNECTING, NEGOTIATING: the limit; WAITING: the backoff; READY: the end of a throttle */
     kfk_list queue, in_flight;
@@ -397,7 +398,7 @@ static void name_peer(const kfk_broker *b, kfk_error *why)
 {
     size_t len = strlen(b->name);
     bool named = strncmp(why->text, b->name, len) == 0 && why->text[len] == ':';
-    const char *dial = b->state == CONNECTING || b->state == NEGOTIATING ? "dial " : "";
+    const char *dial = (b->state == CONNECTING || b->state == NEGOTIATING) && !b->adopted ? "dial " : "";
     kfk_error_prefix(why, "%s%s%s", dial, named ? "" : b->name, named ? "" : ": ");
 }
 
@@ -488,9 +489,12 @@ static void send_hello(kfk_broker *b, int16_t version)
     flush(b);
 }
 
-static void note_ends(kfk_broker *b)
+static void take_stream(kfk_broker *b, kfk_stream *s)
 {
-    kfk_stream *s = b->stream;
+    b->stream = s;
+    if (s->ops->descriptor) atomic_store(&b->inherited, s->ops->descriptor(s));
+    s->owner = b;
+    s->ready = stream_ready;
     b->ends = (kfk_broker_ends){.local_len = sizeof b->ends.local, .peer_len = sizeof b->ends.peer};
     if (s->ops->local_addr(s, (struct sockaddr *)&b->ends.local, &b->ends.local_len) != 0) b->ends.local_len = 0;
     if (s->ops->peer_addr(s, (struct sockaddr *)&b->ends.peer, &b->ends.peer_len) != 0) b->ends.peer_len = 0;
@@ -508,14 +512,21 @@ static void tcp_done(void *owner, kfk_stream *stream, const kfk_error *err)
         lost(b, err);
         return;
     }
-    b->stream = stream;
-    if (stream->ops->descriptor) atomic_store(&b->inherited, stream->ops->descriptor(stream));
-    stream->owner = b;
-    stream->ready = stream_ready;
-    note_ends(b);
+    take_stream(b, stream);
     b->state = NEGOTIATING;
     send_hello(b, kfk_api_find(KFK_API_API_VERSIONS)->max_version);
     stream_ready(b, KFK_STREAM_READABLE); /* bytes, or a hang-up, may have come along with the connection */
+}
+
+/* The stream is there; from now on it has edges, the first of which tells what has come meanwhile. */
+static void start_adopted(kfk_broker *b)
+{
+    kfk_error why = {0};
+    b->state = NEGOTIATING;
+    if (b->stream->ops->connected(b->stream, &why) == 0)
+        send_hello(b, kfk_api_find(KFK_API_API_VERSIONS)->max_version);
+    else
+        doom(b, &why);
 }
 
 static void start_connecting(kfk_broker *b)
@@ -525,14 +536,20 @@ static void start_connecting(kfk_broker *b)
     if (b->cfg.connect_timeout_ms > 0) limit = kfk_time_add(kfk_loop_now_ms(l), b->cfg.connect_timeout_ms);
     kfk_tcp_config tcp = {
         .to = b->cfg.address,
+        .options = b->cfg.options,
+        .resolver = b->cfg.resolver,
         .fallback_delay_ms = b->cfg.fallback_delay_ms,
         .deadline_ms = limit,
         .dual_stack = b->cfg.dual_stack,
         .done = tcp_done,
         .owner = b,
     };
-    b->state = CONNECTING;
     kfk_loop_timer_set(l, &b->timer, limit);
+    if (b->adopted) {
+        start_adopted(b);
+        return;
+    }
+    b->state = CONNECTING;
     kfk_error why = {0};
     if (kfk_tcp_start(l, &tcp, &b->tcp, &why) != 0) {
         b->tcp = NULL;
@@ -614,6 +631,19 @@ int kfk_broker_new(const kfk_broker_config *cfg, kfk_broker **out)
     kfk_loop_hold(cfg->loop);
     *out = b;
     return 0;
+}
+
+void kfk_broker_adopt(kfk_broker *b, kfk_stream *stream_take, int fd)
+{
+    assert(b->state == IDLE && !b->cfg.reconnect);
+    take_stream(b, stream_take);
+    b->adopted = true;
+    kfk_address peer = {.addr = b->ends.peer, .len = b->ends.peer_len};
+    char text[KFK_ADDRESS_TEXT] = "";
+    if (peer.len > 0) kfk_address_format(&peer, text, sizeof text);
+    bool nameless = text[0] == '\0' || strcmp(text, "?") == 0 || strcmp(text, "unix:") == 0;
+    if (nameless) snprintf(text, sizeof text, "socket %d", fd);
+    snprintf(b->name, sizeof b->name, "%s", text);
 }
 
 void kfk_broker_close_loop(kfk_broker *b, const kfk_error *why)

@@ -29,6 +29,8 @@ typedef struct kfk_broker_config {
     const char *client_id;      /* copied */
     int64_t connect_timeout_ms; /* resolve, connect, versions; 0 = none */
     int64_t fallback_delay_ms;
+    kfk_connect_options options;
+    kafka_resolver resolver; /* lookup NULL = the system's */
     bool dual_stack;
     bool reconnect;
     const kfk_log *log; /* copied; may be NULL */
@@ -39,6 +41,9 @@ typedef struct kfk_broker_config {
 
 /* Any thread. Nothing is connected yet. Holds a reference to the loop. 0 or KAFKA_ENOMEM. */
 int kfk_broker_new(const kfk_broker_config *cfg, kfk_broker **out);
+/* Gives it a connected stream (kfk_loop_adopt), which it names itself after, in place of an address to dial: what starts
+ * connecting agrees on versions only. For one that is new, known to nobody else yet, and does not reconnect. */
+void kfk_broker_adopt(kfk_broker *b, kfk_stream *stream_take, int fd);
 /* Starts connecting; without it the first request does. */
 void kfk_broker_connect_loop(kfk_broker *b);
 /* Queues a request and sends it as far as possible. Its `done` may come before this returns. */

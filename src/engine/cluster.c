@@ -48,6 +48,7 @@ static int take_leader(kfk_leader_search *s)
     snprintf(s->leader_address.host, sizeof s->leader_address.host, "%.*s", (int)leader->host.len,
              (const char *)leader->host.data);
     s->leader_address.port = (uint16_t)leader->port;
+    s->leader_address.has_port = true;
     if (leader->rack.data && !(s->rack = kfk_mem_strndup(leader->rack.data, leader->rack.len)))
         return kfk_error_set(&s->error, KAFKA_ENOMEM, "no memory for the leader's rack");
     return 0;

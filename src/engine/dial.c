@@ -50,6 +50,8 @@ static void start_race(kfk_dial *d)
                 .loop = d->cfg.loop,
                 .client_id = d->client_id,
                 .fallback_delay_ms = d->cfg.fallback_delay_ms,
+                .options = d->cfg.options,
+                .resolver = d->cfg.resolver,
                 .dual_stack = d->cfg.dual_stack,
                 .reconnect = d->cfg.reconnect,
             },

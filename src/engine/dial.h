@@ -13,6 +13,8 @@ typedef struct kfk_dial_config {
     int64_t deadline_ms;   /* KFK_TIME_NEVER = none */
     kfk_cancel *cancel;    /* NULL = none */
     int64_t fallback_delay_ms;
+    kfk_connect_options options;
+    kafka_resolver resolver; /* lookup NULL = the system's */
     bool dual_stack;
     bool reconnect; /* what the connection does once it has been made */
 } kfk_dial_config;

@@ -7,8 +7,12 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
+
+enum { UNIX_PREFIX = 5 /* "unix:" */, UNIX_PATH_MAX = sizeof((struct sockaddr_un *)0)->sun_path - 1 };
 
 static int bad(kfk_error *err, const char *text, size_t len, const char *what)
 {
@@ -63,15 +67,38 @@ static uint16_t parse_port(const char *p, size_t len)
     return value > 65535 ? 0 : (uint16_t)value;
 }
 
+static bool is_unix(const char *text, size_t len)
+{
+    return len >= UNIX_PREFIX && memcmp(text, "unix:", UNIX_PREFIX) == 0;
+}
+
+/* A relative path would mean another socket after the application has changed its directory. */
+static int parse_unix(const char *text, size_t len, kfk_hostport *out, kfk_error *err)
+{
+    const char *path = text + UNIX_PREFIX, *what = NULL;
+    size_t path_len = len - UNIX_PREFIX;
+    if (path_len < 2 || (path[0] != '/' && path[0] != '@'))
+        what = "the path does not begin with / (or @ and a name, for an abstract one)";
+    else if (path_len > UNIX_PATH_MAX)
+        what = "the path is longer than the 107 bytes that the system allows";
+    for (size_t i = 0; !what && i < path_len; i++) {
+        if ((unsigned char)path[i] < ' ' || path[i] == 127) what = "the path has control characters";
+    }
+    if (what)
+        return kfk_error_set(err, KAFKA_EINVAL,
+                             "address \"%.*s\": %s; expected unix:/path, such as unix:/run/kafka.sock",
+                             len > 200 ? 200 : (int)len, text, what);
+    *out = (kfk_hostport){.port = 0};
+    memcpy(out->host, text, len);
+    return 0;
+}
+
 int kfk_hostport_parse(const char *text, size_t len, kfk_hostport *out, kfk_error *err)
 {
     while (len > 0 && is_blank(text[0])) text++, len--;
     while (len > 0 && is_blank(text[len - 1])) len--;
     if (len == 0) return bad(err, text, len, "it is empty");
-    if (len >= 5 && memcmp(text, "unix:", 5) == 0) {
-        return kfk_error_set(err, KAFKA_ENOTSUP, "address \"%.*s\": unix sockets are not supported yet",
-                             len > 100 ? 100 : (int)len, text);
-    }
+    if (is_unix(text, len)) return parse_unix(text, len, out, err);
     if (memmem(text, len, "//", 2)) return bad(err, text, len, "it looks like a URL, the scheme does not belong there");
     const char *end = text + len, *host = text, *host_end, *port = NULL;
     const char *colon = memchr(text, ':', len);
@@ -99,6 +126,7 @@ int kfk_hostport_parse(const char *text, size_t len, kfk_hostport *out, kfk_erro
     if (port) {
         parsed.port = parse_port(port, (size_t)(end - port));
         if (parsed.port == 0) return bad(err, text, len, "the port is not a number from 1 to 65535");
+        parsed.has_port = true;
     }
     *out = parsed;
     return 0;
@@ -106,7 +134,10 @@ int kfk_hostport_parse(const char *text, size_t len, kfk_hostport *out, kfk_erro
 
 void kfk_hostport_format(const kfk_hostport *h, char *out, size_t cap)
 {
-    snprintf(out, cap, strchr(h->host, ':') ? "[%s]:%u" : "%s:%u", h->host, (unsigned)h->port);
+    if (h->port == 0)
+        snprintf(out, cap, "%s", h->host);
+    else
+        snprintf(out, cap, strchr(h->host, ':') ? "[%s]:%u" : "%s:%u", h->host, (unsigned)h->port);
 }
 
 bool kfk_address_numeric(const char *host, uint16_t port, kfk_address *out)
@@ -119,6 +150,30 @@ bool kfk_address_numeric(const char *host, uint16_t port, kfk_address *out)
     out->len = found->ai_addrlen;
     freeaddrinfo(found);
     return true;
+}
+
+bool kfk_address_unix(const char *host, kfk_address *out)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    size_t len = strlen(host);
+    if (!is_unix(host, len) || len - UNIX_PREFIX > UNIX_PATH_MAX) return false;
+    memcpy(un.sun_path, host + UNIX_PREFIX, len - UNIX_PREFIX);
+    if (un.sun_path[0] == '@') un.sun_path[0] = '\0';
+    /* an abstract name is as long as the address says, a path ends with a NUL that counts */
+    out->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len - UNIX_PREFIX + (un.sun_path[0] != '\0'));
+    memcpy(&out->addr, &un, sizeof un);
+    return true;
+}
+
+static void format_unix(const kfk_address *a, char *out, size_t cap)
+{
+    struct sockaddr_un un;
+    memcpy(&un, &a->addr, sizeof un);
+    size_t begin = offsetof(struct sockaddr_un, sun_path), len = a->len > begin ? a->len - begin : 0;
+    if (len > sizeof un.sun_path) len = sizeof un.sun_path;
+    if (len > 0 && un.sun_path[0] == '\0') un.sun_path[0] = '@';
+    snprintf(out, cap, "unix:%.*s", (int)len, un.sun_path);
+    kfk_error_clean(out); /* the peer chose it */
 }
 
 void kfk_address_format(const kfk_address *a, char *out, size_t cap)
@@ -134,6 +189,8 @@ void kfk_address_format(const kfk_address *a, char *out, size_t cap)
         memcpy(&v6, &a->addr, sizeof v6);
         inet_ntop(AF_INET6, &v6.sin6_addr, host, sizeof host);
         snprintf(out, cap, "[%s]:%u", host, (unsigned)ntohs(v6.sin6_port));
+    } else if (a->addr.ss_family == AF_UNIX) {
+        format_unix(a, out, cap);
     } else {
         snprintf(out, cap, "?");
     }

@@ -324,10 +324,17 @@ void kfk_loop_token_fired(kfk_loop *l, kfk_cancel *token)
 
 /* ---- streams, names, helper threads -------------------------------------------------------------------------------- */
 
-int kfk_loop_connect(kfk_loop *l, const kfk_address *to, kfk_stream **out, kfk_error *err)
+int kfk_loop_connect(kfk_loop *l, const kfk_address *to, const kfk_connect_options *options, kfk_stream **out,
+                     kfk_error *err)
 {
+    static const kfk_connect_options nothing_particular;
     assert(kfk_loop_held(l));
-    return l->ops->connect(l, to, out, err);
+    return l->ops->connect(l, to, options ? options : &nothing_particular, out, err);
+}
+
+int kfk_loop_adopt(kfk_loop *l, int fd, kfk_stream **out, kfk_error *err)
+{
+    return l->ops->adopt(l, fd, out, err);
 }
 
 kfk_lookup *kfk_lookup_new(const char *host, uint16_t port, void (*done)(kfk_lookup *), void *owner)
@@ -352,6 +359,7 @@ void kfk_lookup_abandon(kfk_lookup *lookup)
 {
     lookup->done = NULL;
     atomic_store(&lookup->abandoned, true);
+    if (lookup->let_go) lookup->let_go(lookup);
 }
 
 void kfk_lookup_free(kfk_lookup *lookup)
@@ -362,4 +370,14 @@ void kfk_lookup_free(kfk_lookup *lookup)
 int kfk_loop_work(kfk_loop *l, kfk_job *job)
 {
     return l->ops->work(l, job);
+}
+
+bool kfk_loop_unwork(kfk_loop *l, kfk_job *job)
+{
+    return l->ops->unwork(l, job);
+}
+
+int kfk_loop_resolve(kfk_loop *l, const char *host, uint16_t port, kfk_address *found, size_t *count, kfk_error *err)
+{
+    return l->ops->resolve(l, host, port, found, count, err);
 }

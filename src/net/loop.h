@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/heap.h"
 #include "base/list.h"
+#include "kafka/dialer.h"
 #include "net/address.h"
 #include "net/baton.h"
 #include "net/stream.h"
@@ -117,28 +118,45 @@ void kfk_loop_unwatch(kfk_loop *l, kfk_watch *w);
 
 /* ---- streams and names --------------------------------------------------------------------------------------------- */
 
-/* Starts connecting. `*out` belongs to the caller, who sets owner and ready before it lets go of the baton; the first
- * edge is KFK_STREAM_WRITABLE with the outcome. 0, or why no attempt could be made, with its sentence. */
-int kfk_loop_connect(kfk_loop *l, const kfk_address *to, kfk_stream **out, kfk_error *err);
+/* How a connection is made and kept; zeroed it is nothing particular. Neither bears on unix sockets. */
+typedef struct kfk_connect_options {
+    kfk_address local;     /* where to connect from; port 0 = any; len 0 = anywhere */
+    int64_t keep_alive_ms; /* the silence after which the peer is probed; 0 = never */
+} kfk_connect_options;
+
+/* Starts connecting; `options` may be NULL. `*out` belongs to the caller, who sets owner and ready before it lets go of
+ * the baton; the first edge is KFK_STREAM_WRITABLE with the outcome. 0, or why no attempt could be made, with its
+ * sentence. */
+int kfk_loop_connect(kfk_loop *l, const kfk_address *to, const kfk_connect_options *options, kfk_stream **out,
+                     kfk_error *err);
+/* Any thread: makes a stream of a socket that is connected already. It is left alone until `connected` was called, once,
+ * under the baton and with owner and ready set; from then on it has edges. On success the descriptor goes with the
+ * stream, on failure it is as it was: KAFKA_EINVAL when it is no connected stream socket, KAFKA_ENOMEM, KAFKA_EIO. */
+int kfk_loop_adopt(kfk_loop *l, int fd, kfk_stream **out, kfk_error *err);
 
 /* A look-up of a host name. `done` comes once, on the thread that turns the loop, unless it is abandoned. */
 typedef struct kfk_lookup kfk_lookup;
 struct kfk_lookup {
     char host[KFK_HOST_MAX + 1];
     uint16_t port;
-    kfk_address found[KFK_LOOKUP_MAX]; /* in the order of preference the system gives (RFC 6724) */
+    bool port_is_default;              /* a port that the application's resolver names counts instead */
+    kafka_resolver resolver;           /* the application's; lookup NULL = the system's */
+    kfk_address found[KFK_LOOKUP_MAX]; /* in the order of preference the resolver gives (RFC 6724) */
     size_t count;
-    kfk_error error;            /* KAFKA_ERESOLVE with the resolver's words, when it failed */
+    kfk_error error;            /* KAFKA_ERESOLVE with the resolver's words, when it failed; KAFKA_ENOMEM */
     void (*done)(kfk_lookup *); /* NULL = abandoned */
     _Atomic bool abandoned;     /* the same for the resolver, which holds no baton: it need not begin any more */
     void *owner;
+    /* Whoever serves it: called when it is abandoned, under the baton, and may free it. NULL = nothing to do. */
+    void (*let_go)(kfk_lookup *);
+    void *server;
 };
 /* NULL without memory. The host name must fit KFK_HOST_MAX. */
 kfk_lookup *kfk_lookup_new(const char *host, uint16_t port, void (*done)(kfk_lookup *), void *owner);
 /* Starts it. Afterwards the look-up belongs to the loop, which frees it after `done` returned, or, when it was abandoned,
  * as soon as the resolver lets go of it. 0, or why it could not start (the caller still owns it then). */
 int kfk_loop_lookup(kfk_loop *l, kfk_lookup *lookup);
-/* `done` is not called any more. */
+/* Under the baton: `done` is not called any more, and the look-up may be gone. */
 void kfk_lookup_abandon(kfk_lookup *lookup);
 void kfk_lookup_free(kfk_lookup *lookup);
 
@@ -156,5 +174,10 @@ struct kfk_job {
 /* Any thread. Blocking and computing jobs have threads of their own kind, so that neither waits for the other. 0, or
  * KAFKA_EAGAIN when no thread can be had and none is running. The job holds a reference to the loop until `done`. */
 int kfk_loop_work(kfk_loop *l, kfk_job *job);
+/* Any thread: takes back a job that no thread has begun. True: it is the caller's again, neither run nor done come. */
+bool kfk_loop_unwork(kfk_loop *l, kfk_job *job);
+/* On a helper thread: the addresses of a name by the system's resolver, which may block. Numeric ones need it not. Fills
+ * `found` from *count on, up to KFK_LOOKUP_MAX in all; what is beyond is dropped. 0, or KAFKA_ERESOLVE with its words. */
+int kfk_loop_resolve(kfk_loop *l, const char *host, uint16_t port, kfk_address *found, size_t *count, kfk_error *err);
 
 #endif

@@ -16,9 +16,12 @@
 typedef struct kfk_loop_ops {
     /* Under the baton, the loop is asleep: make it turn now. */
     void (*wake)(kfk_loop *);
-    int (*connect)(kfk_loop *, const kfk_address *, kfk_stream **out, kfk_error *err);
+    int (*connect)(kfk_loop *, const kfk_address *, const kfk_connect_options *, kfk_stream **out, kfk_error *err);
+    int (*adopt)(kfk_loop *, int fd, kfk_stream **out, kfk_error *err);
     int (*lookup)(kfk_loop *, kfk_lookup *);
+    int (*resolve)(kfk_loop *, const char *host, uint16_t port, kfk_address *found, size_t *count, kfk_error *err);
     int (*work)(kfk_loop *, kfk_job *);
+    bool (*unwork)(kfk_loop *, kfk_job *);
     /* A token gets its first watcher, has lost its last. One that has fired already must be reported as well. */
     int (*watch)(kfk_loop *, kfk_cancel *);
     void (*unwatch)(kfk_loop *, kfk_cancel *);

@@ -279,8 +279,11 @@ static void abandon(kfk_loop *l)
 static const kfk_loop_ops epoll_ops = {
     .wake = wake,
     .connect = kfk_socket_connect,
+    .adopt = kfk_socket_adopt,
     .lookup = kfk_resolve_start,
+    .resolve = kfk_resolve_now,
     .work = kfk_work_start,
+    .unwork = kfk_work_take_back,
     .watch = watch,
     .unwatch = unwatch,
     .park = park,

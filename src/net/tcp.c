@@ -69,7 +69,7 @@ static void start_next(kfk_tcp *t)
         attempt *a = &t->attempts[i];
         kfk_error why = {0};
         a->tcp = t;
-        if (kfk_loop_connect(t->loop, &t->addresses[i], &a->stream, &why) == 0) {
+        if (kfk_loop_connect(t->loop, &t->addresses[i], &t->cfg.options, &a->stream, &why) == 0) {
             a->stream->owner = a;
             a->stream->ready = attempt_ready;
             t->running++;
@@ -157,13 +157,34 @@ static void looked_up(kfk_lookup *lookup)
     kfk_tcp *t = lookup->owner;
     t->lookup = NULL;
     if (lookup->error.code != 0) {
-        kfk_error_set(&t->error, KAFKA_ERESOLVE, "resolving %s: %s", t->cfg.to.host, lookup->error.text);
+        kfk_error_set(&t->error, lookup->error.code, "resolving %s: %s", t->cfg.to.host, lookup->error.text);
         conclude(t, NULL);
         return;
     }
     take_addresses(t, lookup->found, lookup->count);
     start_next(t);
     if (t->running == 0) conclude(t, NULL);
+}
+
+/* Is there an address without a look-up? The application's resolver is asked for all hosts that have one. */
+static bool is_known(const kfk_tcp_config *cfg, kfk_address *out)
+{
+    if (cfg->to.port == 0) return kfk_address_unix(cfg->to.host, out);
+    return !cfg->resolver.lookup && kfk_address_numeric(cfg->to.host, cfg->to.port, out);
+}
+
+static int start_lookup(kfk_tcp *t)
+{
+    const kfk_hostport *to = &t->cfg.to;
+    t->lookup = kfk_lookup_new(to->host, to->port, looked_up, t);
+    if (!t->lookup) return KAFKA_ENOMEM;
+    t->lookup->port_is_default = !to->has_port;
+    t->lookup->resolver = t->cfg.resolver;
+    int err = kfk_loop_lookup(t->loop, t->lookup);
+    if (err == 0) return 0;
+    kfk_lookup_free(t->lookup);
+    t->lookup = NULL;
+    return err;
 }
 
 int kfk_tcp_start(kfk_loop *l, const kfk_tcp_config *cfg, kfk_tcp **out, kfk_error *err)
@@ -174,22 +195,16 @@ int kfk_tcp_start(kfk_loop *l, const kfk_tcp_config *cfg, kfk_tcp **out, kfk_err
     t->loop = l;
     t->cfg = *cfg;
     kfk_timer_init(&t->timer, next_due);
-    if (kfk_address_numeric(cfg->to.host, cfg->to.port, &t->addresses[0])) {
+    if (is_known(cfg, &t->addresses[0])) {
         t->count = 1;
         start_next(t);
         if (t->running == 0) {
             *err = t->error;
             code = err->code;
         }
-    } else {
-        t->lookup = kfk_lookup_new(cfg->to.host, cfg->to.port, looked_up, t);
-        code = t->lookup ? kfk_loop_lookup(l, t->lookup) : KAFKA_ENOMEM;
-        if (code != 0) {
-            if (t->lookup) kfk_lookup_free(t->lookup);
-            t->lookup = NULL;
-            kfk_error_set(err, code, "resolving %s: %s", cfg->to.host,
-                          code == KAFKA_ENOMEM ? "no memory" : "no thread can be started for it");
-        }
+    } else if ((code = start_lookup(t)) != 0) {
+        kfk_error_set(err, code, "resolving %s: %s", cfg->to.host,
+                      code == KAFKA_ENOMEM ? "no memory" : "no thread can be started for it");
     }
     if (code != 0) {
         tcp_free(t);

@@ -1,4 +1,4 @@
-/* tcp: connecting to a host by name, over every address it has (RFC 8305).
+/* tcp: connecting to a host by name, over every address it has (RFC 8305), or to a unix socket.
  *
  * Addresses are tried in the resolver's order with the two families taking turns. With `dual_stack` the next one starts
  * when the one before it failed or has not answered for `fallback_delay_ms`, and the first to connect wins. Without, one
@@ -10,6 +10,8 @@
 typedef struct kfk_tcp kfk_tcp;
 typedef struct kfk_tcp_config {
     kfk_hostport to;
+    kfk_connect_options options;
+    kafka_resolver resolver; /* the application's, asked for numeric hosts too; lookup NULL = the system's */
     int64_t fallback_delay_ms;
     int64_t deadline_ms; /* the caller's, who enforces it; for sharing out the time. KFK_TIME_NEVER = none */
     bool dual_stack;

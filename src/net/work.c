@@ -1,7 +1,7 @@
 /* Pools of helper threads.
  *
  * A job that finds all threads busy starts another one up to the pool's limit, else it queues; the operation it belongs to
- * ends by its own deadline whether or not the job ever ran. Threads are detached: one that hangs in a resolver holds up
+ * ends by its own deadline whether or not the job ever ran, and takes the job out of the queue. Threads are detached: one that hangs in a resolver holds up
  * neither a close nor the end of the process. What it brings back is handed to the loop by submission, and the job keeps
  * the loop's memory alive until then.
  *
@@ -148,4 +148,22 @@ int kfk_work_start(kfk_loop *l, kfk_job *job)
     }
     pthread_mutex_unlock(&p->lock);
     return err == 0 ? 0 : KAFKA_EAGAIN;
+}
+
+bool kfk_work_take_back(kfk_loop *l, kfk_job *job)
+{
+    pool *p = &pools[job->kind];
+    bool found = false;
+    pthread_mutex_lock(&p->lock);
+    for (kfk_task **at = &p->first; *at; at = &(*at)->next) {
+        if (*at != &job->task) continue;
+        found = true;
+        *at = job->task.next;
+        if (!*at) p->last = at;
+        p->queued--;
+        break;
+    }
+    pthread_mutex_unlock(&p->lock);
+    if (found) kfk_loop_drop(l);
+    return found;
 }

@@ -84,14 +84,6 @@ static void both_ends_have_addresses(void **state)
     tcp_peer_free(p);
 }
 
-static void what_comes_later_says_so(void **state)
-{
-    (void)state;
-    kafka_conn *c = NULL;
-    assert_fails(kafka_conn_from_fd(0, NULL, &c), KAFKA_ENOTSUP, "kafka_conn_from_fd");
-    assert_null(c);
-}
-
 /* ---- closing ----------------------------------------------------------------------------------------------------- */
 
 static void closing_twice_is_fine_and_everything_else_is_refused(void **state)
@@ -359,7 +351,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         API_TEST(in_a_callback_only_what_does_not_wait_is_done),
         API_TEST(both_ends_have_addresses),
-        API_TEST(what_comes_later_says_so),
         API_TEST(closing_twice_is_fine_and_everything_else_is_refused),
         API_TEST(a_close_from_another_thread_ends_whatever_waits),
         API_TEST(closing_and_answers_race_without_harm),

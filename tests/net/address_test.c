@@ -2,8 +2,10 @@
 
 #include "net/address.h"
 #include <locale.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 static int parse(const char *text, kfk_hostport *out, kfk_error *err)
 {
@@ -101,13 +103,96 @@ static void a_nul_byte_is_no_end_of_the_text(void **state)
     assert_int_equal(h.port, 1);
 }
 
-static void unix_sockets_are_not_supported_yet(void **state)
+static void a_unix_socket_is_an_absolute_path_or_an_abstract_name(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"unix:/run/kafka.sock", "unix:/a b/[x]:9092", "unix:@kafka", "unix:/k\xc3\xa4"};
+    static const char *const bad[] = {"unix:",    "unix:/",     "unix:@",    "unix:kafka.sock",
+                                      "unix:./k", "unix:/a\nb", "unix:/\x7f"};
+    kfk_hostport h;
+    kfk_error err;
+    char text[KFK_HOST_MAX + 1];
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        assert_int_equal(parse(good[i], &h, &err), 0);
+        assert_int_equal(h.port, 0);
+        kfk_hostport_format(&h, text, sizeof text);
+        assert_string_equal(text, good[i]);
+        assert_false(kfk_host_is_valid(h.host)); /* no broker sends us there */
+    }
+    assert_int_equal(parse(" unix:/run/kafka.sock\t", &h, &err), 0);
+    assert_string_equal(h.host, "unix:/run/kafka.sock");
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        h.port = 7;
+        assert_int_equal(parse(bad[i], &h, &err), KAFKA_EINVAL);
+        assert_non_null(strstr(err.text, "expected unix:/path"));
+        assert_int_equal(h.port, 7); /* untouched */
+    }
+    assert_int_equal(kfk_hostport_parse("unix:/a\0b", 9, &h, &err), KAFKA_EINVAL);
+}
+
+static void the_longest_path_of_a_unix_socket_has_107_bytes(void **state)
+{
+    (void)state;
+    char path[200] = "unix:/", shown[KFK_ADDRESS_TEXT];
+    kfk_hostport h;
+    kfk_error err;
+    kfk_address a;
+    memset(path + 6, 'p', sizeof path - 7);
+    assert_int_equal(kfk_hostport_parse(path, 5 + 108, &h, &err), KAFKA_EINVAL);
+    assert_non_null(strstr(err.text, "107 bytes"));
+    assert_int_equal(kfk_hostport_parse(path, 5 + 107, &h, &err), 0);
+    assert_true(kfk_address_unix(h.host, &a));
+    assert_int_equal(a.len, sizeof(struct sockaddr_un));
+    kfk_address_format(&a, shown, sizeof shown);
+    assert_string_equal(shown, h.host);
+    assert_false(kfk_address_unix(path, &a));
+}
+
+static void the_address_of_a_unix_socket_is_what_the_system_wants(void **state)
+{
+    (void)state;
+    kfk_address a;
+    struct sockaddr_un un;
+    char shown[KFK_ADDRESS_TEXT];
+    const size_t begin = offsetof(struct sockaddr_un, sun_path);
+    assert_true(kfk_address_unix("unix:/k", &a));
+    memcpy(&un, &a.addr, sizeof un);
+    assert_int_equal(un.sun_family, AF_UNIX);
+    assert_string_equal(un.sun_path, "/k");
+    assert_int_equal(a.len, begin + 3); /* with its NUL */
+    assert_true(kfk_address_unix("unix:@k", &a));
+    memcpy(&un, &a.addr, sizeof un);
+    assert_memory_equal(un.sun_path, "\0k", 2);
+    assert_int_equal(a.len, begin + 2); /* exactly */
+    kfk_address_format(&a, shown, sizeof shown);
+    assert_string_equal(shown, "unix:@k");
+    a.len = (socklen_t)begin; /* as getpeername gives one without a name */
+    kfk_address_format(&a, shown, sizeof shown);
+    assert_string_equal(shown, "unix:");
+    assert_true(kfk_address_unix("unix:/a", &a));
+    memcpy(&un, &a.addr, sizeof un);
+    un.sun_path[1] = '\n';
+    memcpy(&a.addr, &un, sizeof un);
+    kfk_address_format(&a, shown, sizeof shown);
+    assert_string_equal(shown, "unix:/?");
+    assert_false(kfk_address_unix("127.0.0.1", &a));
+    assert_false(kfk_address_unix("", &a));
+}
+
+static void a_port_that_was_written_is_told_from_the_default_one(void **state)
 {
     (void)state;
     kfk_hostport h;
     kfk_error err;
-    assert_int_equal(parse("unix:/run/kafka.sock", &h, &err), KAFKA_ENOTSUP);
-    assert_non_null(strstr(err.text, "unix:/run/kafka.sock"));
+    static const struct {
+        const char *text;
+        bool has_port;
+    } rows[] = {{"h", false},     {"h:9092", true},  {"::1", false},
+                {"[::1]", false}, {"[::1]:1", true}, {"10.0.0.1:2", true}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(parse(rows[i].text, &h, &err), 0);
+        assert_int_equal(h.has_port, rows[i].has_port);
+    }
 }
 
 static void the_longest_host_has_255_characters(void **state)
@@ -171,10 +256,17 @@ static void a_longest_address_fits_its_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        MEMCHECK_TEST(what_people_write_is_understood),     MEMCHECK_TEST(what_is_wrong_is_quoted_and_explained),
-        MEMCHECK_TEST(a_nul_byte_is_no_end_of_the_text),    MEMCHECK_TEST(unix_sockets_are_not_supported_yet),
-        MEMCHECK_TEST(the_longest_host_has_255_characters), MEMCHECK_TEST(a_host_is_judged_the_same_in_every_locale),
-        MEMCHECK_TEST(numeric_addresses_need_no_look_up),   MEMCHECK_TEST(a_longest_address_fits_its_text),
+        MEMCHECK_TEST(what_people_write_is_understood),
+        MEMCHECK_TEST(what_is_wrong_is_quoted_and_explained),
+        MEMCHECK_TEST(a_nul_byte_is_no_end_of_the_text),
+        MEMCHECK_TEST(a_unix_socket_is_an_absolute_path_or_an_abstract_name),
+        MEMCHECK_TEST(the_longest_path_of_a_unix_socket_has_107_bytes),
+        MEMCHECK_TEST(the_address_of_a_unix_socket_is_what_the_system_wants),
+        MEMCHECK_TEST(a_port_that_was_written_is_told_from_the_default_one),
+        MEMCHECK_TEST(the_longest_host_has_255_characters),
+        MEMCHECK_TEST(a_host_is_judged_the_same_in_every_locale),
+        MEMCHECK_TEST(numeric_addresses_need_no_look_up),
+        MEMCHECK_TEST(a_longest_address_fits_its_text),
     };
     return cmocka_run_group_tests_name("net/address", tests, NULL, NULL);
 }

@@ -51,7 +51,7 @@ static void connect_held(kfk_loop *l, void *arg)
     end *e = arg;
     e->loop = l;
     e->connecting = true;
-    e->started = kfk_loop_connect(l, &e->to, &e->stream, &e->err);
+    e->started = kfk_loop_connect(l, &e->to, NULL, &e->stream, &e->err);
     if (e->started != 0) return;
     e->stream->owner = e;
     e->stream->ready = end_ready;
@@ -199,10 +199,10 @@ static void a_connection_that_cannot_be_had_leaves_nothing_behind(void **state)
     run_held(l, connect_held, &e);
     memcheck_fail_at(0);
     assert_int_equal(e.started, KAFKA_ENOMEM);
-    e.to.addr.ss_family = AF_UNIX; /* a family that takes no TCP options */
+    assert_true(kfk_address_unix("unix:/nowhere/kafka.sock", &e.to)); /* known to be in vain at once */
     run_held(l, connect_held, &e);
     assert_int_equal(e.started, KAFKA_EIO);
-    assert_non_null(strstr(e.err.text, "setsockopt: "));
+    assert_non_null(strstr(e.err.text, "connect: No such file or directory"));
     e.to.addr.ss_family = 0x7f;
     run_held(l, connect_held, &e);
     assert_int_equal(e.started, KAFKA_EIO);
@@ -231,7 +231,7 @@ static void try_to_meet_oneself(kfk_loop *l, void *arg)
     for (; x->tries < 60000 && x->met == 0; x->tries++) {
         kfk_stream *s;
         kfk_error err = {0};
-        if (kfk_loop_connect(l, &x->to, &s, &err) != 0) continue;
+        if (kfk_loop_connect(l, &x->to, NULL, &s, &err) != 0) continue;
         if (has_met_itself(s)) {
             x->met++;
             if (s->ops->connected(s, &x->last) == 0) x->taken++;

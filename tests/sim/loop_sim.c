@@ -109,8 +109,10 @@ void sim_loop_look_at_tokens(sim *s)
 /* ---- jobs of helper threads ------------------------------------------------------------------------------------------ */
 
 typedef struct sim_job {
+    kfk_list node;
     sim_event event;
     kfk_job *job;
+    bool begun, hangs;
 } sim_job;
 
 static void job_deliver(kfk_task *t)
@@ -123,9 +125,10 @@ static void job_done(sim *s, sim_event *e)
 {
     sim_job *j = KFK_CONTAINER(e, sim_job, event);
     kfk_job *job = j->job;
+    if (!j->hangs) s->jobs--;
+    kfk_list_remove(&j->node);
     free(j);
     sim_trace(s, "helper thread hands a job back");
-    s->jobs--;
     s->thread = &s->helper_thread;
     job->task.run = job_deliver;
     kfk_loop_submit(&s->loop, &job->task);
@@ -138,10 +141,51 @@ static void job_run(sim *s, sim_event *e)
     sim_job *j = KFK_CONTAINER(e, sim_job, event);
     sim_trace(s, "helper thread runs a job");
     s->thread = &s->helper_thread;
+    s->job_takes_us = 0;
+    j->begun = true;
     j->job->run(j->job);
     s->thread = &s->outside;
     sim_event_init(&j->event, job_done);
-    sim_event_set(s, &j->event, s->now_us);
+    j->hangs = s->job_takes_us < 0;
+    if (j->hangs)
+        s->jobs--; /* nobody waits for it */
+    else
+        sim_event_set(s, &j->event, s->now_us + s->job_takes_us);
+}
+
+void sim_job_takes_ms(sim *s, int64_t ms)
+{
+    if (ms < 0)
+        s->job_takes_us = -1;
+    else if (s->job_takes_us >= 0)
+        s->job_takes_us += ms * 1000;
+}
+
+void sim_jobs_let_go(sim *s)
+{
+    s->must_not_fail = true; /* nobody is left who would look into the mailbox */
+    KFK_LIST_EACH (node, &s->job_list) {
+        sim_job *j = KFK_CONTAINER(node, sim_job, node);
+        if (j->hangs) job_done(s, &j->event);
+    }
+    s->must_not_fail = false;
+}
+
+static bool loop_unwork(kfk_loop *l, kfk_job *job)
+{
+    sim *s = self(l);
+    KFK_LIST_EACH (node, &s->job_list) {
+        sim_job *j = KFK_CONTAINER(node, sim_job, node);
+        if (j->job != job || j->begun) continue;
+        sim_trace(s, "a job is taken back");
+        sim_event_clear(s, &j->event);
+        kfk_list_remove(node);
+        free(j);
+        s->jobs--;
+        kfk_loop_drop(l);
+        return true;
+    }
+    return false;
 }
 
 static int loop_work(kfk_loop *l, kfk_job *job)
@@ -152,6 +196,8 @@ static int loop_work(kfk_loop *l, kfk_job *job)
     job->loop = kfk_loop_hold(l);
     j->job = job;
     s->jobs++;
+    kfk_list_init(&j->node);
+    kfk_list_push_back(&s->job_list, &j->node);
     sim_event_init(&j->event, job_run);
     sim_event_set(s, &j->event, s->now_us + (s->cfg.calm ? 0 : (int64_t)sim_below(s, MOST_JOB_US)));
     return 0;
@@ -195,8 +241,11 @@ static void loop_destroy(kfk_loop *l)
 static const kfk_loop_ops sim_ops = {
     .wake = loop_wake,
     .connect = sim_network_connect,
+    .adopt = sim_network_adopt,
     .lookup = sim_names_lookup,
+    .resolve = sim_names_resolve,
     .work = loop_work,
+    .unwork = loop_unwork,
     .watch = loop_watch,
     .unwatch = loop_unwatch,
     .park = loop_park,

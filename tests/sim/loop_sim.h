@@ -110,6 +110,8 @@ bool sim_on_loop_thread(const sim *s);
 bool sim_in_library(const sim *s);
 /* No helper threads can be had: jobs are refused. */
 void sim_refuse_work(sim *s, bool refuse);
+/* Inside a job: it takes so much longer until it is handed back; negative: its thread hangs until the end of the run. */
+void sim_job_takes_ms(sim *s, int64_t ms);
 /* How often the loop turned, and how often it was woken by a caller. */
 uint64_t sim_turns(const sim *s);
 uint64_t sim_wakes(const sim *s);

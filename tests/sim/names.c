@@ -4,6 +4,7 @@
  * run when it has none: as a resolver that hangs, which nobody waits for. */
 #include "sim/names.h"
 #include "base/mem.h"
+#include "net/resolve.h"
 #include "sim/sim_impl.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,16 +71,24 @@ static void forget(pending *p)
     kfk_loop_drop(&s->loop);
 }
 
-static void fill(kfk_lookup *lookup, const sim_name *n)
+static int fill(const sim_name *n, uint16_t port, kfk_address *found, size_t *count, kfk_error *err)
 {
-    if (!n || n->failure) {
-        kfk_error_set(&lookup->error, KAFKA_ERESOLVE, "%s", n ? n->failure : "Name or service not known");
-        return;
+    if (!n || n->failure) return kfk_error_set(err, KAFKA_ERESOLVE, "%s", n ? n->failure : "Name or service not known");
+    if (n->count == 0) return kfk_error_set(err, KAFKA_ERESOLVE, "the name has no address");
+    for (size_t i = 0; i < n->count && *count < KFK_LOOKUP_MAX; i++) {
+        if (kfk_address_numeric(n->addresses[i], port, &found[*count])) ++*count;
     }
-    if (n->count == 0) kfk_error_set(&lookup->error, KAFKA_ERESOLVE, "the name has no address");
-    for (size_t i = 0; i < n->count; i++) {
-        if (kfk_address_numeric(n->addresses[i], lookup->port, &lookup->found[lookup->count])) lookup->count++;
-    }
+    return 0;
+}
+
+/* In a job, which takes as long as the look-up does. */
+int sim_names_resolve(kfk_loop *l, const char *host, uint16_t port, kfk_address *found, size_t *count, kfk_error *err)
+{
+    sim *s = KFK_CONTAINER(l, sim, loop);
+    const sim_name *n = find(s, host);
+    sim_job_takes_ms(s, !n ? 0 : n->silent ? -1 : n->delay_us / 1000);
+    sim_trace(s, "a helper thread looks up %s", host);
+    return fill(n, port, found, count, err);
 }
 
 static void answer(sim *s, sim_report *r)
@@ -87,7 +96,7 @@ static void answer(sim *s, sim_report *r)
     pending *p = KFK_CONTAINER(r, pending, report);
     kfk_lookup *lookup = p->lookup;
     if (lookup->done) {
-        fill(lookup, find(s, lookup->host));
+        fill(find(s, lookup->host), lookup->port, lookup->found, &lookup->count, &lookup->error);
         sim_trace(s, "loop: %s has %zu addresses", lookup->host, lookup->count);
         lookup->done(lookup);
     }
@@ -106,6 +115,7 @@ static void found(sim *s, sim_event *e)
 int sim_names_lookup(kfk_loop *l, kfk_lookup *lookup)
 {
     sim *s = KFK_CONTAINER(l, sim, loop);
+    if (lookup->resolver.lookup) return kfk_resolve_start(l, lookup); /* the library's own way */
     if (s->refuse_work) return KAFKA_EAGAIN;
     const sim_name *n = find(s, lookup->host);
     int64_t delay = n ? n->delay_us : DEFAULT_DELAY_US;

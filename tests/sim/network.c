@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_LATENCY_US = 200, DEFAULT_WINDOW = 64 * 1024 };
+enum { DEFAULT_LATENCY_US = 200, DEFAULT_WINDOW = 64 * 1024, FIRST_FD = 100000 };
 
 /* ---- routes -------------------------------------------------------------------------------------------------------- */
 
@@ -72,7 +72,7 @@ static void arrives_at_client(sim_link *k, const chunk *c)
     switch (c->kind) {
     case CHUNK_BYTES:
         sim_pipe_store(&k->down, c);
-        if (!k->client) sim_pipe_reset(&k->up); /* nobody is there any more */
+        if (!k->client && !k->unclaimed) sim_pipe_reset(&k->up); /* nobody is there any more */
         sim_stream_readable(k->client);
         break;
     case CHUNK_TAKEN:
@@ -127,8 +127,10 @@ static sim_link *link_new(sim *s, sim_route *route)
     return k;
 }
 
-int sim_network_connect(kfk_loop *l, const kfk_address *to, kfk_stream **out, kfk_error *err)
+int sim_network_connect(kfk_loop *l, const kfk_address *to, const kfk_connect_options *options, kfk_stream **out,
+                        kfk_error *err)
 {
+    (void)options;
     sim *s = KFK_CONTAINER(l, sim, loop);
     char address[KFK_ADDRESS_TEXT];
     kfk_address_format(to, address, sizeof address);
@@ -143,6 +145,46 @@ int sim_network_connect(kfk_loop *l, const kfk_address *to, kfk_stream **out, kf
     if (route->reach != SIM_BLACKHOLE) sim_event_set(s, &k->connect, k->down.last_at_us);
     *out = &c->stream;
     return 0;
+}
+
+/* ---- adopting -------------------------------------------------------------------------------------------------------- */
+
+int sim_net_socket(sim *s, const char *address)
+{
+    sim_link *k = link_new(s, sim_net_route(s, address));
+    k->unclaimed = true;
+    k->state = LINK_OPEN;
+    k->accepted = true;
+    if (k->config.server->accepted) k->config.server->accepted(k->config.arg, k);
+    return FIRST_FD + k->number;
+}
+
+int sim_network_adopt(kfk_loop *l, int fd, kfk_stream **out, kfk_error *err)
+{
+    sim *s = KFK_CONTAINER(l, sim, loop);
+    KFK_LIST_EACH (node, &s->network->links) {
+        sim_link *k = KFK_CONTAINER(node, sim_link, node);
+        if (!k->unclaimed || fd != FIRST_FD + k->number) continue;
+        sim_stream *c = sim_stream_new();
+        if (!c) return kfk_error_set(err, KAFKA_ENOMEM, "no memory for a socket");
+        c->unheard = true;
+        k->unclaimed = false;
+        sim_stream_attach(c, k);
+        s->network->streams++;
+        sim_trace(s, "#%d is adopted", k->number);
+        *out = &c->stream;
+        return 0;
+    }
+    return kfk_error_set(err, KAFKA_EINVAL, "descriptor %d cannot be adopted: Bad file descriptor", fd);
+}
+
+bool sim_net_owns_socket(sim *s, int fd)
+{
+    KFK_LIST_EACH (node, &s->network->links) {
+        sim_link *k = KFK_CONTAINER(node, sim_link, node);
+        if (fd == FIRST_FD + k->number) return !k->unclaimed;
+    }
+    return false;
 }
 
 /* ---- the server's end ---------------------------------------------------------------------------------------------------- */

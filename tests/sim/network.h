@@ -47,6 +47,12 @@ sim_route *sim_net_route(sim *s, const char *address);
 /* Something answers there from now on. */
 sim_route *sim_net_listen(sim *s, const char *address, const sim_server *server, void *arg);
 
+/* A descriptor, as far as the library can see, of a socket that the application has connected to an address where
+ * something listens: for kafka_conn_from_fd. */
+int sim_net_socket(sim *s, const char *address);
+/* Has the library taken it over? */
+bool sim_net_owns_socket(sim *s, int fd);
+
 /* ---- the server's end of a connection ---------------------------------------------------------------------------------- */
 
 typedef enum sim_link_state {

@@ -39,6 +39,7 @@ typedef struct sim_stream {
     sim_report edge;
     unsigned pending; /* events of the edge that waits to be reported */
     bool read_armed, write_armed, stalled;
+    bool unheard; /* adopted, and nobody listens yet */
     sim_event stall;
 } sim_stream;
 
@@ -53,6 +54,7 @@ struct sim_link {
     sim_pipe up, down;
     size_t outstanding; /* bytes sent up that the server has not taken yet, as the client knows */
     bool server_closed, accepted;
+    bool unclaimed; /* an application's socket, which the library has not adopted */
     void *owner;
 };
 

@@ -119,7 +119,7 @@ static void user_start(void *arg)
     user *u = arg;
     kfk_address to;
     kfk_address_numeric("10.0.0.1", 9092, &to);
-    u->start_code = kfk_loop_connect(sim_loop(u->sim), &to, &u->stream, &u->error);
+    u->start_code = kfk_loop_connect(sim_loop(u->sim), &to, NULL, &u->stream, &u->error);
     u->stream->owner = u;
     u->stream->ready = user_ready;
 }

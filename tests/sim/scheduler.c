@@ -198,6 +198,7 @@ bool sim_run(sim *s)
     int64_t ended_us = INT64_MAX;
     while (go_on(s, &ended_us)) continue;
     sim_names_let_go(s);
+    sim_jobs_let_go(s);
     if (!sim_failed(s) && atomic_load(&s->loop.uses.count) != 1)
         sim_fail(s, "%u uses of the loop are left", (unsigned)atomic_load(&s->loop.uses.count) - 1);
     if (!sim_failed(s) && atomic_load(&s->loop.refs.count) != 1)
@@ -233,6 +234,7 @@ sim *sim_new(uint64_t seed, const sim_config *cfg)
     kfk_heap_init(&s->events);
     kfk_list_init(&s->due);
     kfk_list_init(&s->tasks);
+    kfk_list_init(&s->job_list);
     kfk_list_init(&s->reports);
     kfk_list_init(&s->tokens);
     /* not on a whole millisecond: what rounds wrongly should show */

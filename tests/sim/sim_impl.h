@@ -41,7 +41,9 @@ struct sim {
     kfk_list tokens;
     int64_t turn_at_ms; /* when it turns by itself */
     bool woken, drain_owed, must_not_fail, refuse_work, loop_gone;
-    int jobs; /* under way */
+    int jobs; /* under way, but for those that hang */
+    kfk_list job_list;
+    int64_t job_takes_us; /* of the job that runs; -1 = it hangs */
     uint64_t turns, wakes;
     int64_t steps_left;
     sim_network *network;
@@ -65,17 +67,21 @@ void sim_loop_init(sim *s);
 void sim_loop_look_at_tokens(sim *s);
 bool sim_loop_must_turn(const sim *s);
 void sim_loop_turn(sim *s);
-void sim_loop_drain(sim *s); /* s->drain_owed: the one who is said to hold the baton looks into the mailbox */
+void sim_jobs_let_go(sim *s); /* helper threads that hang come back */
+void sim_loop_drain(sim *s);  /* s->drain_owed: the one who is said to hold the baton looks into the mailbox */
 /* network.c */
 void sim_network_new(sim *s);
 void sim_network_free(sim *s);
-int sim_network_connect(kfk_loop *l, const kfk_address *to, kfk_stream **out, kfk_error *err);
+int sim_network_connect(kfk_loop *l, const kfk_address *to, const kfk_connect_options *options, kfk_stream **out,
+                        kfk_error *err);
+int sim_network_adopt(kfk_loop *l, int fd, kfk_stream **out, kfk_error *err);
 int sim_network_streams(const sim *s); /* the library's, that are open */
 void sim_network_disturb(sim *s);      /* perhaps a spurious edge */
 /* names.c */
 void sim_names_new(sim *s);
 void sim_names_free(sim *s);
 int sim_names_lookup(kfk_loop *l, kfk_lookup *lookup);
+int sim_names_resolve(kfk_loop *l, const char *host, uint16_t port, kfk_address *found, size_t *count, kfk_error *err);
 int sim_names_waiting(const sim *s); /* look-ups under way that were not abandoned */
 void sim_names_let_go(sim *s);       /* resolvers that hang over an abandoned look-up come back */
 /* tasks.c */

@@ -29,7 +29,7 @@ static size_t room(const sim_stream *c)
 
 void sim_stream_edge(sim_stream *c, unsigned events)
 {
-    if (!c) return;
+    if (!c || c->unheard) return;
     c->pending |= events;
     sim_report_add(c->link->sim, &c->edge);
 }
@@ -81,6 +81,10 @@ static int system_error(kfk_error *err, const char *what, int number)
 static int client_connected(kfk_stream *stream, kfk_error *err)
 {
     const sim_link *k = end_of(stream)->link;
+    if (end_of(stream)->unheard) {
+        end_of(stream)->unheard = false;
+        sim_stream_edge(end_of(stream), KFK_STREAM_READABLE | KFK_STREAM_WRITABLE);
+    }
     if (k->state == LINK_CONNECTING) return KAFKA_EAGAIN;
     return k->state == LINK_OPEN ? 0 : system_error(err, "connect", ECONNREFUSED);
 }
