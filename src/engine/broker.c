@@ -48,7 +48,7 @@ struct kfk_broker {
     kfk_tcp *tcp;
     kfk_stream *stream;
     _Atomic int inherited; /* what a forked child has to close: the descriptor of `stream`, -1 = none */
-    bool adopted; /* the stream was given, and there is no other */
+    bool adopted;          /* the stream was given, and there is no other */
     kfk_broker_ends ends;
     kfk_timer timer; /* CONNECTING, NEGOTIATING: the limit; WAITING: the backoff; READY: the end of a throttle */
     kfk_list queue, in_flight;

@@ -100,7 +100,8 @@ static void resolve_run(kfk_job *job)
     if (atomic_load(&q->abandoned)) return;
     if (r->answer && r->answer->count > 0)
         take_answer(r);
-    else if (r->answer && kfk_address_numeric(q->host, q->port, &r->found[0])) /* the application has nothing to say about it */
+    else if (r->answer &&
+             kfk_address_numeric(q->host, q->port, &r->found[0])) /* the application has nothing to say about it */
         r->count = 1;
     else
         kfk_loop_resolve(job->loop, q->host, q->port, r->found, &r->count, &r->error);
