@@ -8,7 +8,8 @@ set -euo pipefail
 
 build=(gcc g++ cmake ninja-build pkg-config zlib1g-dev libsnappy-dev liblz4-dev libzstd-dev libjansson-dev)
 kafka=(openjdk-17-jdk-headless maven ca-certificates procps util-linux)
-tests=(clang-14 clang-format-14 libcmocka-dev python3 spin kcat strace "${kafka[@]}")
+tests=(clang-14 clang-format-14 libcmocka-dev python3 spin kcat strace abigail-tools mandoc groff-base
+       zsh fish "${kafka[@]}")
 
 wanted=()
 for group in "$@"; do
@@ -23,7 +24,9 @@ done
 installed() { # a package, or for what people bring themselves (a JDK, cmake, python) the program that is wanted of it
   dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q '^install ok installed' && return
   case $1 in
-    gcc|g++|cmake|spin|kcat|strace|python3|clang-14|clang-format-14|pkg-config) command -v "$1" > /dev/null ;;
+    gcc|g++|cmake|spin|kcat|strace|mandoc|zsh|fish|python3|clang-14|clang-format-14|pkg-config) command -v "$1" > /dev/null ;;
+    abigail-tools) command -v abidiff > /dev/null ;;
+    groff-base) command -v groff > /dev/null ;;
     ninja-build) command -v ninja > /dev/null ;;
     maven) command -v mvn > /dev/null ;;
     openjdk-17-jdk-headless) command -v javac > /dev/null ;;
