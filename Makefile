@@ -4,7 +4,9 @@
 #   make check      install what is missing (Debian), build, run every test; one summary line at the end
 #   make demo       produce a file into a real Kafka and read it back
 #   make bench      print the figures of bench/
-#   make install    install from build/release (PREFIX=/usr/local)
+#   make check-long what takes longer: every combination of optional parts, and more (tools/check.sh list long)
+#   make install    install from build/release (PREFIX=/usr/local, DESTDIR)
+#   make uninstall  remove what the last install wrote
 #   make generate   write src/wire/gen/ from schema/
 #   make format     lay out the code with clang-format-14
 #   make clean
@@ -12,7 +14,7 @@
 PREFIX ?= /usr/local
 CMAKE_FLAGS ?=
 
-.PHONY: all setup check demo bench install generate format clean
+.PHONY: all setup check check-long demo bench install uninstall generate format clean
 
 all: setup-build
 	cmake -S . -B build/release -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo $(CMAKE_FLAGS)
@@ -28,6 +30,9 @@ setup:
 check:
 	@tools/check.sh
 
+check-long:
+	@tools/check.sh long
+
 demo: all
 	@tools/setup.sh demo
 	@tools/demo.sh
@@ -36,7 +41,10 @@ bench: setup-build
 	@tools/bench.sh
 
 install: all
-	cmake --install build/release --prefix $(PREFIX)
+	cmake --install build/release --prefix "$(PREFIX)"
+
+uninstall:
+	cmake --build build/release --target uninstall
 
 generate:
 	tools/gen.py

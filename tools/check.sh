@@ -3,7 +3,8 @@
 # step with its time; the output of a step lies in build/check/ and is shown when it fails. The last line sums up.
 #
 #   check.sh              everything
-#   check.sh STEP...      only these steps, in this order (check.sh list names them)
+#   check.sh long         what takes longer than anybody waits for, after `everything` (make check-long)
+#   check.sh STEP...      only these steps, in this order (check.sh list names them, check.sh list long those of long)
 set -uo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -14,7 +15,8 @@ kafka=$root/tests/kafka/kafka.sh
 # ---- the steps ----------------------------------------------------------------------------------------------------------
 
 steps=(setup sources jars build-dev build-clang build-release build-asan build-tsan build-bare schemas
-       unit install docs asan tsan kafka kafka-asan kafka-tsan)
+       unit install abi docs asan tsan kafka kafka-asan kafka-tsan)
+long_steps=(setup parts)
 
 step_setup() { tools/setup.sh build test; }
 step_sources() { # arrows between the layers, generated code, layout
@@ -45,12 +47,34 @@ tests_in() {
 }
 step_unit() { tests_in dev -LE 'kafka|install'; }
 step_install() { tests/install/install_test.sh build/release; }
+step_abi() { preset release && tests/abi/abi_test.sh build/release &&
+  tests/abi/abi.py check build/release && tests/abi/abi_diff.sh build/release; }
 step_docs() { tools/check_docs.sh; }
 step_asan() { tests_in asan -LE 'kafka|install|model'; }
 step_tsan() { tests_in tsan -LE 'kafka|install|model|sim'; }
 step_kafka() { tests_in release -L kafka; }
 step_kafka-asan() { tests_in asan -L kafka; }
 step_kafka-tsan() { tests_in tsan -L kafka; }
+
+# ---- the long ones ------------------------------------------------------------------------------------------------------
+
+step_parts() { # each optional part left out alone: the rest builds, passes its tests, and serves programs once installed
+  local failed_parts=0 part
+  for part in WITH_GZIP WITH_SNAPPY WITH_LZ4 WITH_ZSTD BUILD_CLI BUILD_TESTS BUILD_SHARED BUILD_STATIC; do
+    without "$part" && printf '== without %s: ok\n' "$part" || { printf '== without %s: FAILED\n' "$part"; failed_parts=1; }
+  done
+  return $failed_parts
+}
+without() { # PART: an option of CMakeLists.txt, which is off; all others are on
+  local build=build/without-$1
+  printf '== without %s\n' "$1"
+  cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DKAFKA_WERROR=ON -DKAFKA_BUILD_TESTS=ON \
+    -DKAFKA_BUILD_EXAMPLES=ON "-DKAFKA_$1=OFF" > /dev/null &&
+    cmake --build "$build" -- -j "$jobs" &&
+    { [ "$1" = BUILD_TESTS ] || tests_in "${build#build/}" -LE 'kafka|model|sim'; } &&
+    tests/install/install_test.sh "$build" &&
+    rm -rf "$build"
+}
 
 # ---- running them -------------------------------------------------------------------------------------------------------
 
@@ -86,6 +110,10 @@ summary() {
   fi
 }
 
+if [ "${*: -1}" = long ]; then
+  steps=("${long_steps[@]}")
+  set -- "${@:1:$#-1}"
+fi
 [ "${1:-}" = list ] && { printf '%s\n' "${steps[@]}"; exit 0; }
 [ $# -gt 0 ] && steps=("$@")
 for name in "${steps[@]}"; do

@@ -1,49 +1,166 @@
 #!/usr/bin/env bash
 # An installed tree serves programs that were not built with us: through pkg-config and through CMake, shared and static,
-# in C and in C++. Only kafka_ symbols are exported.
+# in C and in C++, wherever it lies and however often it is moved. Exactly the files of files.txt are installed, and
+# uninstalling takes all of them away.
 #
-#   install_test.sh BUILD_DIR      installs that build into a temporary prefix and builds programs against it
+#   install_test.sh BUILD_DIR           installs that build into a temporary place and builds programs against it
+#   install_test.sh --files BUILD_DIR   prints what it installs: the new files.txt
 set -euo pipefail
+only_files=
+[ "$1" != --files ] || { only_files=1; shift; }
 build=$(cd "$1" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-prefix=$work/prefix
+# The list of what a `make install` before this one wrote is kept, for `make uninstall`.
+manifest=$build/install_manifest.txt
+[ ! -e "$manifest" ] || cp "$manifest" "$work/manifest"
+trap 'rm -f "$manifest"; [ ! -e "$work/manifest" ] || cp "$work/manifest" "$manifest"; rm -rf "$work"' EXIT
+fail() { echo "install_test: $*" >&2; exit 1; }
+ok() { echo "ok: $*"; }
 
-cmake --install "$build" --prefix "$prefix" > "$work/install.log"
+setting() { sed -n "s/^$1:[A-Z]*=//p" "$build/CMakeCache.txt"; }
+on() { [ "$(setting "$1")" = ON ]; }
+version=$(setting CMAKE_PROJECT_VERSION)
+cc=$(setting CMAKE_C_COMPILER) cxx=$(setting CMAKE_CXX_COMPILER)
+strict=(-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
+
+# ---- installing: into a prefix with a blank in it, below DESTDIR ------------------------------------------------------------
+
+DESTDIR=$work/stage cmake --install "$build" --prefix "/opt/kafka c" > "$work/install.log"
+prefix="$work/stage/opt/kafka c"
 libdir=$(dirname "$(find "$prefix" -name libkafka.pc)")/..
 libdir=$(cd "$libdir" && pwd)
-export PKG_CONFIG_PATH=$libdir/pkgconfig
-fail() { echo "install_test: $*" >&2; exit 1; }
 
-for f in include/kafka/kafka.h include/kafka/conn.h bin/kc; do [ -e "$prefix/$f" ] || fail "$f is not installed"; done
-[ "$(basename "$(readlink "$libdir/libkafka.so")")" = libkafka.so.0 ] || fail "libkafka.so does not lead to libkafka.so.0"
-foreign=$(nm -D --defined-only "$libdir/libkafka.so" | awk '$3 !~ /^kafka_/ && $3 !~ /^KAFKA_0/ {print $3}')
-[ -z "$foreign" ] || fail "symbols are exported that do not begin with kafka_: $foreign"
+# As files.txt has them: without what differs between machines and versions.
+installed() {
+  (cd "$prefix" && find . ! -type d -printf '%P\n') |
+    sed -e "s:^${libdir#"$prefix"/}/:LIBDIR/:" -e "s:\.so\.$version\$:.so.VERSION:" -e 's:targets-[a-z]*\.cmake:targets-TYPE.cmake:' |
+    LC_ALL=C sort
+}
+[ -z "$only_files" ] || { installed; exit; }
+expected() { # files.txt, without what this build leaves out
+  local without=()
+  on KAFKA_BUILD_CLI || without+=(-e '^bin/' -e '^share/man/man1/' -e '^share/[a-z]*-completion/' -e '^share/[a-z]*/.*completions' -e '^share/zsh/')
+  on KAFKA_BUILD_SHARED || without+=(-e '\.so')
+  on KAFKA_BUILD_STATIC || without+=(-e '\.a$')
+  grep -v -e '^#' ${without[@]+"${without[@]}"} "$here/files.txt"
+}
+diff <(expected) <(installed) > "$work/diff" ||
+  { cat "$work/diff"; fail "what is installed is not what tests/install/files.txt lists (install_test.sh --files prints the list anew)"; }
+ok "what is installed is what is listed"
 
-exported=$(nm -D --defined-only "$libdir/libkafka.so" | awk '{sub(/@.*/, "", $3); print $3}')
-for f in $(cat "$prefix"/include/kafka/*.h | tr '\n' ' ' | grep -oE 'KAFKA_API [^;]*;' | grep -oE '\bkafka_[a-z0-9_]+ ?\(' | tr -d ' (' | sort -u); do
-  grep -qx "$f" <<< "$exported" || fail "$f is declared and not exported"
+# ---- the libraries themselves -----------------------------------------------------------------------------------------------
+
+if on KAFKA_BUILD_SHARED; then
+  [ "$(basename "$(readlink "$libdir/libkafka.so")")" = libkafka.so.0 ] || fail "libkafka.so does not lead to libkafka.so.0"
+  exported=$(nm -D --defined-only "$libdir/libkafka.so" | awk '{sub(/@.*/, "", $3); print $3}')
+  foreign=$(grep -v -e '^kafka_' -e '^KAFKA_0' <<< "$exported" || true)
+  [ -z "$foreign" ] || fail "symbols are exported that do not begin with kafka_: $foreign"
+  for f in $(cat "$prefix"/include/kafka/*.h | tr '\n' ' ' | grep -oE 'KAFKA_API [^;]*;' | grep -oE '\bkafka_[a-z0-9_]+ ?\(' | tr -d ' (' | sort -u); do
+    grep -qx "$f" <<< "$exported" || fail "$f is declared and not exported"
+  done
+  ok "all that is declared is exported, and nothing else"
+  if [ "$(setting CMAKE_BUILD_TYPE)" != Debug ] && [ -z "$(setting KAFKA_SANITIZE)" ]; then
+    text=$(size "$libdir/libkafka.so" | awk 'NR == 2 {print $1}')
+    [ "$text" -le 600000 ] || fail "the library has $text bytes of text, more than 600 000"
+    ok "the library's text is no larger than 600 000 bytes: $text"
+  fi
+fi
+if on KAFKA_BUILD_STATIC; then
+  foreign=$(nm -g --defined-only "$libdir/libkafka.a" 2>/dev/null | awk 'NF == 3 && $2 != "V" && $2 != "W" && $3 !~ /^(kafka|kfk)_/ {print $3}')
+  [ -z "$foreign" ] || fail "libkafka.a defines names that may be somebody else's: $foreign"
+  ok "the static library takes no names but its own"
+fi
+
+# ---- programs ---------------------------------------------------------------------------------------------------------------
+
+runs() { # NAME LINKED: it runs, and libkafka is linked as said: shared, static, or all-static (nothing is shared)
+  local out needed
+  out=$(LD_LIBRARY_PATH=$libdir "$work/$1") || fail "$1 ends with $?"
+  [[ $out == "kafka-c $version: "* ]] || fail "$1 prints \"$out\""
+  needed=$(readelf -d "$work/$1" | grep NEEDED || true)
+  case $2 in
+    shared) [[ $needed == *libkafka.so.0* ]] ;;
+    static) [[ $needed != *libkafka* ]] ;;
+    all-static) [ -z "$needed" ] ;;
+  esac || fail "$1 is not linked as it should be ($2): $needed"
+  ok "$1"
+}
+
+# compile NAME LANGUAGE SOURCE-OPTIONS LINK-OPTIONS: the options are pkg-config's, quoted for a shell. A C program is linked
+# as one, so that what the library needs of C++ has to come from pkg-config.
+compile() {
+  local compiler=$cc standard=c11 language=c
+  [ "$2" = c ] || { compiler=$cxx standard=c++17 language=c++; }
+  eval "\"\$compiler\" -std=$standard \"\${strict[@]}\" -x $language \"\$here/program.c\" -x none -o \"\$work/$1\" $3 $4" ||
+    fail "$1 does not compile"
+}
+
+pkg_config_programs() { # SUFFIX
+  local language cflags
+  export PKG_CONFIG_PATH=$libdir/pkgconfig
+  [ "$(pkg-config --modversion libkafka)" = "$version" ] || fail "pkg-config knows another version"
+  cflags=$(pkg-config --cflags libkafka)
+  for language in c c++; do
+    if on KAFKA_BUILD_SHARED; then
+      compile "pkgconfig-shared-$language$1" $language "$cflags" "$(pkg-config --libs libkafka)"
+      runs "pkgconfig-shared-$language$1" shared
+    else
+      compile "pkgconfig-$language$1" $language "$cflags" "$(pkg-config --libs libkafka)"
+      runs "pkgconfig-$language$1" static
+    fi
+    on KAFKA_BUILD_STATIC || continue
+    compile "pkgconfig-static-$language$1" $language "$cflags" "$(pkg-config --static --libs libkafka | sed 's/-lkafka\b/-l:libkafka.a/')"
+    runs "pkgconfig-static-$language$1" static
+    # The warnings are glibc's, about names that a static program looks up through shared libraries all the same.
+    compile "pkgconfig-all-static-$language$1" $language "$cflags" "-static $(pkg-config --static --libs libkafka)" 2> /dev/null
+    runs "pkgconfig-all-static-$language$1" all-static
+  done
+}
+
+cmake_programs() { # SUFFIX
+  local tree=$work/cmake$1 linked kind
+  cmake -S "$here" -B "$tree" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" \
+    -DSTRICT="$(IFS=';'; echo "${strict[*]}")" -DVERSION="$version" > "$work/cmake.log" 2>&1 ||
+    { cat "$work/cmake.log"; fail "find_package(kafka) failed"; }
+  cmake --build "$tree" > "$work/cmake.log" 2>&1 || { cat "$work/cmake.log"; fail "building with kafka::kafka failed"; }
+  for kind in shared static; do
+    linked=$kind
+    on KAFKA_BUILD_STATIC || [ $kind = shared ] || continue
+    on KAFKA_BUILD_SHARED || linked=static
+    for language in c c++; do
+      cp "$tree/$kind-$language" "$work/cmake-$kind-$language$1"
+      runs "cmake-$kind-$language$1" $linked
+    done
+  done
+}
+
+pkg_config_programs ""
+cmake_programs ""
+
+for wrong in "${version%%.*}.$(($(cut -d. -f2 <<< "$version") + 1))" "$((${version%%.*} + 1)).0"; do
+  cmake -S "$here" -B "$work/wrong" -DCMAKE_PREFIX_PATH="$prefix" -DVERSION="$wrong" > "$work/cmake.log" 2>&1 &&
+    fail "find_package(kafka $wrong) is content with version $version"
+  grep -q "kafka-config.cmake, version: $version" "$work/cmake.log" || { cat "$work/cmake.log"; fail "find_package(kafka $wrong) fails for another reason"; }
 done
+ok "find_package refuses versions that this one does not serve"
 
-runs() { # name, library path, expected text
-  local out
-  out=$(LD_LIBRARY_PATH=$2 "$work/$1") || fail "$1 ends with $?"
-  [[ $out == kafka-c\ * ]] || fail "$1 prints \"$out\""
-  echo "ok: $1"
-}
+# ---- moving and removing ----------------------------------------------------------------------------------------------------
 
-# shellcheck disable=SC2046
-{
-  cc -std=c11 "$here/program.c" -o "$work/pkgconfig-shared-c" $(pkg-config --cflags --libs libkafka)
-  runs pkgconfig-shared-c "$libdir"
-  c++ -std=c++17 -x c++ "$here/program.c" -x none -o "$work/pkgconfig-shared-c++" $(pkg-config --cflags --libs libkafka)
-  runs pkgconfig-shared-c++ "$libdir"
-  cc -std=c11 "$here/program.c" -o "$work/pkgconfig-static-c" $(pkg-config --cflags libkafka) "$libdir/libkafka.a" \
-    $(pkg-config --static --libs-only-l --libs-only-other libkafka | sed 's/-lkafka\b//')
-  runs pkgconfig-static-c ""
-}
+mv "$work/stage/opt" "$work/stage/elsewhere"
+prefix="$work/stage/elsewhere/kafka c" libdir=${libdir/stage\/opt/stage\/elsewhere}
+pkg_config_programs -moved
+cmake_programs -moved
+if on KAFKA_BUILD_CLI; then
+  [[ $("$prefix/bin/kc" --version) == "kc, of kafka-c $version"* ]] || fail "kc --version says something else"
+  ok "kc runs"
+fi
 
-cmake -S "$here" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" > "$work/cmake.log" 2>&1 || { cat "$work/cmake.log"; fail "find_package(kafka) failed"; }
-cmake --build "$work/cmake" > "$work/cmake.log" 2>&1 || { cat "$work/cmake.log"; fail "building with kafka::kafka failed"; }
-for p in shared static cxx; do cp "$work/cmake/$p" "$work/cmake-$p"; runs cmake-$p "$libdir"; done
+mv "$work/stage/elsewhere" "$work/stage/opt"
+prefix="$work/stage/opt/kafka c"
+echo theirs > "$prefix/include/theirs.h"
+DESTDIR=$work/stage cmake --build "$build" --target uninstall > "$work/uninstall.log" || { cat "$work/uninstall.log"; fail "uninstalling failed"; }
+left=$(cd "$prefix" && find . ! -type d)
+[ "$left" = ./include/theirs.h ] || fail "uninstalling leaves: $left"
+[ ! -e "$prefix/include/kafka" ] || fail "uninstalling leaves include/kafka"
+ok "uninstalling takes away what was installed and nothing else"

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# libkafka.so of a build beside that of the last tag, by abidiff: programs built then must run now. The tag is built in a
+# worktree that goes away again. Without a tag there is nothing to compare, which is said; a raised SOVERSION says that
+# programs have to be built anew, and ends the comparison.
+#
+#   abi_diff.sh BUILD_DIR
+#
+# Changes that are compatible although abidiff does not know it can be listed in allowed.abignore, see libabigail's manual.
+set -euo pipefail
+build=$(cd "$1" && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+
+tag=$(git -C "$root" describe --tags --abbrev=0 2> /dev/null || true)
+[ -n "$tag" ] || { echo "abi_diff: no tag yet, nothing to compare with"; exit 0; }
+
+work=$(mktemp -d)
+leave() {
+  git -C "$root" worktree remove --force "$work/tree" 2> /dev/null || true
+  rm -rf "$work"
+}
+trap leave EXIT
+git -C "$root" worktree add -q --detach "$work/tree" "$tag"
+cmake -S "$work/tree" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DKAFKA_BUILD_CLI=OFF > /dev/null
+cmake --build "$work/build" --target kafka_shared > "$work/build.log" || { cat "$work/build.log"; echo "abi_diff: $tag does not build"; exit 1; }
+
+soname() { readelf -d "$1" | sed -n 's/.*soname: \[\(.*\)\]/\1/p'; }
+old=$(soname "$work/build/libkafka.so") new=$(soname "$build/libkafka.so")
+[ "$old" = "$new" ] || { echo "abi_diff: $tag is $old, this is $new: not meant to be compatible"; exit 0; }
+
+allowed=()
+[ ! -e "$here/allowed.abignore" ] || allowed=(--suppressions "$here/allowed.abignore")
+result=0
+abidiff --no-added-syms ${allowed[@]+"${allowed[@]}"} --headers-dir1 "$work/tree/include" --headers-dir2 "$root/include" \
+  "$work/build/libkafka.so" "$build/libkafka.so" || result=$?
+[ $result = 0 ] || { echo "abi_diff: programs built with $tag may not run with this (abidiff: $result)"; exit 1; }
+echo "abi_diff: programs built with $tag run with this"
