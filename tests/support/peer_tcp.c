@@ -296,6 +296,7 @@ static void *run_connection(void *arg)
     }
     close(c->fd);
     c->fd = -1;
+    pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
     return NULL;
 }
@@ -362,6 +363,24 @@ tcp_peer *tcp_peer_new(const tcp_rule *rules, size_t count)
     tcp_peer_add_rules(p, rules, count);
     assert_int_equal(pthread_create(&p->acceptor, NULL, run_acceptor, p), 0);
     return p;
+}
+
+static bool has_open(const tcp_peer *p)
+{
+    for (int i = 0; i < p->connection_count; i++) {
+        if (p->connections[i].fd >= 0) return true;
+    }
+    return false;
+}
+
+bool tcp_peer_is_left_alone(tcp_peer *p)
+{
+    int64_t until = kfk_time_now_ms() + 10000;
+    pthread_mutex_lock(&p->lock);
+    while (has_open(p) && tcp_peer_wait_change(p, until)) {}
+    bool alone = !has_open(p);
+    pthread_mutex_unlock(&p->lock);
+    return alone;
 }
 
 /* The lock is held. */

@@ -103,5 +103,7 @@ int tcp_peer_requests(tcp_peer *p, int16_t api);
 void tcp_peer_wait(tcp_peer *p, int16_t api, int count);
 /* The same for any thread: false after 10 seconds. */
 bool tcp_peer_saw(tcp_peer *p, int16_t api, int count);
+/* Waits until every client has closed its connection; false after 10 seconds. One that is silent does not notice. */
+bool tcp_peer_is_left_alone(tcp_peer *p);
 
 #endif
