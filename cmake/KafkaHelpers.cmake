@@ -9,6 +9,10 @@ if(KAFKA_SANITIZE)
   target_compile_options(kafka_flags INTERFACE -fsanitize=${KAFKA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(kafka_flags INTERFACE -fsanitize=${KAFKA_SANITIZE})
 endif()
+if(KAFKA_COVERAGE)
+  target_compile_options(kafka_flags INTERFACE --coverage -fprofile-update=atomic)
+  target_link_options(kafka_flags INTERFACE --coverage)
+endif()
 
 # kafka_layer(name sources...): one folder of src/ as an object library kfk_<name>.
 function(kafka_layer name)

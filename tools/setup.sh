@@ -4,12 +4,16 @@
 #   setup.sh build           what building library and kc takes
 #   setup.sh test            what the tests take beyond that
 #   setup.sh demo            what `make demo` takes
+#   setup.sh fuzz            what `make fuzz` takes beyond the tests
+#   setup.sh coverage        what `make coverage` takes beyond the tests
 set -euo pipefail
 
 build=(gcc g++ cmake ninja-build pkg-config zlib1g-dev libsnappy-dev liblz4-dev libzstd-dev libjansson-dev)
 kafka=(openjdk-17-jdk-headless maven ca-certificates procps util-linux)
-tests=(clang-14 clang-format-14 libcmocka-dev python3 spin kcat strace abigail-tools mandoc groff-base
+tests=(clang-14 clang-format-14 clang-tidy-14 libcmocka-dev python3 spin kcat strace abigail-tools mandoc groff-base
        zsh fish "${kafka[@]}")
+fuzz=(libclang-rt-14-dev)
+coverage=(gcovr)
 
 wanted=()
 for group in "$@"; do
@@ -17,14 +21,16 @@ for group in "$@"; do
     build) wanted+=("${build[@]}") ;;
     test) wanted+=("${tests[@]}") ;;
     demo) wanted+=("${kafka[@]}") ;;
-    *) echo "setup.sh: no group \"$group\"; there are build, test, demo" >&2; exit 2 ;;
+    fuzz) wanted+=("${fuzz[@]}") ;;
+    coverage) wanted+=("${coverage[@]}") ;;
+    *) echo "setup.sh: no group \"$group\"; there are build, test, demo, fuzz, coverage" >&2; exit 2 ;;
   esac
 done
 
 installed() { # a package, or for what people bring themselves (a JDK, cmake, python) the program that is wanted of it
   dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q '^install ok installed' && return
   case $1 in
-    gcc|g++|cmake|spin|kcat|strace|mandoc|zsh|fish|python3|clang-14|clang-format-14|pkg-config) command -v "$1" > /dev/null ;;
+    gcc|g++|cmake|spin|kcat|strace|mandoc|zsh|fish|python3|clang-14|clang-format-14|clang-tidy-14|pkg-config) command -v "$1" > /dev/null ;;
     abigail-tools) command -v abidiff > /dev/null ;;
     groff-base) command -v groff > /dev/null ;;
     ninja-build) command -v ninja > /dev/null ;;

@@ -67,9 +67,11 @@ static uint16_t parse_port(const char *p, size_t len)
     return value > 65535 ? 0 : (uint16_t)value;
 }
 
+/* "unix:9092" is none: a host may be called so. */
 static bool is_unix(const char *text, size_t len)
 {
-    return len >= UNIX_PREFIX && memcmp(text, "unix:", UNIX_PREFIX) == 0;
+    return len >= UNIX_PREFIX && memcmp(text, "unix:", UNIX_PREFIX) == 0 &&
+           parse_port(text + UNIX_PREFIX, len - UNIX_PREFIX) == 0;
 }
 
 /* A relative path would mean another socket after the application has changed its directory. */

@@ -179,6 +179,17 @@ static void the_address_of_a_unix_socket_is_what_the_system_wants(void **state)
     assert_false(kfk_address_unix("", &a));
 }
 
+static void a_host_may_be_called_unix(void **state)
+{
+    (void)state;
+    kfk_hostport h;
+    kfk_error err;
+    assert_int_equal(parse("unix:9092", &h, &err), 0);
+    assert_string_equal(h.host, "unix");
+    assert_int_equal(h.port, 9092);
+    assert_int_equal(parse("unix", &h, &err), 0);
+}
+
 static void a_port_that_was_written_is_told_from_the_default_one(void **state)
 {
     (void)state;
@@ -263,6 +274,7 @@ int main(void)
         MEMCHECK_TEST(the_longest_path_of_a_unix_socket_has_107_bytes),
         MEMCHECK_TEST(the_address_of_a_unix_socket_is_what_the_system_wants),
         MEMCHECK_TEST(a_port_that_was_written_is_told_from_the_default_one),
+        MEMCHECK_TEST(a_host_may_be_called_unix),
         MEMCHECK_TEST(the_longest_host_has_255_characters),
         MEMCHECK_TEST(a_host_is_judged_the_same_in_every_locale),
         MEMCHECK_TEST(numeric_addresses_need_no_look_up),
