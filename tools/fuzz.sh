@@ -22,7 +22,7 @@ targets() { # one for each corpus
 build() {
   tools/setup.sh build test fuzz
   cmake --preset fuzz > /dev/null
-  cmake --build --preset fuzz -- -j "$(nproc)" > "$out.log" || { tail -n 40 "$out.log"; exit 1; }
+  cmake --build --preset fuzz -- -j "$(nproc)" > "$out.log" 2>&1 || { tail -n 40 "$out.log"; exit 1; }
 }
 
 # summary TARGET: the line from the log of libFuzzer
