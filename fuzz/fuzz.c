@@ -74,11 +74,13 @@ uint64_t fuzz_touch(uint64_t hash, const void *data, size_t len)
 static struct {
     size_t calls, fail_at, blocks, bytes, peak;
     bool failed;
+    bool (*is_spared)(void);
 } memory;
 
 static void *allocate(size_t size)
 {
-    if (++memory.calls == memory.fail_at) {
+    bool spared = memory.is_spared != NULL && memory.is_spared();
+    if (!spared && ++memory.calls == memory.fail_at) {
         memory.failed = true;
         return NULL;
     }
@@ -113,6 +115,11 @@ void fuzz_memory_begin(size_t fail_at)
     memset(&memory, 0, sizeof memory);
     memory.fail_at = fail_at;
     kfk_mem_set_ops(&ops);
+}
+
+void fuzz_memory_spare(bool (*is_spared)(void))
+{
+    memory.is_spared = is_spared;
 }
 
 void fuzz_memory_stop_failing(void)

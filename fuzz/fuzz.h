@@ -45,6 +45,8 @@ uint64_t fuzz_touch(uint64_t hash, const void *data, size_t len);
 /* From here to fuzz_memory_end the library's memory is counted. fail_at: number of the allocation that fails, from 1;
  * 0 = none. */
 void fuzz_memory_begin(size_t fail_at);
+/* Allocations for which this is true do not count among those that may fail. Until fuzz_memory_end. */
+void fuzz_memory_spare(bool (*is_spared)(void));
 /* Nothing fails any more. */
 void fuzz_memory_stop_failing(void);
 bool fuzz_memory_failed(void);

@@ -6,6 +6,7 @@
  * Messages are the golden ones, written by Java, and for versions that Java no longer has random ones of the tests'
  * generator, from fixed seeds. Record data and compressed streams are golden too, so that the files do not depend on the
  * versions of libraries; large ones are left out. The rest is made by hand below. */
+#include "conversation.h"
 #include "corpus.h"
 #include "fuzz.h"
 #include "support/batches.h"
@@ -309,6 +310,94 @@ static void make_addresses(corpus *c)
     }
 }
 
+/* ---- conversations ----------------------------------------------------------------------------------------------- */
+
+typedef struct recording {
+    uint8_t bytes[MOST_ENTRY];
+    size_t len;
+    bool full;
+} recording;
+
+/* The right answers as steps that send these bytes. */
+static void record_answer(void *arg, const uint8_t *body, size_t len)
+{
+    recording *r = arg;
+    r->full = r->full || r->len + 3 + len > sizeof r->bytes;
+    if (r->full) return;
+    r->bytes[r->len] = 2;
+    r->bytes[r->len + 1] = (uint8_t)(len >> 8);
+    r->bytes[r->len + 2] = (uint8_t)len;
+    memcpy(r->bytes + r->len + 3, body, len);
+    r->len += 3 + len;
+}
+
+/* A conversation with these options in which nobody misbehaves, and the same with all answers spelt out. */
+static void add_conversation(corpus *c, const char *name, uint8_t options, uint16_t left_out)
+{
+    const uint8_t head[CONVERSATION_HEAD] = {0, 1, options, 0, (uint8_t)(left_out >> 8), (uint8_t)left_out};
+    recording r = {.len = 0};
+    char spelt[64];
+    snprintf(spelt, sizeof spelt, "%s-spelt-out", name);
+    conversation_run(head, sizeof head, record_answer, &r);
+    corpus_add(c, name, head, sizeof head);
+    add(c, spelt, head, sizeof head, r.bytes, r.len);
+}
+
+/* Behaves for `before` requests, then takes this step. */
+static void add_step(corpus *c, const char *name, uint8_t before, const uint8_t *step, size_t len)
+{
+    uint8_t bytes[128] = {0, 1};
+    char numbered[64];
+    size_t at = (size_t)CONVERSATION_HEAD + before;
+    memcpy(bytes + at, step, len);
+    snprintf(numbered, sizeof numbered, "%s-%d", name, before);
+    corpus_add(c, numbered, bytes, at + len);
+}
+
+static void make_conversations(corpus *c)
+{
+    static const struct {
+        const char *name;
+        size_t len;
+        uint8_t step[24];
+    } steps[] = {
+        {"other-length", 9, {1, 0, 0, 0, 0x82, 0x7f, 0xff, 0xff, 0xff}},
+        {"other-id", 9, {1, 0, 0, 4, 2, 0, 0, 0, 99}},
+        {"other-byte", 9, {1, 0, 0, 20, 0, 0xff, 0, 0, 0}},
+        {"fewer-bytes", 9, {1, 0, 0, 12, 8, 0, 5, 0, 0}},
+        {"more-bytes", 9, {1, 0, 0, 12, 6, 1, 2, 3, 4}},
+        {"short-frame", 5, {2, 0, 2, 0, 35}},
+        {"http", 11, {3, 0, 8, 'H', 'T', 'T', 'P', '/', '1', '.', '1'}},
+        {"error-not-leader", 3, {4, 0, 6}},
+        {"error-made-up", 3, {4, 0x7f, 0xff}},
+        {"close", 1, {5}},
+        {"reset", 1, {6}},
+        {"silence", 1, {7}},
+        {"late", 2, {8, 12}},
+        {"cut", 2, {16, 9}},
+        {"twice", 2, {32, 0}},
+    };
+    uint16_t nothing_but_dial = 0xffff, no_topics = 0xffff ^ 0x110, no_writes = 1 << 2 | 1 << 5;
+    add_conversation(c, "dial", 0, nothing_but_dial);
+    add_conversation(c, "dial-old", CONVERSATION_OLD, nothing_but_dial);
+    add_conversation(c, "metadata", CONVERSATION_NO_LEADER, no_topics);
+    add_conversation(c, "metadata-old", CONVERSATION_NO_LEADER | CONVERSATION_OLD, no_topics);
+    add_conversation(c, "read", 0, no_writes);
+    add_conversation(c, "read-committed", CONVERSATION_COMMITTED, no_writes);
+    add_conversation(c, "everything", 0, 0);
+    add_conversation(c, "everything-old", CONVERSATION_OLD, 0);
+    add_conversation(c, "no-acks", CONVERSATION_NO_ACKS, 0xffff ^ 1 << 2);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+        for (uint8_t before = 0; before < 20; before = (uint8_t)(before + (before < 4 ? 1 : 3)))
+            add_step(c, steps[i].name, before, steps[i].step, steps[i].len);
+    for (uint8_t n = 1; n < 120; n += 7) { /* the n-th allocation fails */
+        const uint8_t head[CONVERSATION_HEAD] = {0, 1, 0, n};
+        char name[32];
+        snprintf(name, sizeof name, "no-memory-%d", n);
+        corpus_add(c, name, head, sizeof head);
+    }
+}
+
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
 /* Writes the corpus as text, malloc'ed. */
@@ -355,9 +444,9 @@ int main(int argc, char **argv)
     static const struct {
         const char *target;
         void (*make)(corpus *);
-    } all[] = {{"response", make_responses}, {"request", make_requests}, {"record", make_records},
-               {"gzip", make_gzip},          {"snappy", make_snappy},    {"lz4", make_lz4},
-               {"zstd", make_zstd},          {"address", make_addresses}};
+    } all[] = {{"response", make_responses}, {"request", make_requests},  {"record", make_records},
+               {"gzip", make_gzip},          {"snappy", make_snappy},     {"lz4", make_lz4},
+               {"zstd", make_zstd},          {"address", make_addresses}, {"connection", make_conversations}};
     bool check = argc == 4 && strcmp(argv[1], "--check") == 0, ok = true;
     if (argc != 3 && !check) {
         fprintf(stderr, "usage: %s [--check] GOLDEN CORPUS\n", argv[0]);
