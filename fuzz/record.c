@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INFLATE_LIMIT = 1 << 20, MOST_OFFSETS = 1 << 16, ABORTED = 3 };
+enum { INFLATE_LIMIT = 1 << 20, MOST_OFFSETS = 4096, ABORTED = 3 };
 
 typedef struct params {
     int64_t from;
@@ -172,10 +172,11 @@ static void expect(const params *p, const uint8_t *log, size_t len, outcome *o)
     o->next_offset = position;
 }
 
-/* Are the offsets of `some` among those of `all`, in order? */
+/* Are the offsets of `some` among those of `all`, in order? Not looked at where they are too many to be kept. */
 static bool is_part(const outcome *some, const outcome *all)
 {
     size_t at = 0;
+    if (some->count > MOST_OFFSETS || all->count > MOST_OFFSETS) return true;
     for (size_t i = 0; i < some->count; i++) {
         while (at < all->count && all->offsets[at] != some->offsets[i]) at++;
         if (at++ >= all->count) return false;
@@ -185,7 +186,6 @@ static bool is_part(const outcome *some, const outcome *all)
 
 static void compare(const params *p, const outcome *got, const outcome *wanted)
 {
-    if (wanted->count > MOST_OFFSETS) return;
     FUZZ_REQUIRE(is_part(got, wanted), "%zu records came out, %zu are there", got->count, wanted->count);
     if (p->committed || got->cut) return;
     FUZZ_REQUIRE(got->count == wanted->count, "%zu records came out, %zu are there", got->count, wanted->count);

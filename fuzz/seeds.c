@@ -245,7 +245,7 @@ static void make_streams(corpus *c, const char *codec)
     streams s = {c, codec};
     each_line("batches.txt", golden_body, &s);
     each_line("streams.txt", golden_stream, &s);
-    for (size_t i = 0; i < sizeof text; i++) text[i] = "what is written is read back; "[i % 30 ^ i / 100];
+    for (size_t i = 0; i < sizeof text; i++) text[i] = "what is written is read back; "[(i + i / 100) % 30];
     add(c, "write", head, sizeof head, text, sizeof text);
     add(c, "write-too-much", tight, sizeof tight, text, sizeof text);
     add(c, "write-without-memory", no_memory, sizeof no_memory, text, sizeof text);
