@@ -299,6 +299,8 @@ static void make_addresses(corpus *c)
                                         "h:0",
                                         "h:65536",
                                         "unix:/tmp/x",
+                                        "unix:@name",
+                                        "unix:",
                                         "a_b.c-d:99",
                                         "1:2:3",
                                         "0x7f.1:80",

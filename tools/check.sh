@@ -15,15 +15,17 @@ kafka=$root/tests/kafka/kafka.sh
 # ---- the steps ----------------------------------------------------------------------------------------------------------
 
 steps=(setup sources jars build-dev build-clang build-release build-asan build-tsan build-bare schemas
-       unit install abi docs asan tsan kafka kafka-asan kafka-tsan)
-long_steps=(setup parts)
+       unit install abi docs tidy asan tsan kafka kafka-asan kafka-tsan)
+long_steps=(setup parts coverage)
 
 step_setup() { tools/setup.sh build test; }
 step_sources() { # arrows between the layers, generated code, layout
   tools/check_layers.py && tools/gen.py --check &&
-    git ls-files 'src/*.[ch]' 'src/*.cc' 'tests/*.[ch]' 'cli/*.[ch]' 'bench/*.[ch]' 'examples/*.c' | grep -v '^src/wire/gen/' |
+    git ls-files 'src/*.[ch]' 'src/*.cc' 'tests/*.[ch]' 'cli/*.[ch]' 'bench/*.[ch]' 'fuzz/*.[ch]' 'examples/*.c' | grep -v '^src/wire/gen/' |
     xargs clang-format-14 --dry-run --Werror
 }
+step_tidy() { tools/tidy.sh; }
+step_coverage() { tools/coverage.sh; }
 step_jars() { "$kafka" jars && "$kafka" client-jar 4.4.0 && "$kafka" client-jar 3.9.1; }
 step_schemas() { tools/check_schema.py "$("$kafka" client-jar 4.4.0)" "$("$kafka" client-jar 3.9.1)"; }
 
