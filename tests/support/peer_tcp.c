@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -301,22 +302,54 @@ static void *run_connection(void *arg)
     return NULL;
 }
 
+void tcp_peer_serve(tcp_peer *p, int fd_take)
+{
+    pthread_mutex_lock(&p->lock);
+    tcp_connection *c = &p->connections[p->connection_count];
+    *c = (tcp_connection){.peer = p, .fd = fd_take};
+    if (p->stopping || p->connection_count == TCP_CONNECTIONS ||
+        pthread_create(&c->thread, NULL, run_connection, c) != 0)
+        close(fd_take);
+    else
+        p->connection_count++;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+}
+
 static void *run_acceptor(void *arg)
 {
-    tcp_peer *p = arg;
-    for (int fd; (fd = accept4(p->listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0;) {
-        pthread_mutex_lock(&p->lock);
-        tcp_connection *c = &p->connections[p->connection_count];
-        *c = (tcp_connection){.peer = p, .fd = fd};
-        if (p->stopping || p->connection_count == TCP_CONNECTIONS ||
-            pthread_create(&c->thread, NULL, run_connection, c) != 0)
-            close(fd);
-        else
-            p->connection_count++;
-        pthread_cond_broadcast(&p->changed);
-        pthread_mutex_unlock(&p->lock);
-    }
+    tcp_listener *l = arg;
+    for (int fd; (fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0;) tcp_peer_serve(l->peer, fd);
     return NULL;
+}
+
+static void listener_start(tcp_peer *p, tcp_listener *l, int fd)
+{
+    *l = (tcp_listener){.peer = p, .fd = fd};
+    assert_int_equal(pthread_create(&l->thread, NULL, run_acceptor, l), 0);
+}
+
+static void listener_end(tcp_listener *l)
+{
+    if (!l->peer) return;
+    shutdown(l->fd, SHUT_RDWR);
+    pthread_join(l->thread, NULL);
+    close(l->fd);
+}
+
+const char *tcp_peer_listen_unix(tcp_peer *p)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    snprintf(p->path, sizeof p->path, "/tmp/kafka-peer-%d-%d.sock", (int)getpid(), p->port);
+    snprintf(p->unix_address, sizeof p->unix_address, "unix:%s", p->path);
+    snprintf(at.sun_path, sizeof at.sun_path, "%s", p->path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    unlink(p->path);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(fd, 64), 0);
+    listener_start(p, &p->local, fd);
+    return p->unix_address;
 }
 
 /* ---- birth and death --------------------------------------------------------------------------------------------- */
@@ -351,7 +384,7 @@ tcp_peer *tcp_peer_new(const tcp_rule *rules, size_t count)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&p->changed, &attr);
     pthread_condattr_destroy(&attr);
-    p->listen_fd = listen_anywhere(&p->port);
+    int fd = listen_anywhere(&p->port);
     snprintf(p->address, sizeof p->address, "127.0.0.1:%d", p->port);
     for (int16_t key = 0; key < TCP_API_KEYS; key++) {
         const kfk_api *api = kfk_api_find(key);
@@ -361,7 +394,7 @@ tcp_peer *tcp_peer_new(const tcp_rule *rules, size_t count)
     tcp_peer_advertise(p, "127.0.0.1", p->port, 1);
     tcp_peer_add_topic(p, "t", 2, 1);
     tcp_peer_add_rules(p, rules, count);
-    assert_int_equal(pthread_create(&p->acceptor, NULL, run_acceptor, p), 0);
+    listener_start(p, &p->tcp, fd);
     return p;
 }
 
@@ -405,9 +438,9 @@ void tcp_peer_free(tcp_peer *p)
     hang_up(p);
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
-    shutdown(p->listen_fd, SHUT_RDWR);
-    pthread_join(p->acceptor, NULL);
-    close(p->listen_fd);
+    listener_end(&p->tcp);
+    listener_end(&p->local);
+    if (p->local.peer) unlink(p->path);
     for (int i = 0; i < p->connection_count; i++) pthread_join(p->connections[i].thread, NULL);
     for (size_t t = 0; t < TCP_TOPICS; t++) {
         for (size_t i = 0; i < TCP_PARTITIONS; i++) batch_free(&p->topics[t].logs[i].bytes);

@@ -81,6 +81,10 @@ int tcp_peer_port(const tcp_peer *p);
 /* A port of 127.0.0.1 that nobody listens on. */
 int tcp_free_port(void);
 
+/* Listens on a unix socket as well, whose address, "unix:/path", it returns. */
+const char *tcp_peer_listen_unix(tcp_peer *p);
+/* Any thread: serves a connection that is there already, such as one end of socketpair(2), and closes it. */
+void tcp_peer_serve(tcp_peer *p, int fd_take);
 void tcp_peer_add_rules(tcp_peer *p, const tcp_rule *rules, size_t count);
 /* What it says about an API; max < min: it lacks it. At first what the library knows, Produce from 3 on. */
 void tcp_peer_set_versions(tcp_peer *p, int16_t api, int16_t min, int16_t max);

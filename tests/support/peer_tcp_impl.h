@@ -24,6 +24,12 @@ typedef struct tcp_connection {
     int fd; /* -1 = closed */
 } tcp_connection;
 
+typedef struct tcp_listener {
+    tcp_peer *peer; /* NULL = there is none */
+    pthread_t thread;
+    int fd;
+} tcp_listener;
+
 struct tcp_peer {
     pthread_mutex_t lock; /* all that follows */
     pthread_cond_t changed;
@@ -43,9 +49,9 @@ struct tcp_peer {
     bool has_aborted;
     int64_t aborted_producer, aborted_first;
     /* Constant: */
-    pthread_t acceptor;
-    int listen_fd, port;
-    char address[32];
+    tcp_listener tcp, local;
+    int port;
+    char address[32], path[64], unix_address[80];
 };
 
 /* Keeps the first failure. The lock is held. */
