@@ -64,9 +64,9 @@ static int ask_application(resolve_job *r)
     int result = resolver->lookup(resolver->userdata, r->lookup->host, r->answer);
     kfk_thread_callback_end(&saved);
     if (result == 0) return 0;
-    const kfk_error_info *known = result < 0 ? kfk_error_find(result) : NULL; /* a code of ours, perhaps passed on */
+    const kfk_error_info *known = result < -1 ? kfk_error_find(result) : NULL; /* a code of ours that it passed on */
     return kfk_error_set(&r->error, result == KAFKA_ENOMEM ? KAFKA_ENOMEM : KAFKA_ERESOLVE,
-                         "the application's resolver failed with %d%s%s", result, known ? ", " : "",
+                         "the application's resolver failed with %d%s%s", result, known ? ", KAFKA_" : "",
                          known ? known->name : "");
 }
 

@@ -155,7 +155,10 @@ int sim_net_socket(sim *s, const char *address)
     k->unclaimed = true;
     k->state = LINK_OPEN;
     k->accepted = true;
+    kfk_thread *caller = s->thread;
+    s->thread = &s->outside;
     if (k->config.server->accepted) k->config.server->accepted(k->config.arg, k);
+    s->thread = caller;
     return FIRST_FD + k->number;
 }
 

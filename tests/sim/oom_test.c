@@ -1,4 +1,4 @@
-/* Every allocation of a session fails once: dial, write, read, offsets, close. The simulated world is spared.
+/* Every allocation of a session fails once: dial, write, read, offsets, close, adopt. The simulated world is spared.
  *
  * A call that is hit says so, or manages without; nothing leaks, hangs or crashes, and what is done afterwards succeeds.
  * One seed for each allocation, so that different schedules are met. */
@@ -77,9 +77,32 @@ static bool use_connection(sim *s, kafka_conn *c)
     return went_well(s, kafka_batch_close(b), "close batch") && ok;
 }
 
+/* The host is known by another name to the system. */
+static int lookup(void *userdata, const char *host, kafka_addrs *out)
+{
+    (void)userdata;
+    int code = kafka_addrs_add(out, "10.0.0.7"); /* where nobody is */
+    return code != 0 ? code : kafka_addrs_add(out, strcmp(host, "kafka") == 0 ? "system" : host);
+}
+
+/* An application's socket goes to the connection exactly when there is one. */
+static bool adopt(sim *s)
+{
+    int fd = sim_net_socket(s, BROKER);
+    kafka_conn *c = NULL;
+    bool ok = went_well(s, kafka_conn_from_fd(fd, &(kafka_conn_config){.topic = "t"}, &c), "from_fd");
+    sim_check_equal(s, ok, c != NULL);
+    sim_check_equal(s, sim_net_owns_socket(s, fd), ok);
+    if (ok) ok = went_well(s, kafka_conn_write(c, "v", 1), "write");
+    kafka_conn_free(c);
+    return ok;
+}
+
 static bool one_session(sim *s)
 {
+    static const kafka_resolver resolver = {.lookup = lookup};
     kafka_dialer d = client_dialer(2000);
+    d.resolver = &resolver;
     kafka_conn *c = NULL;
     kafka_cancel *token = NULL;
     bool ok = went_well(s, kafka_cancel_new(&token), "token");
@@ -89,14 +112,14 @@ static bool one_session(sim *s)
     if (ok) ok = use_connection(s, c);
     kafka_conn_free(c);
     kafka_cancel_free(token);
-    return ok;
+    return ok && adopt(s);
 }
 
 static void session_without_memory(sim *s, void *arg)
 {
     (void)arg;
     oom.sim = s;
-    sim_name_add(s, "kafka", "10.0.0.1");
+    sim_name_add(s, "system", "10.0.0.1");
     peer_alone(s, BROKER);
     one_session(s);
     oom.countdown = 0;
