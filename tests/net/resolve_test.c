@@ -1,5 +1,7 @@
 #include "net_test.h"
 
+#include "net/resolve.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -19,6 +21,7 @@ int __wrap_getaddrinfo(const char *node, const char *service, const struct addri
 
 int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **list)
 {
+    if (hints->ai_flags & AI_NUMERICHOST) return __real_getaddrinfo(node, service, hints, list); /* asks nobody */
     atomic_fetch_add(&begun, 1);
     if (strcmp(node, "hangs.test") == 0) {
         latch_post(&hung);
@@ -49,6 +52,8 @@ int __wrap_getaddrinfo(const char *node, const char *service, const struct addri
 typedef struct question {
     const char *host;
     uint16_t port;
+    bool port_is_default;
+    kafka_resolver resolver;
     kfk_lookup *lookup;
     int started;
     bool abandon_at_once;
@@ -79,6 +84,8 @@ static void ask(kfk_loop *l, void *arg)
     question *q = arg;
     q->loop = l;
     q->lookup = kfk_lookup_new(q->host, q->port, answered, q);
+    if (q->lookup) q->lookup->resolver = q->resolver;
+    if (q->lookup) q->lookup->port_is_default = q->port_is_default;
     q->started = q->lookup ? kfk_loop_lookup(l, q->lookup) : KAFKA_ENOMEM;
     if (q->started != 0) {
         if (q->lookup) kfk_lookup_free(q->lookup);
@@ -238,6 +245,92 @@ static void what_was_abandoned_in_the_queue_is_not_begun(void **state)
     loop_end(l);
 }
 
+/* Callers that give up and come again, for as long as resolvers hang. */
+static void look_ups_that_are_given_up_do_not_pile_up_behind_resolvers_that_hang(void **state)
+{
+    (void)state;
+    kfk_loop *l = loop_start();
+    static question hanging[BLOCKING_THREADS], q;
+    latch_init(&hang);
+    latch_init(&hung);
+    for (int i = 0; i < BLOCKING_THREADS; i++) {
+        hanging[i] = (question){.host = "hangs.test"};
+        run_held(l, ask, &hanging[i]);
+    }
+    for (int i = 0; i < BLOCKING_THREADS; i++) assert_true(latch_wait(&hung));
+    size_t before = memcheck_blocks();
+    for (int i = 0; i < 1000; i++) {
+        q = (question){.host = "localhost", .abandon_at_once = true};
+        run_held(l, ask, &q);
+        assert_int_equal(q.started, 0);
+        assert_int_equal(memcheck_blocks(), before);
+    }
+    for (int i = 0; i < BLOCKING_THREADS; i++) latch_post(&hang);
+    for (int i = 0; i < BLOCKING_THREADS; i++) assert_true(eventually_equal(&hanging[i].answered, 1));
+    loop_end(l);
+}
+
+/* ---- the application's resolver ------------------------------------------------------------------------------------------------ */
+
+static latch custom_hang, custom_hung;
+static pthread_t custom_thread;
+
+static int custom(void *userdata, const char *host, kafka_addrs *out)
+{
+    kfk_error err;
+    (void)host;
+    custom_thread = pthread_self();
+    if (strcmp(userdata, "hangs") == 0) {
+        latch_post(&custom_hung);
+        latch_wait(&custom_hang);
+    }
+    return kfk_addrs_add(out, "10.0.0.1:7", &err) | kfk_addrs_add(out, "many.test", &err) |
+           kfk_addrs_add(out, "unix:/run/kafka.sock", &err);
+}
+
+static void names_that_the_application_finds_are_resolved_where_it_ran(void **state)
+{
+    (void)state;
+    kfk_loop *l = loop_start();
+    static question q;
+    char text[KFK_ADDRESS_TEXT];
+    q = (question){.host = "kafka", .port = 9092, .resolver = {.lookup = custom, .userdata = "answers"}};
+    run_held(l, ask, &q);
+    assert_int_equal(q.started, 0);
+    assert_true(eventually_equal(&q.answered, 1));
+    assert_int_equal(q.error.code, 0);
+    assert_int_equal(q.count, KFK_LOOKUP_MAX); /* all that fits of many.test, and nothing behind it */
+    kfk_address_format(&q.found[0], text, sizeof text);
+    assert_string_equal(text, "10.0.0.1:9092");
+    kfk_address_format(&q.found[KFK_LOOKUP_MAX - 1], text, sizeof text);
+    assert_string_equal(text, "127.0.0.2:9092");
+    assert_false(pthread_equal(custom_thread, pthread_self()));
+    assert_false(pthread_equal(custom_thread, q.thread));
+    q = (question){
+        .host = "kafka", .port = 9092, .port_is_default = true, .resolver = {.lookup = custom, .userdata = "answers"}};
+    run_held(l, ask, &q);
+    assert_true(eventually_equal(&q.answered, 1));
+    kfk_address_format(&q.found[0], text, sizeof text);
+    assert_string_equal(text, "10.0.0.1:7");
+    loop_end(l);
+}
+
+static void a_loop_ends_while_the_applications_resolver_hangs(void **state)
+{
+    (void)state;
+    kfk_loop *l = loop_start();
+    static question q;
+    latch_init(&custom_hang);
+    latch_init(&custom_hung);
+    q = (question){.host = "kafka", .resolver = {.lookup = custom, .userdata = "hangs"}};
+    run_held(l, ask, &q);
+    assert_true(latch_wait(&custom_hung));
+    run_held(l, abandon, &q);
+    loop_end(l); /* waits for the loop's thread, not for the resolver's */
+    latch_post(&custom_hang);
+    assert_int_equal(atomic_load(&q.answered), 0); /* and the tear-down sees that nothing is left */
+}
+
 static void without_memory_nothing_is_started(void **state)
 {
     (void)state;
@@ -246,6 +339,13 @@ static void without_memory_nothing_is_started(void **state)
     MEMCHECK_EACH_FAILURE(n)
     {
         q = (question){.host = "localhost"};
+        run_held(l, ask, &q);
+        assert_int_equal(q.started, memcheck_failed() ? KAFKA_ENOMEM : 0);
+        if (q.started == 0) assert_true(eventually_equal(&q.answered, 1));
+    }
+    MEMCHECK_EACH_FAILURE(n)
+    {
+        q = (question){.host = "kafka", .resolver = {.lookup = custom, .userdata = "answers"}};
         run_held(l, ask, &q);
         assert_int_equal(q.started, memcheck_failed() ? KAFKA_ENOMEM : 0);
         if (q.started == 0) assert_true(eventually_equal(&q.answered, 1));
@@ -263,6 +363,9 @@ int main(void)
         NET_TEST(many_names_are_looked_up_side_by_side),
         NET_TEST(what_the_resolver_says_is_what_is_told),
         NET_TEST(what_was_abandoned_in_the_queue_is_not_begun),
+        NET_TEST(look_ups_that_are_given_up_do_not_pile_up_behind_resolvers_that_hang),
+        NET_TEST(names_that_the_application_finds_are_resolved_where_it_ran),
+        NET_TEST(a_loop_ends_while_the_applications_resolver_hangs),
         NET_TEST(without_memory_nothing_is_started),
     };
     return cmocka_run_group_tests_name("net/resolve", tests, NULL, NULL);

@@ -143,6 +143,26 @@ static void sixteen_jobs_block_at_once_and_the_rest_queue(void **state)
     loop_end(l);
 }
 
+static void a_job_that_no_thread_has_begun_can_be_taken_back(void **state)
+{
+    (void)state;
+    kfk_loop *l = loop_start();
+    static crowd c;
+
+    crowd_start(&c, l, KFK_WORK_COMPUTING, COMPUTING + 3);
+    assert_true(eventually_equal(&c.begun, COMPUTING));
+    assert_false(kfk_loop_unwork(l, &c.jobs[0].job));
+    assert_true(kfk_loop_unwork(l, &c.jobs[COMPUTING + 1].job)); /* from the middle of the queue, */
+    assert_false(kfk_loop_unwork(l, &c.jobs[COMPUTING + 1].job));
+    assert_true(kfk_loop_unwork(l, &c.jobs[COMPUTING + 2].job));       /* from its end, */
+    assert_int_equal(kfk_loop_work(l, &c.jobs[COMPUTING + 1].job), 0); /* where another one goes then, */
+    assert_true(kfk_loop_unwork(l, &c.jobs[COMPUTING].job));           /* and from its beginning */
+    crowd_go(&c, COMPUTING + 1);
+    assert_true(eventually_equal(&c.delivered, COMPUTING + 1));
+    assert_int_equal(atomic_load(&c.begun), COMPUTING + 1);
+    loop_end(l); /* the tear-down sees that none of them holds the loop any more */
+}
+
 static void computing_jobs_never_queue_behind_blocking_ones(void **state)
 {
     (void)state;
@@ -277,6 +297,7 @@ int main(void)
         NET_TEST(without_threads_jobs_and_loops_are_refused),
         NET_TEST(a_job_runs_without_the_baton_and_is_delivered_under_it),
         NET_TEST(sixteen_jobs_block_at_once_and_the_rest_queue),
+        NET_TEST(a_job_that_no_thread_has_begun_can_be_taken_back),
         NET_TEST(computing_jobs_never_queue_behind_blocking_ones),
         NET_TEST(two_jobs_compute_at_once),
         NET_TEST(a_thread_without_work_takes_the_next_job),

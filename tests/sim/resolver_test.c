@@ -10,7 +10,7 @@ typedef struct custom {
     sim *sim;
     const char *answers[4];
     int result;
-    int64_t takes_ms; /* FOREVER = hangs */
+    int64_t takes_ms;      /* FOREVER = hangs */
     const char *hangs_for; /* only this host, NULL = every */
     int calls;
     char asked[64];
@@ -120,7 +120,8 @@ SCENARIO(a_resolver_that_fails_fails_the_dial_whatever_it_named)
 {
     peer_alone(s, BROKER);
     custom x = {.sim = s, .answers = {"10.0.0.1"}, .result = 7};
-    client_failed(s, dial(&x, "kafka", 0, NULL), KAFKA_ERESOLVE, "resolving kafka: the application's resolver failed with 7");
+    client_failed(s, dial(&x, "kafka", 0, NULL), KAFKA_ERESOLVE,
+                  "resolving kafka: the application's resolver failed with 7");
     x.result = KAFKA_ETIMEDOUT;
     client_failed(s, dial(&x, "kafka", 0, NULL), KAFKA_ERESOLVE, "KAFKA_ETIMEDOUT");
     x.result = KAFKA_ENOMEM;
