@@ -40,7 +40,7 @@ demo: all
 	@tools/setup.sh demo
 	@tools/demo.sh
 
-bench: setup-build
+bench:
 	@tools/bench.sh
 
 install: all

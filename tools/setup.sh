@@ -6,6 +6,7 @@
 #   setup.sh demo            what `make demo` takes
 #   setup.sh fuzz            what `make fuzz` takes beyond the tests
 #   setup.sh coverage        what `make coverage` takes beyond the tests
+#   setup.sh bench           what `make bench` takes
 set -euo pipefail
 
 build=(gcc g++ cmake ninja-build pkg-config zlib1g-dev libsnappy-dev liblz4-dev libzstd-dev libjansson-dev)
@@ -23,7 +24,8 @@ for group in "$@"; do
     demo) wanted+=("${kafka[@]}") ;;
     fuzz) wanted+=("${fuzz[@]}") ;;
     coverage) wanted+=("${coverage[@]}") ;;
-    *) echo "setup.sh: no group \"$group\"; there are build, test, demo, fuzz, coverage" >&2; exit 2 ;;
+    bench) wanted+=(kcat strace "${kafka[@]}") ;;
+    *) echo "setup.sh: no group \"$group\"; there are build, test, demo, bench, fuzz, coverage" >&2; exit 2 ;;
   esac
 done
 
