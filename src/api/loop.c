@@ -6,6 +6,8 @@
 #include "api/fail.h"
 #include "base/fork.h"
 #include "base/thread.h"
+#include "base/time.h"
+#include "net/loop_manual.h"
 #include <stdatomic.h>
 
 static struct {
@@ -92,37 +94,50 @@ int kafka_loop_new(const kafka_loop_config *cfg, kafka_loop **out)
     if (!out) return kfk_failf(NULL, KAFKA_EINVAL, "kafka_loop_new: out is NULL");
     if (cfg && (cfg->reserved || cfg->reserved2[0] || cfg->reserved2[1] || cfg->reserved2[2]))
         return kfk_failf(NULL, KAFKA_EINVAL, "kafka_loop_new: a reserved field of kafka_loop_config is not 0");
-    if (cfg && cfg->manual) return kfk_failf(NULL, KAFKA_ENOTSUP, "kafka_loop_new: manual loops are not supported yet");
+    if (cfg && cfg->manual != 0 && cfg->manual != 1)
+        return kfk_failf(NULL, KAFKA_EINVAL, "kafka_loop_new: kafka_loop_config.manual is %d, neither 0 nor 1",
+                         (int)cfg->manual);
     kfk_error err = {0};
     kfk_loop *l;
     int shield = kfk_thread_shield();
-    int code = kfk_loop_new("kafka-io", &l, &err);
+    int code = cfg && cfg->manual ? kfk_loop_new_manual(&l, &err) : kfk_loop_new("kafka-io", &l, &err);
     kfk_thread_unshield(shield);
     if (code != 0) return kfk_fail(NULL, &err);
     *out = l;
     return 0;
 }
 
+static int check_manual(kafka_loop *l, const char *call)
+{
+    if (!l) return kfk_failf(NULL, KAFKA_EINVAL, "%s: the loop is NULL", call);
+    int err = kfk_loop_check(l, call);
+    if (err != 0 || kfk_loop_is_manual(l)) return err;
+    return kfk_failf(NULL, KAFKA_ENOTSUP,
+                     "%s: the loop has a thread of its own; kafka_loop_config.manual makes one that has none", call);
+}
+
 int kafka_loop_fd(kafka_loop *l)
 {
-    int err = kfk_loop_check(l, "kafka_loop_fd");
-    if (err != 0) return err;
-    return kfk_failf(NULL, KAFKA_ENOTSUP,
-                     "kafka_loop_fd: the loop has a thread of its own; manual loops are not supported yet");
+    int err = check_manual(l, "kafka_loop_fd");
+    return err != 0 ? err : kfk_loop_manual_fd(l);
 }
 
 int64_t kafka_loop_timeout_ms(kafka_loop *l)
 {
-    (void)l;
-    return -1;
+    if (!l || kfk_loop_is_parents(l) || !kfk_loop_is_manual(l)) return -1;
+    int64_t ms = kfk_loop_manual_timeout_ms(l);
+    return ms == KFK_TIME_NEVER ? -1 : ms;
 }
 
 int kafka_loop_run(kafka_loop *l)
 {
-    int err = kfk_loop_check(l, "kafka_loop_run");
+    int err = check_manual(l, "kafka_loop_run");
     if (err != 0) return err;
-    return kfk_failf(NULL, KAFKA_ENOTSUP,
-                     "kafka_loop_run: the loop has a thread of its own; manual loops are not supported yet");
+    if (kfk_thread_self()->callback_depth > 0)
+        return kfk_failf(NULL, KAFKA_EAGAIN, "kafka_loop_run: a callback of the library must not turn a loop");
+    err = kfk_loop_manual_run(l);
+    if (err == KAFKA_EAGAIN) return kfk_failf(NULL, err, "kafka_loop_run: another thread turns the loop");
+    return err == 0 ? 0 : kfk_loop_check(l, "kafka_loop_run");
 }
 
 void kafka_loop_free(kafka_loop *l)

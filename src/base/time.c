@@ -41,6 +41,13 @@ int64_t kfk_time_wall_ms(void)
     return source_wall_ms();
 }
 
+int64_t kfk_time_left_ms(int64_t at_ms)
+{
+    if (at_ms == KFK_TIME_NEVER) return KFK_TIME_NEVER;
+    int64_t now_ms = kfk_time_now_ms(); /* rounded down: that rounds up what is left */
+    return at_ms <= now_ms ? 0 : at_ms - now_ms;
+}
+
 void kfk_time_set_source(int64_t (*monotonic_ns)(void), int64_t (*wall_ms)(void))
 {
     source_monotonic_ns = monotonic_ns != NULL ? monotonic_ns : system_monotonic_ns;

@@ -13,6 +13,10 @@ int64_t kfk_time_now_ns(void);  /* monotonic */
 int64_t kfk_time_now_ms(void);  /* monotonic, rounded down */
 int64_t kfk_time_wall_ms(void); /* Unix time */
 
+/* Milliseconds until then, rounded up, so that who waits so long does not come early: 0 = it has passed, KFK_TIME_NEVER
+ * stays. */
+int64_t kfk_time_left_ms(int64_t at_ms);
+
 /* at + ms without overflow; KFK_TIME_NEVER stays. ms >= 0. */
 static inline int64_t kfk_time_add(int64_t at, int64_t ms)
 {

@@ -140,3 +140,8 @@ bool kfk_baton_leave(kfk_baton *b)
     unlock(b, true);
     return !mailbox_empty(b);
 }
+
+void kfk_baton_look_after(kfk_baton *b)
+{
+    if (!mailbox_empty(b) && try_take(b)) release(b);
+}

@@ -48,6 +48,9 @@ void kfk_baton_push(kfk_baton *b, kfk_task *t);
  * true when the mailbox has something again, so that the loop must not wait but enter at once. */
 void kfk_baton_enter(kfk_baton *b);
 bool kfk_baton_leave(kfk_baton *b);
+/* For who has left and does not enter again at once, as long as it is the only one that may enter: runs what is in the
+ * mailbox, as a caller does who lets go. */
+void kfk_baton_look_after(kfk_baton *b);
 /* Does the calling thread hold it? For assertions. */
 bool kfk_baton_held(kfk_baton *b);
 

@@ -74,7 +74,7 @@ int kfk_loop_init(kfk_loop *l, const kfk_loop_ops *ops, uint64_t seed)
     l->deferred = NULL;
     l->deferred_end = &l->deferred;
     l->now_ms = kfk_time_now_ms();
-    l->wake_at_ms = 0;
+    atomic_init(&l->wake_at_ms, 0);
     l->asleep = l->poke = false;
     return 0;
 }
@@ -144,9 +144,9 @@ void kfk_loop_timer_set(kfk_loop *l, kfk_timer *t, int64_t at_ms)
     kfk_heap_remove(&l->timers, &t->node);
     if (at_ms == KFK_TIME_NEVER) return;
     kfk_heap_add(&l->timers, &t->node, at_ms);
-    if (l->asleep && at_ms < l->wake_at_ms) {
+    if (l->asleep && at_ms < atomic_load(&l->wake_at_ms)) {
         l->poke = true;
-        l->wake_at_ms = at_ms;
+        atomic_store(&l->wake_at_ms, at_ms);
     }
 }
 
@@ -205,6 +205,12 @@ static void run_deferred(kfk_loop *l)
     }
 }
 
+void kfk_loop_run_deferred_loop(kfk_loop *l)
+{
+    assert(kfk_loop_held(l));
+    while (l->deferred) run_deferred(l);
+}
+
 void kfk_loop_enter(kfk_loop *l)
 {
     kfk_baton_enter(&l->baton);
@@ -216,8 +222,9 @@ int64_t kfk_loop_leave(kfk_loop *l)
     run_deferred(l);
     kfk_heap_node *next = kfk_heap_min(&l->timers);
     int64_t at = l->deferred ? l->now_ms : next ? next->key : KFK_TIME_NEVER;
-    if (l->wake_at_ms > l->now_ms && l->wake_at_ms < at) at = l->wake_at_ms;
-    l->wake_at_ms = at;
+    int64_t published = atomic_load(&l->wake_at_ms);
+    if (published > l->now_ms && published < at) at = published;
+    atomic_store(&l->wake_at_ms, at);
     l->asleep = true;
     return kfk_baton_leave(&l->baton) ? 0 : at;
 }
@@ -256,6 +263,8 @@ int kfk_op_wait(kfk_loop *l, kfk_op *op, int64_t deadline_ms)
         if (state == OP_DONE) return 0;
         if (state == OP_PENDING && !atomic_compare_exchange_strong(&op->state, &state, OP_PARKED)) continue;
         if (deadline_ms != KFK_TIME_NEVER && kfk_time_now_ms() >= deadline_ms) return KAFKA_ETIMEDOUT;
+        if (kfk_loop_is_parents(l)) /* a callback forked, inside the turn of a manual loop: nobody ends it here */
+            return kfk_error_set(&op->error, KAFKA_EFORKED, "the process was forked during the call");
         l->ops->park(l, &op->state, OP_PARKED, deadline_ms);
     }
 }

@@ -1,7 +1,8 @@
 /* loop: the only way in which the engine sees the world: clock, timers, random numbers, streams, names, waiting threads
  * and helper threads.
  *
- * loop_epoll.c turns it on Linux, tests/sim/loop_sim.c in virtual time. The engine does not know which.
+ * On Linux loop_thread.c turns it on a thread of its own, or loop_manual.c when the application says so; tests/sim/loop_sim.c
+ * does in virtual time. The engine does not know which.
  *
  * Everything named `_loop` in the engine, and every function below unless it says otherwise, is called under the loop's
  * baton (net/baton.h). Callbacks come under the baton. */
@@ -20,12 +21,14 @@ typedef struct kafka_loop kfk_loop;
 
 /* ---- lifetime: any thread ------------------------------------------------------------------------------------------ */
 
-/* A loop with a thread of its own (loop_epoll.c), holding one reference and one use for the caller. `name` is the
+/* A loop with a thread of its own (loop_thread.c), holding one reference and one use for the caller. `name` is the
  * thread's, at most 15 bytes. 0, KAFKA_ENOMEM, or KAFKA_EIO when the system has no thread or descriptor left. */
 int kfk_loop_new(const char *name, kfk_loop **out, kfk_error *err);
+/* A loop that the application turns (loop_manual.h), likewise. */
+int kfk_loop_new_manual(kfk_loop **out, kfk_error *err);
 /* A use keeps the loop turning: handles have one each. The thread ends with the last use and is joined by whoever gave
- * it up; under the baton or on the loop's own thread it is left to end by itself. What is deferred by then still runs;
- * no timer may be set any more. */
+ * it up; under the baton or on the loop's own thread it is left to end by itself. A manual loop has no thread: whoever
+ * gives up its last use does what is left. What is deferred by then still runs; no timer may be set any more. */
 void kfk_loop_use(kfk_loop *l);
 void kfk_loop_unuse(kfk_loop *l);
 /* A reference keeps the memory: jobs and operations under way have one each. */
@@ -98,7 +101,8 @@ void kfk_op_drop(kfk_op *op);
  * up the engine's reference. */
 void kfk_op_finish_loop(kfk_loop *l, kfk_op *op);
 /* Any thread that does not hold the baton: waits until the operation has finished. 0, or KAFKA_ETIMEDOUT at the deadline
- * (monotonic ms, KFK_TIME_NEVER = none), which is only a safety net: engines end operations by their own timers. */
+ * (monotonic ms, KFK_TIME_NEVER = none), which is only a safety net: engines end operations by their own timers. In a
+ * child that was forked inside, KAFKA_EFORKED, in op->error too. */
 int kfk_op_wait(kfk_loop *l, kfk_op *op, int64_t deadline_ms);
 
 /* ---- cancel tokens ------------------------------------------------------------------------------------------------- */

@@ -46,8 +46,9 @@ struct kafka_loop {
     kfk_list watches;
     kfk_list finished; /* operations to wake when the baton is let go */
     kfk_task *deferred, **deferred_end;
-    int64_t wake_at_ms; /* while asleep: when it will turn by itself */
-    bool asleep, poke;  /* poke: a caller left something that cannot wait until then */
+    /* While asleep: when it will turn by itself. Changed under the baton; a manual loop looks at it without. */
+    _Atomic int64_t wake_at_ms;
+    bool asleep, poke; /* poke: a caller left something that cannot wait until then */
 };
 
 /* 0 or KAFKA_ENOMEM. `seed` of its random numbers. */
@@ -56,6 +57,8 @@ void kfk_loop_fini(kfk_loop *l);
 void kfk_loop_enter(kfk_loop *l);
 /* When to turn next at the latest, monotonic ms: KFK_TIME_NEVER = only on events; a time that has passed = at once. */
 int64_t kfk_loop_leave(kfk_loop *l);
+/* Runs what is deferred, and what that defers: for a loop that nobody will turn any more. Nobody is turning it now. */
+void kfk_loop_run_deferred_loop(kfk_loop *l);
 /* A watched token fired: calls its watchers, after which it has none. */
 void kfk_loop_token_fired(kfk_loop *l, kfk_cancel *token);
 

@@ -1,22 +1,22 @@
-/* The loop on Linux: a thread, epoll, and an eventfd to wake it.
+/* Descriptors on Linux: epoll, and an eventfd to wake who waits.
  *
  * Everything is registered once, edge-triggered, for reading and writing, so that sending a request needs no epoll_ctl.
- * The eventfd is edge-triggered too and never read. The thread waits without the baton and takes it for one turn; other
- * threads may meanwhile add sources to the epoll set, which the kernel allows. Sources are closed only by the thread that
- * turns the loop, and one that is closed while events of the same wait are still to be reported is taken out of them.
+ * The eventfd is edge-triggered too and never read. The thread that turns the loop waits without the baton and takes it
+ * for one turn; other threads may meanwhile add sources to the epoll set, which the kernel allows. Sources are closed only
+ * by the thread that turns the loop, and one that is closed while events of the same wait are still to be reported is taken
+ * out of them.
  *
- * A token, though, may lose its last watcher on any thread, at a time when the loop's thread has come back from its wait
- * with an event of it in hand. So the sources of tokens are never freed while the loop lives, only used again: then the
- * worst that such an event can do is to have another token looked at, which is harmless. */
+ * The epoll set is itself a descriptor that is readable while it holds an edge that nobody has taken: a manual loop gives
+ * it to the application.
+ *
+ * A token, though, may lose its last watcher on any thread, at a time when the thread that turns has come back from its
+ * wait with an event of it in hand. So the sources of tokens are never freed while the loop lives, only used again: then
+ * the worst that such an event can do is to have another token looked at, which is harmless. */
+#include "net/loop_epoll.h"
 #include "base/fork.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "base/time.h"
-#include "net/loop_backend.h"
-#include "net/resolve.h"
-#include "net/socket.h"
-#include "net/source.h"
-#include "net/work.h"
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -30,19 +30,6 @@
 
 enum { EVENTS_PER_WAIT = 64 };
 
-typedef struct loop_epoll {
-    kfk_loop base;
-    int epoll_fd, wake_fd; /* -1 in a forked child that has closed them */
-    kfk_source wake;
-    kfk_list tokens, spare_tokens; /* token_source */
-    pthread_t thread;
-    bool stopping;
-    kfk_task stop_task;
-    /* of the last wait, not reported yet: only the thread that turns the loop looks at it, with or without the baton */
-    struct epoll_event *events;
-    int event_count, event_index;
-} loop_epoll;
-
 typedef struct token_source {
     kfk_source source;
     kfk_list node;
@@ -51,17 +38,12 @@ typedef struct token_source {
     int fd;
 } token_source;
 
-static loop_epoll *self(kfk_loop *l)
-{
-    return KFK_CONTAINER(l, loop_epoll, base);
-}
-
 /* ---- sources ------------------------------------------------------------------------------------------------------- */
 
 static int source_control(kfk_loop *l, int op, kfk_source *s, int fd)
 {
     struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = s};
-    return epoll_ctl(self(l)->epoll_fd, op, fd, &ev) == 0 ? 0 : errno;
+    return epoll_ctl(kfk_loop_epoll_of(l)->epoll_fd, op, fd, &ev) == 0 ? 0 : errno;
 }
 
 int kfk_source_add(kfk_loop *l, kfk_source *s, int fd)
@@ -76,7 +58,7 @@ void kfk_source_again(kfk_loop *l, kfk_source *s, int fd)
 
 void kfk_source_remove(kfk_loop *l, kfk_source *s, int fd)
 {
-    loop_epoll *e = self(l);
+    kfk_loop_epoll *e = kfk_loop_epoll_of(l);
     epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
     for (int i = e->event_index; i < e->event_count; i++) {
         if (e->events[i].data.ptr == s) e->events[i].data.ptr = NULL;
@@ -101,7 +83,7 @@ static void token_ready(kfk_source *s, unsigned events)
     if (kfk_cancel_fired(t->token)) kfk_loop_token_fired(t->loop, t->token);
 }
 
-static token_source *token_source_new(loop_epoll *e)
+static token_source *token_source_new(kfk_loop_epoll *e)
 {
     kfk_list *spare = kfk_list_first(&e->spare_tokens);
     if (spare) {
@@ -116,16 +98,16 @@ static token_source *token_source_new(loop_epoll *e)
     return t;
 }
 
-static void token_source_put_aside(loop_epoll *e, token_source *t)
+static void token_source_put_aside(kfk_loop_epoll *e, token_source *t)
 {
     t->token = NULL;
     kfk_list_remove(&t->node);
     kfk_list_push_back(&e->spare_tokens, &t->node);
 }
 
-static int watch(kfk_loop *l, kfk_cancel *token)
+int kfk_loop_epoll_watch(kfk_loop *l, kfk_cancel *token)
 {
-    loop_epoll *e = self(l);
+    kfk_loop_epoll *e = kfk_loop_epoll_of(l);
     int fd = kfk_cancel_fd(token);
     if (fd < 0) return KAFKA_EIO;
     token_source *t = token_source_new(e);
@@ -142,9 +124,9 @@ static int watch(kfk_loop *l, kfk_cancel *token)
     return 0;
 }
 
-static void unwatch(kfk_loop *l, kfk_cancel *token)
+void kfk_loop_epoll_unwatch(kfk_loop *l, kfk_cancel *token)
 {
-    loop_epoll *e = self(l);
+    kfk_loop_epoll *e = kfk_loop_epoll_of(l);
     KFK_LIST_EACH (n, &e->tokens) {
         token_source *t = KFK_CONTAINER(n, token_source, node);
         if (t->token != token) continue;
@@ -161,7 +143,7 @@ static long futex(_Atomic uint32_t *word, int op, uint32_t value, const struct t
     return syscall(SYS_futex, word, op | FUTEX_PRIVATE_FLAG, value, timeout, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
-static void park(kfk_loop *l, _Atomic uint32_t *word, uint32_t value, int64_t deadline_ms)
+void kfk_loop_epoll_park(kfk_loop *l, _Atomic uint32_t *word, uint32_t value, int64_t deadline_ms)
 {
     (void)l;
     struct timespec until = {.tv_sec = (time_t)(deadline_ms / 1000), .tv_nsec = (long)(deadline_ms % 1000) * 1000000};
@@ -169,16 +151,16 @@ static void park(kfk_loop *l, _Atomic uint32_t *word, uint32_t value, int64_t de
     futex(word, FUTEX_WAIT_BITSET, value, deadline_ms == KFK_TIME_NEVER ? NULL : &until);
 }
 
-static void unpark(kfk_loop *l, _Atomic uint32_t *word)
+void kfk_loop_epoll_unpark(kfk_loop *l, _Atomic uint32_t *word)
 {
     (void)l;
     futex(word, FUTEX_WAKE, 1, NULL);
 }
 
-static void wake(kfk_loop *l)
+void kfk_loop_epoll_wake(kfk_loop *l)
 {
     uint64_t one = 1;
-    ssize_t n = write(self(l)->wake_fd, &one, sizeof one);
+    ssize_t n = write(kfk_loop_epoll_of(l)->wake_fd, &one, sizeof one);
     (void)n; /* it can only fail when the counter is full: then the loop is awake */
 }
 
@@ -188,151 +170,80 @@ static void wake_ready(kfk_source *s, unsigned events)
     (void)events; /* waking was all it is for */
 }
 
-/* ---- the thread ---------------------------------------------------------------------------------------------------- */
+/* ---- turning ------------------------------------------------------------------------------------------------------- */
 
 /* Milliseconds for epoll_wait, rounded up: a timer never fires early. */
 static int wait_time(int64_t at_ms)
 {
-    if (at_ms == KFK_TIME_NEVER) return -1;
-    if (at_ms <= 0) return 0;
-    int64_t left_ns = at_ms > INT64_MAX / 1000000 ? INT64_MAX : at_ms * 1000000 - kfk_time_now_ns();
-    if (left_ns <= 0) return 0;
-    int64_t left_ms = left_ns / 1000000 + 1;
-    return left_ms > INT_MAX ? INT_MAX : (int)left_ms;
+    int64_t left_ms = kfk_time_left_ms(at_ms);
+    return left_ms == KFK_TIME_NEVER ? -1 : left_ms > INT_MAX ? INT_MAX : (int)left_ms;
 }
 
-static void *turn_until_stopped(void *arg)
+int64_t kfk_loop_epoll_turn(kfk_loop_epoll *e, int64_t until_ms, void (*last_look)(kfk_loop_epoll *))
 {
-    loop_epoll *e = arg;
     struct epoll_event events[EVENTS_PER_WAIT];
-    for (int64_t at_ms = 0;;) {
-        int n = epoll_wait(e->epoll_fd, events, EVENTS_PER_WAIT, wait_time(at_ms));
-        e->events = events; /* before entering: what runs there may already close a source */
-        e->event_index = 0;
-        e->event_count = n < 0 ? 0 : n;
-        kfk_loop_enter(&e->base);
-        while (e->event_index < e->event_count && !kfk_loop_is_parents(&e->base)) {
-            struct epoll_event *event = &events[e->event_index++];
-            kfk_source *s = event->data.ptr;
-            if (s) s->ready(s, source_events(event->events));
-        }
-        if (kfk_loop_is_parents(&e->base)) return NULL; /* a callback forked: the sockets are not this process's */
-        bool stopping =
-            e->stopping; /* before leaving: once it is set, what is deferred from now on is the loop's own */
-        at_ms = kfk_loop_leave(&e->base);
-        if (stopping && at_ms > kfk_time_now_ms()) break; /* nothing is left that has to be done */
+    int n = epoll_wait(e->epoll_fd, events, EVENTS_PER_WAIT, wait_time(until_ms));
+    e->events = events; /* before entering: what runs there may already close a source */
+    e->event_index = 0;
+    e->event_count = n < 0 ? 0 : n;
+    kfk_loop_enter(&e->base);
+    while (e->event_index < e->event_count && !kfk_loop_is_parents(&e->base)) {
+        struct epoll_event *event = &events[e->event_index++];
+        kfk_source *s = event->data.ptr;
+        if (s) s->ready(s, source_events(event->events));
     }
-    kfk_loop_drop(&e->base);
-    return NULL;
-}
-
-static void stop_run(kfk_task *t)
-{
-    loop_epoll *e = KFK_CONTAINER(t, loop_epoll, stop_task);
-    e->stopping = true;
-    e->base.poke = true;
-}
-
-/* Who is under the baton must not wait for its thread to end. There the task goes into the mailbox, since the turn that
- * runs may have looked at `stopping` already; who pushes under the baton, or as the loop's thread, looks there afterwards. */
-static void stop(kfk_loop *l)
-{
-    loop_epoll *e = self(l);
-    if (kfk_loop_held(l) || pthread_equal(pthread_self(), e->thread)) {
-        pthread_detach(e->thread);
-        kfk_baton_push(&l->baton, &e->stop_task);
-        return;
-    }
-    int shield = kfk_thread_shield(); /* pthread_join is a cancellation point */
-    kfk_loop_hold(l); /* the thread may give up the last one while the submission still looks at the mailbox */
-    kfk_loop_submit(l, &e->stop_task);
-    pthread_join(e->thread, NULL);
-    kfk_loop_drop(l);
-    kfk_thread_unshield(shield);
+    e->event_index = e->event_count = 0;
+    if (kfk_loop_is_parents(&e->base))
+        return KFK_TIME_NEVER; /* a callback forked: the sockets are not this process's */
+    if (last_look) last_look(e);
+    return kfk_loop_leave(&e->base);
 }
 
 /* ---- birth and death ----------------------------------------------------------------------------------------------- */
 
-static void destroy(kfk_loop *l)
+int kfk_loop_epoll_refused(kfk_error *err, const char *doing, const char *what, int number)
 {
-    loop_epoll *e = self(l);
+    char text[128];
+    kfk_error_set(err, KAFKA_EIO, "%s: %s: %s", doing, what, strerror_r(number, text, sizeof text));
+    return KAFKA_EIO;
+}
+
+int kfk_loop_epoll_init(kfk_loop_epoll *e, const kfk_loop_ops *ops, const char *doing, kfk_error *err)
+{
+    int code = 0, number;
+    e->wake_fd = e->epoll_fd = -1;
+    e->wake.ready = wake_ready;
+    kfk_list_init(&e->tokens);
+    kfk_list_init(&e->spare_tokens);
+    if ((code = kfk_fork_watch(NULL)) != 0 || (code = kfk_loop_init(&e->base, ops, kfk_rand_system_seed())) != 0)
+        return kfk_error_set(err, code, "no memory for a loop");
+    if ((e->epoll_fd = epoll_create1(EPOLL_CLOEXEC)) < 0)
+        code = kfk_loop_epoll_refused(err, doing, "epoll_create1", errno);
+    else if ((e->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
+        code = kfk_loop_epoll_refused(err, doing, "eventfd", errno);
+    else if ((number = kfk_source_add(&e->base, &e->wake, e->wake_fd)) != 0)
+        code = kfk_loop_epoll_refused(err, doing, "epoll_ctl", number);
+    if (code != 0) kfk_loop_epoll_fini(e);
+    return code;
+}
+
+void kfk_loop_epoll_fini(kfk_loop_epoll *e)
+{
     for (kfk_list *n; (n = kfk_list_first(&e->spare_tokens)) != NULL;) {
         kfk_list_remove(n);
         kfk_mem_free(KFK_CONTAINER(n, token_source, node));
     }
-    kfk_loop_fini(l);
-    int shield = kfk_thread_shield();
-    close(e->wake_fd);
-    close(e->epoll_fd);
-    kfk_thread_unshield(shield);
-    kfk_mem_free(e);
-}
-
-static void abandon(kfk_loop *l)
-{
-    loop_epoll *e = self(l);
-    if (e->wake_fd >= 0) close(e->wake_fd);
-    if (e->epoll_fd >= 0) close(e->epoll_fd);
-    e->wake_fd = e->epoll_fd = -1;
-}
-
-static const kfk_loop_ops epoll_ops = {
-    .wake = wake,
-    .connect = kfk_socket_connect,
-    .adopt = kfk_socket_adopt,
-    .lookup = kfk_resolve_start,
-    .resolve = kfk_resolve_now,
-    .work = kfk_work_start,
-    .unwork = kfk_work_take_back,
-    .watch = watch,
-    .unwatch = unwatch,
-    .park = park,
-    .unpark = unpark,
-    .abandon = abandon,
-    .stop = stop,
-    .destroy = destroy,
-};
-
-static int no_resource(kfk_error *err, const char *what, int number)
-{
-    char text[128];
-    return kfk_error_set(err, KAFKA_EIO, "starting the I/O thread: %s: %s", what,
-                         strerror_r(number, text, sizeof text));
-}
-
-int kfk_loop_new(const char *name, kfk_loop **out, kfk_error *err)
-{
-    int code = 0, number;
-    loop_epoll *e = kfk_fork_watch(NULL) == 0 ? kfk_mem_zalloc(sizeof *e) : NULL;
-    if (!e) return kfk_error_set(err, KAFKA_ENOMEM, "no memory for a loop");
-    e->wake_fd = e->epoll_fd = -1;
-    e->wake.ready = wake_ready;
-    e->stop_task.run = stop_run;
-    kfk_list_init(&e->tokens);
-    kfk_list_init(&e->spare_tokens);
-    if ((code = kfk_loop_init(&e->base, &epoll_ops, kfk_rand_system_seed())) != 0) {
-        kfk_mem_free(e);
-        return kfk_error_set(err, code, "no memory for a loop");
-    }
-    if ((e->epoll_fd = epoll_create1(EPOLL_CLOEXEC)) < 0)
-        code = no_resource(err, "epoll_create1", errno);
-    else if ((e->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
-        code = no_resource(err, "eventfd", errno);
-    else if ((number = kfk_source_add(&e->base, &e->wake, e->wake_fd)) != 0)
-        code = no_resource(err, "epoll_ctl", number);
-    if (code != 0) goto fail;
-    kfk_loop_hold(&e->base); /* the thread's */
-    if ((number = kfk_work_thread(&e->thread, false, name, turn_until_stopped, e)) != 0) {
-        code = no_resource(err, "pthread_create", number);
-        goto fail;
-    }
-    *out = &e->base;
-    return 0;
-
-fail:
-    if (e->wake_fd >= 0) close(e->wake_fd);
-    if (e->epoll_fd >= 0) close(e->epoll_fd);
     kfk_loop_fini(&e->base);
-    kfk_mem_free(e);
-    return code;
+    int shield = kfk_thread_shield();
+    if (e->wake_fd >= 0) close(e->wake_fd);
+    if (e->epoll_fd >= 0) close(e->epoll_fd);
+    kfk_thread_unshield(shield);
+}
+
+void kfk_loop_epoll_abandon(kfk_loop *l)
+{
+    kfk_loop_epoll *e = kfk_loop_epoll_of(l);
+    if (e->wake_fd >= 0) close(e->wake_fd);
+    if (e->epoll_fd >= 0) close(e->epoll_fd);
+    e->wake_fd = e->epoll_fd = -1;
 }

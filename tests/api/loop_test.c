@@ -66,20 +66,14 @@ static void a_loop_of_ones_own_lives_as_long_as_anybody_uses_it(void **state)
     tcp_peer_free(p);
 }
 
-static void manual_loops_come_later(void **state)
+static void what_is_wrong_with_the_configuration_is_told(void **state)
 {
     (void)state;
     kafka_loop *l = NULL;
-    assert_fails(kafka_loop_new(&(kafka_loop_config){.manual = 1}, &l), KAFKA_ENOTSUP, "manual");
     assert_fails(kafka_loop_new(&(kafka_loop_config){.reserved = 1}, &l), KAFKA_EINVAL, "reserved");
     assert_fails(kafka_loop_new(&(kafka_loop_config){.reserved2[2] = 1}, &l), KAFKA_EINVAL, "reserved");
     assert_fails(kafka_loop_new(NULL, NULL), KAFKA_EINVAL, "NULL");
     assert_null(l);
-    assert_works(kafka_loop_new(NULL, &l));
-    assert_fails(kafka_loop_fd(l), KAFKA_ENOTSUP, "thread");
-    assert_int_equal(kafka_loop_timeout_ms(l), -1);
-    assert_fails(kafka_loop_run(l), KAFKA_ENOTSUP, "thread");
-    kafka_loop_free(l);
 }
 
 static void a_loop_that_finds_no_memory_is_told(void **state)
@@ -129,7 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         API_TEST(the_default_loop_lives_from_its_first_user_to_its_last),
         API_TEST(a_loop_of_ones_own_lives_as_long_as_anybody_uses_it),
-        API_TEST(manual_loops_come_later),
+        API_TEST(what_is_wrong_with_the_configuration_is_told),
         API_TEST(a_loop_that_finds_no_memory_is_told),
         API_TEST(the_default_loop_may_end_and_begin_at_any_moment),
     };
