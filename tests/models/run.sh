@@ -1,8 +1,9 @@
 #!/bin/sh
-# Checks baton.pml: as it is, then with one rule left out at a time. One line each. Fails when the first kind does, or when
-# one of the second kind passes. About a minute on one core, less than 1 GB.
+# Checks baton.pml and manual.pml: as they are, then with one rule left out at a time. One line each. Fails when the first kind does, or when
+# one of the second kind passes. About two minutes on one core, less than 1 GB.
 set -u
-model=$(cd "$(dirname "$0")" && pwd)/baton.pml
+models=$(cd "$(dirname "$0")" && pwd)
+model=$models/baton.pml
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
@@ -92,6 +93,21 @@ few="-DFEW_TASKS -DSOCKET_EVENTS=0"
     breaks "a published wake-up stays when it is past" cycles -DSTICKS_FOR_EVER -DCALLERS=2 -DNO_REPEATS -DSOCKET_EVENTS=0
     breaks "a callback that gives up the last use only sets the flag" safety -DSTOP_ONLY_SETS_FLAG -DSTOP -DCALLERS=2
     breaks "the loop ends with work left" safety -DSTOP_LEAVES_WORK -DSTOP -DCALLERS=2
+
+    model=$models/manual.pml
+    holds "a manual loop, two calls" large -DCALLS=2
+    holds "a manual loop, two deadlines" large -DCALLS=1 -DWAITS=2
+    holds "a manual loop ends" large -DCALLS=1 -DSTOP
+
+    breaks "who finishes an operation does not wake the thread that turns for it" safety -DNO_WAKE_OF_WHO_TURNS -DCALLS=1
+    breaks "who finishes looks for that thread before it changed the word" safety -DLOOKS_BEFORE_IT_FINISHES -DCALLS=1
+    breaks "that thread looks at the word before it says that it waits" safety -DLOOKS_BEFORE_IT_SAYS -DCALLS=2
+    breaks "who goes away after a turn does not look at the mailbox" safety -DNO_LOOK_AFTER -DCALLS=1
+    breaks "a call that leaves an earlier time does not tell" safety -DNO_WORD_OF_EARLIER_TIME -DCALLS=1
+    breaks "who is told the time does not look again" safety -DASKS_ONCE -DCALLS=2 -DWAITS=2
+    breaks "a loop that never turned does not count as asleep" safety -DAWAKE_AT_FIRST -DCALLS=1
+    breaks "a run does not mind who is inside" safety -DRUNS_WHOEVER_IS_INSIDE -DCALLS=1
+    breaks "who is inside does not look whether the last use is gone" safety -DNO_LOOK_AT_STOPPING -DSTOP -DCALLS=1
 }
 
 if [ "$failures" -gt 0 ]; then
