@@ -21,8 +21,8 @@
  *   a_task             loop.c   what tasks do: nothing, kfk_loop_timer_set, kfk_loop_timer_clear, kfk_loop_defer
  *   loop, "enter"      baton.c  kfk_baton_enter; loop.c after_take
  *   loop, "leave"      loop.c   kfk_loop_leave: run_timers, run_deferred, when to wake up; baton.c kfk_baton_leave
- *   loop, "end, wait"  loop_epoll.c  turn_until_stopped: epoll_wait ends by the eventfd, by a socket, or by the time
- *   STOP_*             loop_epoll.c  stop and stop_run
+ *   loop, "end, wait"  loop_thread.c  turn_until_stopped: epoll_wait ends by the eventfd, by a socket, or by the time
+ *   STOP_*             loop_thread.c  stop and stop_run
  *   memory             processors: others see a store some time after it was made; a fence waits until they do. `wants` is
  *                      sequentially consistent, all else belongs to the holder of the lock.
  *
