@@ -277,8 +277,16 @@ static bool serve(tcp_connection *c, const uint8_t *frame, size_t len)
 
 /* ---- threads ----------------------------------------------------------------------------------------------------- */
 
+void (*tcp_peer_thread_began)(void);
+
+static void thread_began(void)
+{
+    if (tcp_peer_thread_began != NULL) tcp_peer_thread_began();
+}
+
 static void *run_connection(void *arg)
 {
+    thread_began();
     tcp_connection *c = arg;
     tcp_peer *p = c->peer;
     pthread_mutex_lock(&p->lock);
@@ -297,27 +305,41 @@ static void *run_connection(void *arg)
     }
     close(c->fd);
     c->fd = -1;
+    c->ended = true;
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
     return NULL;
 }
 
+/* A place for one more connection, or NULL. The lock is held; an ended thread does not need it any more. */
+static tcp_connection *free_place(tcp_peer *p)
+{
+    for (int i = 0; i < p->connection_count; i++) {
+        if (!p->connections[i].ended) continue;
+        pthread_join(p->connections[i].thread, NULL);
+        return &p->connections[i];
+    }
+    return p->connection_count < TCP_CONNECTIONS ? &p->connections[p->connection_count++] : NULL;
+}
+
 void tcp_peer_serve(tcp_peer *p, int fd_take)
 {
     pthread_mutex_lock(&p->lock);
-    tcp_connection *c = &p->connections[p->connection_count];
-    *c = (tcp_connection){.peer = p, .fd = fd_take};
-    if (p->stopping || p->connection_count == TCP_CONNECTIONS ||
-        pthread_create(&c->thread, NULL, run_connection, c) != 0)
+    tcp_connection *c = p->stopping ? NULL : free_place(p);
+    if (c != NULL) {
+        *c = (tcp_connection){.peer = p, .fd = fd_take};
+        if (pthread_create(&c->thread, NULL, run_connection, c) != 0) abort();
+        p->accepted++;
+    } else {
         close(fd_take);
-    else
-        p->connection_count++;
+    }
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
 }
 
 static void *run_acceptor(void *arg)
 {
+    thread_began();
     tcp_listener *l = arg;
     for (int fd; (fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0;) tcp_peer_serve(l->peer, fd);
     return NULL;
@@ -494,7 +516,7 @@ static int requests(const tcp_peer *p, int16_t api)
 {
     switch (api) {
     case TCP_ANY: return p->all_requests;
-    case TCP_ACCEPT: return p->connection_count;
+    case TCP_ACCEPT: return p->accepted;
     case TCP_SENT: return p->sent;
     default: return p->requests[api];
     }

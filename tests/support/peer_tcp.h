@@ -69,6 +69,9 @@ typedef struct tcp_rule {
     tcp_then then;
 } tcp_rule;
 
+/* Called at the beginning of each of its threads, NULL = nothing is. Set while there is no peer. */
+extern void (*tcp_peer_thread_began)(void);
+
 /* Listens on 127.0.0.1, at a port of the system's choice. The rules are copied. It has one topic "t" with 2
  * partitions. */
 tcp_peer *tcp_peer_new(const tcp_rule *rules, size_t count);

@@ -21,7 +21,8 @@ typedef struct tcp_topic {
 typedef struct tcp_connection {
     tcp_peer *peer;
     pthread_t thread;
-    int fd; /* -1 = closed */
+    int fd;     /* -1 = closed */
+    bool ended; /* the thread is about to end: it can be joined, and the place used again */
 } tcp_connection;
 
 typedef struct tcp_listener {
@@ -36,7 +37,8 @@ struct tcp_peer {
     bool stopping;
     char failure[256];
     int releases;
-    int connection_count, requests[TCP_API_KEYS], all_requests, sent;
+    int accepted, requests[TCP_API_KEYS], all_requests, sent;
+    int connection_count; /* places used */
     tcp_connection connections[TCP_CONNECTIONS];
     size_t rule_count;
     tcp_rule rules[TCP_RULES]; /* times: what is left */
