@@ -111,8 +111,7 @@ static int do_something(actor *a)
         return unless_timeout(err);
     case 3:
         err = kafka_loop_new(NULL, &l);
-        if (err == 0)
-            err = kafka_dial(&(kafka_dialer){.loop = l}, KAFKA_WITHIN(10000), tcp_peer_address(a->peer), &c);
+        if (err == 0) err = kafka_dial(&(kafka_dialer){.loop = l}, KAFKA_WITHIN(10000), tcp_peer_address(a->peer), &c);
         break;
     default:
         err = kafka_cancel_new(&token);

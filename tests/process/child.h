@@ -22,17 +22,17 @@ enum { CHILD_MAY_START_THREADS = 1, CHILD_MAY_ALLOCATE = 0 };
 #else
 enum { CHILD_MAY_START_THREADS = 1, CHILD_MAY_ALLOCATE = 1 };
 #endif
-#define CHILD_SKIP_UNLESS(can)                                                    \
-    do {                                                                          \
-        if (!(can)) {                                                             \
+#define CHILD_SKIP_UNLESS(can)                                                     \
+    do {                                                                           \
+        if (!(can)) {                                                              \
             print_message("           not under this sanitizer: " #can " is 0\n"); \
-            skip();                                                               \
-        }                                                                         \
+            skip();                                                                \
+        }                                                                          \
     } while (0)
 
 /* In the child: ends it with a code that tells where, 1 ... 250, unless the condition holds. */
-#define CHECK(condition)                            \
-    do {                                            \
+#define CHECK(condition)                             \
+    do {                                             \
         if (!(condition)) _exit(1 + __LINE__ % 250); \
     } while (0)
 

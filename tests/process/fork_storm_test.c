@@ -116,12 +116,8 @@ static void child(busy *b, int kind)
 {
     int64_t first, last;
     switch (kind) {
-    case 0:
-        execlp("true", "true", (char *)NULL);
-        _exit(250);
-    case 1: /* frees, and only then ends */
-        kafka_conn_free(b->conn);
-        break;
+    case 0: execlp("true", "true", (char *)NULL); _exit(250);
+    case 1: /* frees, and only then ends */ kafka_conn_free(b->conn); break;
     case 2:
         if (CHILD_MAY_ALLOCATE) exit(0);
         break;

@@ -42,11 +42,11 @@ static void family_end(family *f)
 
 /* ---- what the child inherits --------------------------------------------------------------------------------------- */
 
-#define FORKED(call)                                            \
-    do {                                                        \
-        CHECK((call) == KAFKA_EFORKED);                         \
-        CHECK(strstr(kafka_last_error(), "parent") != NULL);    \
-        CHECK(strstr(kafka_last_error(), "kafka_") != NULL);    \
+#define FORKED(call)                                         \
+    do {                                                     \
+        CHECK((call) == KAFKA_EFORKED);                      \
+        CHECK(strstr(kafka_last_error(), "parent") != NULL); \
+        CHECK(strstr(kafka_last_error(), "kafka_") != NULL); \
     } while (0)
 
 static void use_connection(void *arg)

@@ -207,7 +207,8 @@ static void interrupt_everybody(int64_t until_ms)
             int tid = atoi(e->d_name);
             if (tid <= 0 || tid == (int)syscall(SYS_gettid)) continue;
             syscall(SYS_tgkill, getpid(), tid, SIGUSR1);
-            if (++sent % (SIGNALS_PER_SECOND / 500) == 0) nanosleep(&pause, NULL); /* half meet threads that block them */
+            if (++sent % (SIGNALS_PER_SECOND / 500) == 0)
+                nanosleep(&pause, NULL); /* half meet threads that block them */
         }
         if (d != NULL) closedir(d);
     }
