@@ -1,4 +1,8 @@
-/* kafka/log.h: where log lines go. Without a logger there are none: the library never writes to a file or terminal. */
+/* kafka/log.h: where log lines go. Without a logger there are none: the library never writes to a file or terminal.
+ *
+ * Their number is bounded. Of one kind of ERROR, WARN or INFO line, from one object, ten come at once and then one each
+ * second at most, however often its cause repeats; a line that comes after others were left out ends in "(123 more like
+ * it were left out)". DEBUG lines are not limited. */
 #ifndef KAFKA_LOG_H
 #define KAFKA_LOG_H
 #include <kafka/error.h>

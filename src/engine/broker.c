@@ -42,6 +42,7 @@ typedef enum state { IDLE, CONNECTING, NEGOTIATING, READY, WAITING, DEAD } state
 struct kfk_broker {
     kfk_broker_config cfg;
     kfk_log log;
+    kfk_log_limit lost_lines;
     char *client_id;
     char name[KFK_HOST_MAX + 16];
     state state;
@@ -412,7 +413,7 @@ static void lost(kfk_broker *b, const kfk_error *cause)
     b->failure = why;
     b->failures = was_ready ? 1 : b->failures + 1;
     b->state = DEAD;
-    kfk_log_write(&b->log, KAFKA_LOG_WARN, "%s", why.text);
+    kfk_log_write_limited(&b->log, &b->lost_lines, KAFKA_LOG_WARN, "%s", why.text);
 
     /* Partly written counts as sent; what was only encoded is encoded anew for the next connection's versions. */
     kfk_list *first = kfk_list_first(&b->queue);

@@ -3,6 +3,8 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "base/time.h"
+#include <pthread.h>
 #include <string.h>
 
 typedef struct seen {
@@ -101,6 +103,134 @@ static void a_logger_runs_as_a_callback_and_leaves_no_failure(void **state)
     assert_string_equal(kfk_thread_self()->last.text, "before");
 }
 
+/* ---- lines that repeat ------------------------------------------------------------------------------------------- */
+
+static _Atomic int64_t virtual_ms;
+
+static int64_t virtual_ns(void)
+{
+    return virtual_ms * 1000000;
+}
+
+static int virtual_setup(void **state)
+{
+    virtual_ms = 1000000;
+    kfk_time_set_source(virtual_ns, NULL);
+    return memcheck_setup(state);
+}
+
+static int virtual_teardown(void **state)
+{
+    kfk_time_set_source(NULL, NULL);
+    return memcheck_teardown(state);
+}
+
+static void a_storm_of_lines_is_cut_to_a_burst_and_one_each_second(void **state)
+{
+    (void)state;
+    seen s = {.lines = 0};
+    kfk_log log;
+    kfk_log_limit limit = {0};
+    kfk_log_init(&log, &(kafka_logger){.log = take, .userdata = &s, .max_level = KAFKA_LOG_DEBUG});
+    for (int i = 0; i < 100000; i++) kfk_log_write_limited(&log, &limit, KAFKA_LOG_WARN, "line %d", i);
+    assert_int_equal(s.lines, 10);
+    assert_string_equal(s.line, "line 9");
+    virtual_ms += 999;
+    kfk_log_write_limited(&log, &limit, KAFKA_LOG_WARN, "too early");
+    assert_int_equal(s.lines, 10);
+    virtual_ms += 1;
+    kfk_log_write_limited(&log, &limit, KAFKA_LOG_WARN, "again");
+    assert_int_equal(s.lines, 11);
+    assert_string_equal(s.line, "again (99991 more like it were left out)");
+    for (int i = 0; i < 3600 * 10; i++, virtual_ms += 100)
+        kfk_log_write_limited(&log, &limit, KAFKA_LOG_WARN, "for an hour, ten times a second");
+    assert_in_range(s.lines, 11 + 3599, 11 + 3600);
+}
+
+static void after_a_pause_there_is_a_burst_again_and_nothing_to_tell(void **state)
+{
+    (void)state;
+    seen s = {.lines = 0};
+    kfk_log log;
+    kfk_log_limit limit = {0};
+    kfk_log_init(&log, &(kafka_logger){.log = take, .userdata = &s, .max_level = KAFKA_LOG_DEBUG});
+    for (int round = 1; round <= 3; round++, virtual_ms += 10000) {
+        for (int i = 0; i < 10; i++) kfk_log_write_limited(&log, &limit, KAFKA_LOG_INFO, "line");
+        assert_int_equal(s.lines, 10 * round);
+        assert_string_equal(s.line, "line");
+    }
+    virtual_ms += INT64_C(1000) * 3600 * 24 * 365; /* what was not used does not add up */
+    for (int i = 0; i < 100; i++) kfk_log_write_limited(&log, &limit, KAFKA_LOG_INFO, "line");
+    assert_int_equal(s.lines, 40);
+}
+
+static void kinds_are_limited_apart_and_unwanted_lines_cost_nothing(void **state)
+{
+    (void)state;
+    seen s = {.lines = 0};
+    kfk_log log;
+    kfk_log_limit one = {0}, other = {0};
+    kfk_log_init(&log, &(kafka_logger){.log = take, .userdata = &s, .max_level = KAFKA_LOG_WARN});
+    for (int i = 0; i < 50; i++) kfk_log_write_limited(&log, &one, KAFKA_LOG_INFO, "above the level");
+    for (int i = 0; i < 50; i++) kfk_log_write_limited(&log, &one, KAFKA_LOG_WARN, "one");
+    assert_int_equal(s.lines, 10);
+    kfk_log_write_limited(&log, &other, KAFKA_LOG_ERROR, "other");
+    assert_int_equal(s.lines, 11);
+    assert_string_equal(s.line, "other");
+}
+
+static void a_long_line_still_says_what_was_left_out(void **state)
+{
+    (void)state;
+    seen s = {.lines = 0};
+    char text[6000];
+    kfk_log log;
+    kfk_log_limit limit = {0};
+    memset(text, 'a', sizeof text - 1);
+    text[sizeof text - 1] = 0;
+    kfk_log_init(&log, &(kafka_logger){.log = take, .userdata = &s});
+    for (int i = 0; i < 11; i++) kfk_log_write_limited(&log, &limit, KAFKA_LOG_ERROR, "%s", text);
+    atomic_store(&limit.left_out, UINT32_MAX);
+    virtual_ms += 1000;
+    kfk_log_write_limited(&log, &limit, KAFKA_LOG_ERROR, "%s", text);
+    assert_non_null(strstr(s.line, "aaa... (4294967295 more like it were left out)"));
+    assert_true(strlen(s.line) < 4096);
+}
+
+typedef struct storm {
+    kfk_log log;
+    kfk_log_limit limit;
+    atomic_int lines;
+} storm;
+
+static void count(void *userdata, kafka_log_level level, const char *line)
+{
+    (void)level;
+    (void)line;
+    atomic_fetch_add(&((storm *)userdata)->lines, 1);
+}
+
+static void *write_many(void *arg)
+{
+    storm *s = arg;
+    for (int i = 0; i < 10000; i++) kfk_log_write_limited(&s->log, &s->limit, KAFKA_LOG_ERROR, "line");
+    return NULL;
+}
+
+static void threads_share_a_limit(void **state)
+{
+    (void)state;
+    storm s = {.lines = 0};
+    pthread_t threads[4];
+    kfk_log_init(&s.log, &(kafka_logger){.log = count, .userdata = &s});
+    for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(&threads[i], NULL, write_many, &s), 0);
+    for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+    assert_int_equal(s.lines, 10);
+    assert_int_equal(s.limit.left_out, 4 * 10000 - 10);
+}
+
+#define VIRTUAL_TEST(function) cmocka_unit_test_setup_teardown(function, virtual_setup, virtual_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +240,11 @@ int main(void)
         MEMCHECK_TEST(a_line_is_one_line),
         MEMCHECK_TEST(a_long_line_is_cut),
         MEMCHECK_TEST(a_logger_runs_as_a_callback_and_leaves_no_failure),
+        VIRTUAL_TEST(a_storm_of_lines_is_cut_to_a_burst_and_one_each_second),
+        VIRTUAL_TEST(after_a_pause_there_is_a_burst_again_and_nothing_to_tell),
+        VIRTUAL_TEST(kinds_are_limited_apart_and_unwanted_lines_cost_nothing),
+        VIRTUAL_TEST(a_long_line_still_says_what_was_left_out),
+        VIRTUAL_TEST(threads_share_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,8 @@ static void run(char *const args[], int code)
 static void end_by(const char *how, int code)
 {
     tcp_peer *p = TCP_PEER({0});
-    char *args[] = {(char *)(uintptr_t)EXIT_PROGRAM, (char *)(uintptr_t)how, (char *)(uintptr_t)tcp_peer_address(p), NULL};
+    char *args[] = {(char *)(uintptr_t)EXIT_PROGRAM, (char *)(uintptr_t)how, (char *)(uintptr_t)tcp_peer_address(p),
+                    NULL};
     for (int i = 0; i < TIMES; i++) run(args, code);
     tcp_peer_free(p);
 }
