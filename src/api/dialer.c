@@ -9,8 +9,8 @@
 #include "api/loop.h"
 #include "base/mem.h"
 #include "base/time.h"
-#include "engine/cluster.h"
 #include "engine/dial.h"
+#include "engine/leader.h"
 #include "net/resolve.h"
 #include <errno.h>
 #include <stdio.h>
@@ -125,8 +125,7 @@ static int parse_addresses(const char *text, kfk_hostport *out, size_t *count, k
 
 /* ---- steps ------------------------------------------------------------------------------------------------------- */
 
-static int connect_any(dialing *x, const kfk_hostport *addresses, size_t count, bool reconnect, kfk_broker **out,
-                       kfk_error *err)
+static int connect_any(dialing *x, const kfk_hostport *addresses, size_t count, kfk_broker **out, kfk_error *err)
 {
     kfk_dial_config cfg = {
         .loop = x->loop,
@@ -139,7 +138,6 @@ static int connect_any(dialing *x, const kfk_hostport *addresses, size_t count, 
         .options = x->options,
         .resolver = x->resolver,
         .dual_stack = !x->dialer->no_dual_stack,
-        .reconnect = reconnect,
     };
     kfk_dial *dial;
     if (kfk_dial_new(&cfg, &dial) != 0) return kfk_error_set(err, KAFKA_ENOMEM, "no memory to dial");
@@ -156,13 +154,13 @@ static int connect_any(dialing *x, const kfk_hostport *addresses, size_t count, 
     return code;
 }
 
-static int connect_text(dialing *x, const char *address, bool reconnect, kfk_broker **out, kfk_error *err)
+static int connect_text(dialing *x, const char *address, kfk_broker **out, kfk_error *err)
 {
     size_t count;
     kfk_hostport *addresses = kfk_mem_array(MAX_ADDRESSES, sizeof *addresses);
     if (!addresses) return kfk_error_set(err, KAFKA_ENOMEM, "no memory to dial");
     int code = parse_addresses(address, addresses, &count, err);
-    if (code == 0) code = connect_any(x, addresses, count, reconnect, out, err);
+    if (code == 0) code = connect_any(x, addresses, count, out, err);
     kfk_mem_free(addresses);
     return code;
 }
@@ -176,30 +174,62 @@ typedef struct leader {
     char answered[KFK_HOST_MAX + 16];
 } leader;
 
-static int find_leader(dialing *x, const char *address, const char *topic, int32_t partition, leader *out,
-                       kfk_error *err)
+/* Time that a connection may take: what is left of the dial's. */
+static int64_t time_left_ms(const dialing *x)
 {
-    kfk_broker *broker;
+    if (x->deadline_ms == KFK_TIME_NEVER) return INT32_MAX;
+    int64_t left = x->deadline_ms - kfk_time_now_ms();
+    return left < 1 ? 1 : left;
+}
+
+static int search_leader(dialing *x, const kfk_hostport *addresses, size_t count, const char *topic, int32_t partition,
+                         leader *out, kfk_error *err)
+{
     kfk_leader_search *s;
-    if (!topic || !*topic) return kfk_error_set(err, KAFKA_EINVAL, "the topic is missing");
-    if (partition < 0) return kfk_error_set(err, KAFKA_EINVAL, "partition %d is negative", (int)partition);
-    int code = connect_text(x, address, true, &broker, err);
-    if (code != 0) return code;
-    snprintf(out->answered, sizeof out->answered, "%s", kfk_broker_name(broker));
-    if (kfk_leader_search_new(x->loop, broker, topic, partition, x->deadline_ms, x->ctx ? x->ctx->cancel : NULL, &s) !=
-        0)
+    kfk_cluster_config cfg = {
+        .connect =
+            {
+                .loop = x->loop,
+                .client_id = x->client_id,
+                .connect_timeout_ms = time_left_ms(x),
+                .fallback_delay_ms = x->dialer->fallback_delay_ms ? x->dialer->fallback_delay_ms : DEFAULT_FALLBACK_MS,
+                .options = x->options,
+                .resolver = x->resolver,
+                .dual_stack = !x->dialer->no_dual_stack,
+            },
+        .bootstrap = addresses,
+        .bootstrap_count = count,
+        .create_topics = true,
+    };
+    if (kfk_leader_search_new(&cfg, topic, partition, x->deadline_ms, x->ctx ? x->ctx->cancel : NULL, &s) != 0)
         return kfk_error_set(err, KAFKA_ENOMEM, "no memory to look up a leader");
     kfk_loop_submit(x->loop, &s->op.task);
     kfk_op_wait(x->loop, &s->op, KFK_TIME_NEVER);
-    if ((code = s->op.error.code) != 0) {
+    int code = s->op.error.code;
+    if (code != 0) {
         *err = s->op.error;
     } else {
         out->id = s->leader_id;
         out->address = s->leader_address;
         out->has_rack = s->rack != NULL;
         snprintf(out->rack, sizeof out->rack, "%s", s->rack ? s->rack : "");
+        snprintf(out->answered, sizeof out->answered, "%s", s->answered_by);
     }
     kfk_op_drop(&s->op);
+    return code;
+}
+
+static int find_leader(dialing *x, const char *address, const char *topic, int32_t partition, leader *out,
+                       kfk_error *err)
+{
+    size_t count;
+    if (!topic || !*topic) return kfk_error_set(err, KAFKA_EINVAL, "the topic is missing");
+    if (partition < 0) return kfk_error_set(err, KAFKA_EINVAL, "partition %d is negative", (int)partition);
+    kfk_hostport *addresses = kfk_mem_array(MAX_ADDRESSES, sizeof *addresses);
+    if (!addresses) return kfk_error_set(err, KAFKA_ENOMEM, "no memory to dial");
+    int code = parse_addresses(address, addresses, &count, err);
+    if (code == 0) code = search_leader(x, addresses, count, topic, partition, out, err);
+    kfk_mem_free(addresses);
     return code;
 }
 
@@ -222,7 +252,7 @@ int kafka_dial(const kafka_dialer *dialer, const kafka_ctx *ctx, const char *add
     kfk_broker *broker;
     int code = begin(&x, dialer, ctx, "kafka_dial", &err);
     if (code == 0 && !out) code = kfk_error_set(&err, KAFKA_EINVAL, "kafka_dial: out is NULL");
-    if (code == 0) code = connect_text(&x, address, false, &broker, &err);
+    if (code == 0) code = connect_text(&x, address, &broker, &err);
     if (code == 0) code = become_conn(&x, broker, NULL, 0, out, &err);
     return end(&x, code, &err);
 }
@@ -252,7 +282,7 @@ int kafka_dial_broker(const kafka_dialer *dialer, const kafka_ctx *ctx, const ka
     int code = begin(&x, dialer, ctx, "kafka_dial_broker", &err);
     if (code == 0 && !out) code = kfk_error_set(&err, KAFKA_EINVAL, "kafka_dial_broker: out is NULL");
     if (code == 0) code = advertised(b, &address, &err);
-    if (code == 0 && (code = connect_any(&x, &address, 1, false, &broker, &err)) != 0)
+    if (code == 0 && (code = connect_any(&x, &address, 1, &broker, &err)) != 0)
         kfk_error_prefix(&err, "broker %d, at the address it advertises (advertised.listeners): ", (int)b->id);
     if (code == 0) code = become_conn(&x, broker, NULL, 0, out, &err);
     return end(&x, code, &err);
@@ -281,7 +311,7 @@ int kafka_dial_leader(const kafka_dialer *dialer, const kafka_ctx *ctx, const ch
     int code = begin(&x, dialer, ctx, "kafka_dial_leader", &err);
     if (code == 0 && !out) code = kfk_error_set(&err, KAFKA_EINVAL, "kafka_dial_leader: out is NULL");
     if (code == 0) code = find_leader(&x, address, topic, partition, &found, &err);
-    if (code == 0 && (code = connect_any(&x, &found.address, 1, false, &broker, &err)) != 0 &&
+    if (code == 0 && (code = connect_any(&x, &found.address, 1, &broker, &err)) != 0 &&
         code != KAFKA_ECANCELED && code != KAFKA_ENOMEM)
         explain_advertised(&err, &found, topic, partition);
     if (code == 0) code = become_conn(&x, broker, topic, partition, out, &err);
@@ -319,7 +349,7 @@ int kafka_lookup_partitions(const kafka_dialer *dialer, const kafka_ctx *ctx, co
     if (code == 0 && (!out || !topic || !*topic))
         code = kfk_error_set(&err, KAFKA_EINVAL, "kafka_lookup_partitions: %s",
                              out ? "the topic is missing" : "out is NULL");
-    if (code == 0) code = connect_text(&x, address, false, &broker, &err);
+    if (code == 0) code = connect_text(&x, address, &broker, &err);
     if (code == 0) {
         deadline = x.deadline_ms == KFK_TIME_NEVER ? 0 : x.deadline_ms;
         code = become_conn(&x, broker, topic, 0, &conn, &err);

@@ -147,10 +147,12 @@ void kfk_bootstrap_describe(const kfk_bootstrap *r, char *out, size_t cap)
     size_t len = 0;
     out[0] = '\0';
     for (size_t i = 0; i < r->slots && len < cap; i++) {
-        char doing[160];
+        char doing[160], what[sizeof doing + KFK_HOST_MAX + 32];
         if (!r->attempts[i]) continue;
         kfk_broker_describe(r->attempts[i], doing, sizeof doing);
-        int n = snprintf(out + len, cap - len, "%s%s: %s", len ? ", " : "", kfk_broker_name(r->attempts[i]), doing);
+        snprintf(what, sizeof what, "%s: %s", kfk_broker_name(r->attempts[i]), doing);
+        if (strstr(out, what)) continue; /* the same address once more */
+        int n = snprintf(out + len, cap - len, "%s%s", len ? ", " : "", what);
         len += n < 0 ? 0 : (size_t)n;
     }
 }

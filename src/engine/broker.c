@@ -666,6 +666,13 @@ void kfk_broker_forget_owner_loop(kfk_broker *b)
     b->cfg.changed = NULL;
 }
 
+void kfk_broker_set_owner_loop(kfk_broker *b, void (*changed)(void *owner, kfk_broker *, const kfk_error *err),
+                               void *owner)
+{
+    b->cfg.changed = changed;
+    b->cfg.owner = owner;
+}
+
 void kfk_broker_free_loop(kfk_broker *b)
 {
     kfk_error why;

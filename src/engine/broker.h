@@ -56,6 +56,9 @@ void kfk_broker_withdraw_loop(kfk_broker *b, kfk_request *r);
 void kfk_broker_close_loop(kfk_broker *b, const kfk_error *why);
 /* `changed` is not called any more: the connection goes to another owner. */
 void kfk_broker_forget_owner_loop(kfk_broker *b);
+/* From now on this is called. */
+void kfk_broker_set_owner_loop(kfk_broker *b, void (*changed)(void *owner, kfk_broker *, const kfk_error *err),
+                               void *owner);
 /* Closes, if that was not done, and releases. Also from inside its own callbacks. */
 void kfk_broker_free_loop(kfk_broker *b);
 /* The same for a thread that does not hold the baton. */

@@ -53,7 +53,6 @@ static void start_race(kfk_dial *d)
                 .options = d->cfg.options,
                 .resolver = d->cfg.resolver,
                 .dual_stack = d->cfg.dual_stack,
-                .reconnect = d->cfg.reconnect,
             },
         .addresses = d->addresses,
         .count = d->cfg.count,

@@ -16,7 +16,6 @@ typedef struct kfk_dial_config {
     kfk_connect_options options;
     kafka_resolver resolver; /* lookup NULL = the system's */
     bool dual_stack;
-    bool reconnect; /* what the connection does once it has been made */
 } kfk_dial_config;
 
 /* Give `op` to kfk_loop_submit, wait for it, drop it. When it has succeeded, `broker` belongs to whoever takes it out

@@ -4,6 +4,7 @@
  * meanwhile: the list is moved aside and taken back one by one. Topics stay until the table's owner removes them. */
 #include "engine/topics.h"
 #include "base/mem.h"
+#include "base/time.h"
 #include <string.h>
 
 static kfk_topic *named(const kfk_map_node *n)
@@ -66,6 +67,8 @@ int kfk_topics_add(kfk_topics *ts, kafka_bytes name, kfk_topic **out)
     t->name_len = name.len;
     kfk_list_init(&t->watches);
     kfk_list_init(&t->changed);
+    kfk_list_init(&t->needing);
+    t->retry_at_ms = KFK_TIME_NEVER;
     if (kfk_map_add(&ts->by_name, &t->by_name, kfk_map_hash(&ts->by_name, t->name, t->name_len)) != 0) {
         kfk_mem_free(t);
         return KAFKA_ENOMEM;
@@ -86,6 +89,7 @@ void kfk_topics_remove(kfk_topics *ts, kfk_topic *t)
         kfk_topics_unwatch(KFK_CONTAINER(n, kfk_topic_watch, node));
     }
     kfk_list_remove(&t->changed);
+    kfk_list_remove(&t->needing);
     kfk_map_remove(&ts->by_name, &t->by_name);
     if (t->has_id) kfk_map_remove(&ts->by_id, &t->by_id);
     kfk_mem_free(t->partitions);

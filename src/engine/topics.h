@@ -25,9 +25,10 @@ typedef struct kfk_partition {
     int32_t newest_epoch; /* the highest that was ever known: an older one is not believed */
     uint32_t replicas_at; /* in the topic's list of replicas */
     uint16_t replica_count;
-    int16_t error; /* without a leader: why, else 0 */
-    bool stale;    /* somebody found it out of date, and nothing newer has come since */
-    bool taken;    /* by the answer that is being taken over */
+    int32_t absent_leader; /* named as the leader, but not among the brokers; -1 = none */
+    int16_t error;         /* without a leader: why, else 0 */
+    bool stale;            /* somebody found it out of date, and nothing newer has come since */
+    bool taken;            /* by the answer that is being taken over */
 } kfk_partition;
 
 /* What happened to a topic. */
@@ -54,9 +55,10 @@ typedef struct kfk_topic {
     unsigned uses;     /* by others: it stays */
     unsigned changes;  /* not told yet */
     kfk_list changed;  /* in the table's list */
-    /* The refresh's (engine/refresh.c). */
-    uint64_t need;         /* an answer with at least this number is wanted */
-    int64_t idle_since_ms; /* nobody watches it since then */
+    /* The refresh's (engine/refresh.c): numbers of answers. */
+    kfk_list needing;      /* in the list of those that have to be asked for */
+    uint64_t need, asked;  /* one with at least this number is wanted; the last one it was asked for in */
+    int64_t idle_since_ms; /* nobody wants it since then; 0 = somebody does */
     int64_t retry_at_ms;   /* when to ask again about what is not as it should be */
     unsigned retries;
     size_t name_len;
@@ -113,6 +115,8 @@ bool kfk_topic_is_incomplete(const kfk_topic *t);
  * 0, or KAFKA_ENOMEM: topics are taken over whole or stay as they were. */
 int kfk_topics_apply(kfk_topics *ts, const kfk_brokers *brokers, const kfk_metadata_response *answer, uint64_t number,
                      bool all, kfk_ignored *ignored, kfk_error *err);
+/* The topic was asked for in the answer with this number, which leaves it out: as if it said that there is none. */
+void kfk_topics_left_out(kfk_topics *ts, kfk_topic *t, uint64_t number);
 /* A broker's word by the way about who leads (KIP-951): believed when its epoch is newer than what is known, and the
  * leader is named. Tells whether it was. */
 bool kfk_topics_hint(kfk_topics *ts, const kfk_brokers *brokers, kfk_topic *t, int32_t partition, int32_t leader,

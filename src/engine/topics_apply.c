@@ -55,6 +55,7 @@ static void take_leader(applying *x, kfk_partition *p, const kfk_metadata_respon
     if (is_older(epoch, p->newest_epoch)) return;
     bool led = is_named(x, e->leader_id);
     p->leader = led ? e->leader_id : -1;
+    p->absent_leader = led || e->leader_id < 0 ? -1 : e->leader_id;
     p->leader_epoch = epoch;
     p->error = 0;
     if (!led)
@@ -63,7 +64,7 @@ static void take_leader(applying *x, kfk_partition *p, const kfk_metadata_respon
 }
 
 static const kfk_partition nothing_known = {
-    .leader = -1, .leader_epoch = -1, .newest_epoch = -1, .error = KAFKA_ERR_LEADER_NOT_AVAILABLE};
+    .leader = -1, .absent_leader = -1, .leader_epoch = -1, .newest_epoch = -1, .error = KAFKA_ERR_LEADER_NOT_AVAILABLE};
 
 static size_t replicas_of(const kfk_metadata_response_partition *e)
 {
@@ -255,16 +256,22 @@ static int topic_of(applying *x, const kfk_metadata_response_topic *e, bool all,
     return code == 0 ? 0 : kfk_error_set(x->err, code, "no memory for a topic");
 }
 
+void kfk_topics_left_out(kfk_topics *ts, kfk_topic *t, uint64_t number)
+{
+    int before = kfk_topic_error(t);
+    t->answered = number;
+    is_missing(t);
+    if (t->need <= number) t->stale = false;
+    if (kfk_topic_error(t) != before) note_change(ts, t, KFK_TOPIC_ERROR);
+}
+
 /* All were asked for: what was left out does not exist. */
 static void apply_absence(applying *x)
 {
     for (kfk_topic *t = NULL; (t = kfk_topics_next(x->ts, t)) != NULL;) {
         if (t->answered == x->number) continue;
-        int before = kfk_topic_error(t);
-        t->answered = x->number;
-        is_missing(t);
-        bool held = !kfk_list_empty(&t->watches) || t->uses > 0;
-        note_change(x->ts, t, (kfk_topic_error(t) != before ? KFK_TOPIC_ERROR : 0u) | (held ? 0u : KFK_TOPIC_GONE));
+        kfk_topics_left_out(x->ts, t, x->number);
+        if (kfk_list_empty(&t->watches) && t->uses == 0) note_change(x->ts, t, KFK_TOPIC_GONE);
     }
 }
 
@@ -296,6 +303,7 @@ bool kfk_topics_hint(kfk_topics *ts, const kfk_brokers *brokers, kfk_topic *t, i
     kfk_partition *p = &t->partitions[partition];
     if (epoch <= p->newest_epoch || !is_named(&x, leader)) return false;
     p->leader = leader;
+    p->absent_leader = -1;
     p->leader_epoch = p->newest_epoch = epoch;
     p->error = 0;
     p->stale = false;
