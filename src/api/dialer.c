@@ -311,8 +311,8 @@ int kafka_dial_leader(const kafka_dialer *dialer, const kafka_ctx *ctx, const ch
     int code = begin(&x, dialer, ctx, "kafka_dial_leader", &err);
     if (code == 0 && !out) code = kfk_error_set(&err, KAFKA_EINVAL, "kafka_dial_leader: out is NULL");
     if (code == 0) code = find_leader(&x, address, topic, partition, &found, &err);
-    if (code == 0 && (code = connect_any(&x, &found.address, 1, &broker, &err)) != 0 &&
-        code != KAFKA_ECANCELED && code != KAFKA_ENOMEM)
+    if (code == 0 && (code = connect_any(&x, &found.address, 1, &broker, &err)) != 0 && code != KAFKA_ECANCELED &&
+        code != KAFKA_ENOMEM)
         explain_advertised(&err, &found, topic, partition);
     if (code == 0) code = become_conn(&x, broker, topic, partition, out, &err);
     return end(&x, code, &err);

@@ -173,6 +173,7 @@ static bool answer_now(peer_session *x)
 static void proceed(peer_session *x)
 {
     kfk_list_remove(&x->waiting);
+    if (x->peer->frozen) return;
     switch (x->step.action) {
     case PEER_SILENCE: return; /* busy for ever */
     case PEER_CLOSE: hang_up(x, false); return;
@@ -316,6 +317,7 @@ static void gone(void *arg, sim_link *k)
     peer_session *x = sim_link_owner(k);
     sim_event_clear(sim_of(x), &x->event);
     kfk_list_remove(&x->waiting);
+    sim_link_set_owner(k, NULL);
     free(x->request);
     free(x->slowly);
     free(x);
@@ -328,9 +330,9 @@ static const sim_server peer_server = {.accepted = accepted, .received = receive
 peer *peer_new(peer_cluster *c, int32_t id, const char *address)
 {
     /* the library knows more APIs */
-    static const int16_t answered[] = {KFK_API_PRODUCE,      KFK_API_FETCH,        KFK_API_LIST_OFFSETS,
-                                       KFK_API_METADATA,     KFK_API_API_VERSIONS, KFK_API_CREATE_TOPICS,
-                                       KFK_API_DELETE_TOPICS};
+    static const int16_t answered[] = {KFK_API_PRODUCE,       KFK_API_FETCH,           KFK_API_LIST_OFFSETS,
+                                       KFK_API_METADATA,      KFK_API_API_VERSIONS,    KFK_API_CREATE_TOPICS,
+                                       KFK_API_DELETE_TOPICS, KFK_API_FIND_COORDINATOR};
     peer *p = sim_alloc(sizeof *p);
     kfk_hostport at;
     sim_own(c->sim, free, p);
@@ -404,6 +406,50 @@ void peer_set_edit(peer *p, peer_edit *edit, void *arg)
 void peer_set_delay_us(peer *p, int64_t us)
 {
     p->delay_us = us;
+}
+
+/* The n-th connection of the run, if it is one to this peer. */
+static peer_session *session_of(peer *p, size_t n, bool *more)
+{
+    sim_link *k = sim_net_link(p->cluster->sim, n);
+    *more = k != NULL;
+    peer_session *x = k ? sim_link_owner(k) : NULL;
+    return x && x->peer == p && !x->gone ? x : NULL;
+}
+
+void peer_stop(peer *p)
+{
+    bool more = true;
+    p->route->reach = SIM_REFUSES;
+    for (size_t n = 0; more; n++) {
+        peer_session *x = session_of(p, n, &more);
+        if (x) hang_up(x, true);
+    }
+}
+
+void peer_start(peer *p)
+{
+    p->route->reach = SIM_ANSWERS;
+}
+
+void peer_freeze(peer *p)
+{
+    p->frozen = true;
+}
+
+void peer_thaw(peer *p)
+{
+    bool more = true;
+    p->frozen = false;
+    for (size_t n = 0; more; n++) {
+        peer_session *x = session_of(p, n, &more);
+        if (x && x->busy) sim_event_set(sim_of(x), &x->event, sim_now_us(sim_of(x)));
+    }
+}
+
+int32_t peer_id(const peer *p)
+{
+    return p->id;
 }
 
 int peer_steps_left(const peer *p)

@@ -1,7 +1,7 @@
 /* peer: Kafka brokers on the simulated network, small and scriptable.
  *
- * A `peer` listens at an address and answers ApiVersions, Metadata, Produce, Fetch, ListOffsets, CreateTopics and
- * DeleteTopics from what its `peer_cluster` holds: topics and partitions with logs of record batches. As a real broker it
+ * A `peer` listens at an address and answers ApiVersions, Metadata, FindCoordinator, Produce, Fetch, ListOffsets,
+ * CreateTopics and DeleteTopics from what its `peer_cluster` holds: topics and partitions with logs of record batches. As a real broker it
  * takes one request of a connection at a time, and a Fetch waits for data as long as it was told to.
  *
  * A script changes that: a table of steps, one for each request in the order in which they come in, whatever the
@@ -53,6 +53,13 @@ int64_t peer_cluster_end(const peer_cluster *c, const char *topic, int32_t parti
 /* The bytes of a partition's log. */
 const uint8_t *peer_cluster_log(const peer_cluster *c, const char *topic, int32_t partition, size_t *len);
 
+/* Another leader, in a new epoch. */
+void peer_cluster_move(peer_cluster *c, const char *topic, int32_t partition, int32_t leader);
+/* The topic is deleted, and created again with another id, if `partitions` is not 0. */
+void peer_cluster_recreate(peer_cluster *c, const char *topic, int32_t partitions, int32_t leader);
+/* Who coordinates every group and transactional id; default none. */
+void peer_cluster_set_coordinator(peer_cluster *c, int32_t id);
+
 /* Broker `id` of the cluster, at a numeric address and port. That is also what it advertises in metadata. */
 peer *peer_new(peer_cluster *c, int32_t id, const char *address);
 /* One cluster with one broker, id 1, and one topic "t" with two partitions, which it leads. */
@@ -84,6 +91,14 @@ void peer_set_edit(peer *p, peer_edit *edit, void *arg);
 /* Time it takes for each request. Default none. */
 void peer_set_delay_us(peer *p, int64_t us);
 
+/* Its connections are reset and new ones refused, until it starts again. */
+void peer_stop(peer *p);
+void peer_start(peer *p);
+/* It accepts connections and requests and answers nothing, until it goes on with them. */
+void peer_freeze(peer *p);
+void peer_thaw(peer *p);
+
+int32_t peer_id(const peer *p);
 int peer_steps_left(const peer *p);
 int peer_requests(const peer *p, int16_t api);         /* so far; PEER_ANY: all */
 int16_t peer_last_version(const peer *p, int16_t api); /* of the last such request, -1 = none */

@@ -8,6 +8,7 @@
 #include "wire/gen/create_topics.h"
 #include "wire/gen/delete_topics.h"
 #include "wire/gen/fetch.h"
+#include "wire/gen/find_coordinator.h"
 #include "wire/gen/list_offsets.h"
 #include "wire/gen/metadata.h"
 #include "wire/gen/produce.h"
@@ -93,6 +94,7 @@ static void describe_topic(asked *q, kafka_bytes name, kfk_metadata_response_top
             .error_code = leader < 0 ? KAFKA_ERR_LEADER_NOT_AVAILABLE : 0,
             .partition_index = i,
             .leader_id = leader,
+            .leader_epoch = t->logs[i].epoch,
             .replica_nodes = one_id(q, leader),
             .isr_nodes = one_id(q, leader),
         };
@@ -252,6 +254,31 @@ static void list_offsets(asked *q, const kfk_list_offsets_request *r, kfk_list_o
     }
 }
 
+/* ---- FindCoordinator ------------------------------------------------------------------------------------------------- */
+
+static void find_coordinator(asked *q, const kfk_find_coordinator_request *r, kfk_find_coordinator_response *a)
+{
+    const peer_cluster *c = q->peer->cluster;
+    kfk_find_coordinator_response_coordinator one = {.node_id = -1, .host = kafka_str(""), .port = -1};
+    one.error_code = code_or(q, KAFKA_ERR_GROUP_COORDINATOR_NOT_AVAILABLE);
+    for (size_t i = 0; i < c->broker_count && q->code == 0; i++) {
+        const peer *p = c->brokers[i];
+        if (p->id != c->coordinator) continue;
+        one =
+            (kfk_find_coordinator_response_coordinator){.node_id = p->id, .host = kafka_str(p->host), .port = p->port};
+    }
+    a->error_code = one.error_code;
+    a->node_id = one.node_id;
+    a->host = one.host;
+    a->port = one.port;
+    if (q->version < 4) return;
+    a->coordinators.items = array(q, r->coordinator_keys.count, sizeof one);
+    for (int32_t i = 0; i < r->coordinator_keys.count; i++) {
+        one.key = r->coordinator_keys.items[i];
+        a->coordinators.items[a->coordinators.count++] = one;
+    }
+}
+
 /* ---- topics ---------------------------------------------------------------------------------------------------------- */
 
 static int16_t create_one(asked *q, const kfk_create_topics_request *r, const kfk_create_topics_request_topic *t)
@@ -317,6 +344,7 @@ bool peer_answer(peer *p, const kfk_api *api, int16_t version, const void *reque
     case KFK_API_PRODUCE: produce(&q, request, answer); break;
     case KFK_API_FETCH: fetch(&q, request, answer); break;
     case KFK_API_LIST_OFFSETS: list_offsets(&q, request, answer); break;
+    case KFK_API_FIND_COORDINATOR: find_coordinator(&q, request, answer); break;
     case KFK_API_METADATA: metadata(&q, request, answer); break;
     case KFK_API_API_VERSIONS: api_versions(&q, request, answer); break;
     case KFK_API_CREATE_TOPICS: create_topics(&q, request, answer); break;

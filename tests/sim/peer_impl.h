@@ -13,7 +13,7 @@ typedef struct peer_batch {
 } peer_batch;
 
 typedef struct peer_log {
-    int32_t leader;
+    int32_t leader, epoch;
     int64_t end;
     uint8_t *bytes;
     size_t len, cap;
@@ -34,6 +34,7 @@ struct peer_cluster {
     peer *brokers[PEER_BROKERS];
     size_t broker_count;
     peer_topic topics[PEER_TOPICS];
+    int32_t coordinator;
     kfk_list waiting; /* Fetch requests that wait for data: peer_session.waiting */
 };
 
@@ -51,6 +52,7 @@ struct peer {
     peer_versions versions[PEER_API_KEYS];
     int64_t delay_us, last_request_us;
     int32_t throttle_ms;
+    bool frozen;
     unsigned mischief;
     peer_edit *edit;
     void *edit_arg;

@@ -21,6 +21,7 @@ peer_cluster *peer_cluster_new(sim *s)
 {
     peer_cluster *c = sim_alloc(sizeof *c);
     c->sim = s;
+    c->coordinator = -1;
     kfk_list_init(&c->waiting);
     sim_own(s, cluster_free, c);
     return c;
@@ -73,6 +74,25 @@ void peer_topic_delete(peer_topic *t)
 void peer_cluster_add_topic(peer_cluster *c, const char *topic, int32_t partitions, int32_t leader)
 {
     peer_topic_create(c, kafka_str(topic), partitions, leader);
+}
+
+void peer_cluster_move(peer_cluster *c, const char *topic, int32_t partition, int32_t leader)
+{
+    peer_log *log = peer_log_of(c, peer_topic_by_name(c, kafka_str(topic)), partition);
+    log->leader = leader;
+    log->epoch++;
+}
+
+void peer_cluster_recreate(peer_cluster *c, const char *topic, int32_t partitions, int32_t leader)
+{
+    peer_topic *t = peer_topic_by_name(c, kafka_str(topic));
+    if (t) peer_topic_delete(t);
+    if (partitions > 0) peer_cluster_add_topic(c, topic, partitions, leader);
+}
+
+void peer_cluster_set_coordinator(peer_cluster *c, int32_t id)
+{
+    c->coordinator = id;
 }
 
 peer_log *peer_log_of(peer_cluster *c, const peer_topic *t, int32_t partition)
