@@ -168,6 +168,10 @@ KAFKA_API KAFKA_NODISCARD int kafka_conn_write(kafka_conn *, const void *data, s
  * KAFKA_ERR_MESSAGE_SIZE_TOO_LARGE: above the topic's max.message.bytes. KAFKA_ERR_NOT_LEADER_FOR_PARTITION: dial the
  * leader again.
  *
+ * A broker before 0.11 gets messages in the older formats that it knows. KAFKA_EVERSION names it where these have no
+ * place for what is to be written: headers, or zstd; before 0.10 they have none for the time either, which is left
+ * out.
+ *
  * After KAFKA_ETIMEDOUT, KAFKA_ECANCELED or a broken connection the messages may have been written:
  * kafka_last_written() says whether that is possible. Writing them again may then duplicate them. */
 KAFKA_API KAFKA_NODISCARD int kafka_conn_write_messages(kafka_conn *, const kafka_message *, size_t count,

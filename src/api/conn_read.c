@@ -113,7 +113,6 @@ static fetch_call *fetch_call_new(kafka_conn *c, int64_t from, const fetch_limit
     f->message.isolation_level = limits->read_committed;
     f->message.topics.items = &f->topic;
     f->message.topics.count = 1;
-    f->call.request.min_version = 4;  /* record batches */
     f->call.request.max_version = 12; /* topics by name */
     f->call.request.message = &f->message;
     f->call.request.response = &f->answer;

@@ -1,6 +1,8 @@
-/* Writing: the messages of one call are one record batch.
+/* Writing: the messages of one call are one record batch, or, for a broker from before 0.11, one message set.
  *
  * The caller's thread encodes them straight into a buffer, compresses and checksums; nothing is allocated per message.
+ * It therefore looks up first which version of Produce the broker will be asked in. Both are checked as a whole by a
+ * broker before it appends them.
  * The buffer belongs to the call, so that a call that gives up leaves nothing of the caller's behind, and goes back to
  * the connection for the next write when the call is done with. */
 #include "api/conn.h"
@@ -11,7 +13,7 @@
 #include "base/time.h"
 #include "wire/compress.h"
 #include "wire/gen/produce.h"
-#include "wire/record.h"
+#include "wire/record_v1.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -19,10 +21,15 @@ enum {
     BROKER_TIMEOUT_MS = 30000, /* without a deadline */
     ANSWER_MARGIN_MS = 30000,
     LARGEST_SPARE = 2 * 1024 * 1024,
-    ZSTD_PRODUCE = 7, /* the first version that knows zstd (KIP-110) */
-    RECORD_MOST = 36, /* a record beside its key, value and headers: five lengths, attributes, a time */
-    HEADER_MOST = 10  /* a header beside its key and value */
+    SET_V1_PRODUCE = 2, /* the first version with messages of format 1 (KIP-32), */
+    BATCH_PRODUCE = 3,  /* with record batches (KIP-98), */
+    ZSTD_PRODUCE = 7,   /* with zstd (KIP-110), */
+    LAST_PRODUCE = 12,  /* and the last that names topics */
+    RECORD_MOST = 36,   /* a record beside its key, value and headers: five lengths, attributes, a time */
+    HEADER_MOST = 10    /* a header beside its key and value */
 };
+
+_Static_assert((int)RECORD_MOST >= (int)KFK_RECORD_V1_MOST, "one bound for all formats");
 
 typedef struct produce_call {
     kfk_call call;
@@ -102,14 +109,15 @@ static size_t bound(const kafka_message *msgs, size_t count)
     return total;
 }
 
-static int encode(produce_call *p, const kafka_message *msgs, size_t count, kafka_compression codec, kfk_error *err)
+static int cannot_encode(size_t index, int code, kfk_error *err)
 {
-    size_t size = bound(msgs, count);
-    if (size > INT32_MAX - KFK_RECORD_HEADER)
-        return kfk_error_set(err, KAFKA_ETOOBIG,
-                             "the messages of one write take more than 2 GiB, the most a record batch can hold");
-    if (!(p->body = take_buffer(p->conn, size)))
-        return kfk_error_set(err, KAFKA_ENOMEM, "no memory for a batch of %zu bytes", size);
+    return kfk_error_set(err, code == KAFKA_EAGAIN ? KAFKA_ETOOBIG : code, "message %zu cannot be encoded", index);
+}
+
+/* As a record batch, into p->body, which is large enough. */
+static int encode_batch(produce_call *p, const kafka_message *msgs, size_t count, kafka_compression codec,
+                        kfk_error *err)
+{
     int64_t now = kfk_time_wall_ms();
     kfk_record_writer w;
     kfk_batch_header header;
@@ -117,8 +125,7 @@ static int encode(produce_call *p, const kafka_message *msgs, size_t count, kafk
     for (size_t i = 0; i < count; i++) {
         int code = kfk_record_append(&w, time_of(&msgs[i], now), msgs[i].key, msgs[i].value, msgs[i].headers,
                                      msgs[i].header_count);
-        if (code != 0)
-            return kfk_error_set(err, code == KAFKA_EAGAIN ? KAFKA_ETOOBIG : code, "message %zu cannot be encoded", i);
+        if (code != 0) return cannot_encode(i, code, err);
     }
     kfk_record_writer_header(&w, &header);
     p->parts[1] = (struct iovec){p->body->data, w.bytes};
@@ -132,6 +139,62 @@ static int encode(produce_call *p, const kafka_message *msgs, size_t count, kafk
                             kfk_crc32c(0, p->parts[1].iov_base, p->parts[1].iov_len));
     p->parts[0] = (struct iovec){p->header, sizeof p->header};
     return 0;
+}
+
+/* As a message set, into p->body, which is large enough; none of the messages has headers. */
+static int encode_set(produce_call *p, int8_t magic, const kafka_message *msgs, size_t count, kafka_compression codec,
+                      kfk_error *err)
+{
+    int64_t now = kfk_time_wall_ms();
+    kfk_record_v1_writer w;
+    kfk_record_v1_writer_init(&w, magic, p->body->data, p->body->cap);
+    for (size_t i = 0; i < count; i++) {
+        int code = kfk_record_v1_append(&w, time_of(&msgs[i], now), msgs[i].key, msgs[i].value);
+        if (code != 0) return cannot_encode(i, code, err);
+    }
+    p->parts[0] = (struct iovec){p->body->data, kfk_record_v1_writer_size(&w)};
+    p->partition.records.part_count = 1;
+    if (codec <= KAFKA_COMPRESSION_DEFAULT) return 0;
+    int code = kfk_record_v1_wrap(&w, codec, 0, &p->compressed, err);
+    p->parts[0] = (struct iovec){p->compressed.data, p->compressed.len};
+    return code;
+}
+
+/* Chooses the version of Produce, the best that the broker has and that can carry the messages. */
+static int choose_version(produce_call *p, const kafka_message *msgs, size_t count, kafka_compression codec,
+                          kfk_error *err)
+{
+    kfk_request *r = &p->call.request;
+    int16_t least = 0;
+    const char *needs = "";
+    for (size_t i = 0; i < count && least == 0; i++) {
+        if (msgs[i].header_count == 0) continue;
+        least = BATCH_PRODUCE;
+        needs = "headers need Kafka 0.11: ";
+    }
+    if (codec == KAFKA_COMPRESSION_ZSTD) {
+        least = ZSTD_PRODUCE;
+        needs = "zstd needs Kafka 2.1: ";
+    }
+    int code = kfk_broker_choose(p->conn->core->broker, KFK_API_PRODUCE, least, LAST_PRODUCE, &r->min_version, err);
+    if (code != 0) kfk_error_prefix(err, "%s", needs);
+    r->max_version = r->min_version;
+    return code;
+}
+
+static int encode(produce_call *p, const kafka_message *msgs, size_t count, kafka_compression codec, kfk_error *err)
+{
+    size_t size = bound(msgs, count);
+    if (size > INT32_MAX - KFK_RECORD_HEADER)
+        return kfk_error_set(err, KAFKA_ETOOBIG,
+                             "the messages of one write take more than 2 GiB, the most a record batch can hold");
+    int code = choose_version(p, msgs, count, codec, err);
+    if (code != 0) return code;
+    if (!(p->body = take_buffer(p->conn, size)))
+        return kfk_error_set(err, KAFKA_ENOMEM, "no memory for a batch of %zu bytes", size);
+    int16_t version = p->call.request.min_version;
+    if (version >= BATCH_PRODUCE) return encode_batch(p, msgs, count, codec, err);
+    return encode_set(p, version >= SET_V1_PRODUCE, msgs, count, codec, err);
 }
 
 /* ---- the answer -------------------------------------------------------------------------------------------------- */
@@ -192,7 +255,7 @@ static void produce_cleanup(kfk_call *call)
     kfk_api_conn_drop(p->conn);
 }
 
-static produce_call *produce_call_new(kafka_conn *c, kafka_compression codec)
+static produce_call *produce_call_new(kafka_conn *c)
 {
     produce_call *p = kfk_call_new(c->core, sizeof *p, KFK_CALL_WRITE, "writing", KFK_API_PRODUCE);
     if (!p) return NULL;
@@ -209,8 +272,6 @@ static produce_call *produce_call_new(kafka_conn *c, kafka_compression codec)
     p->message.acks = (int16_t)atomic_load(&c->required_acks);
     p->message.topic_data.items = &p->topic;
     p->message.topic_data.count = 1;
-    r->min_version = codec == KAFKA_COMPRESSION_ZSTD ? ZSTD_PRODUCE : 3; /* record batches */
-    r->max_version = 12;                                                 /* topics by name */
     r->message = &p->message;
     r->response = &p->answer;
     r->no_answer = p->message.acks == 0;
@@ -228,7 +289,7 @@ static int failed(kafka_written written, const kfk_error *err)
 static int write_batch(kafka_conn *c, const kafka_message *msgs, size_t count, kafka_compression codec)
 {
     kfk_error err = {0};
-    produce_call *p = produce_call_new(c, codec);
+    produce_call *p = produce_call_new(c);
     if (!p) {
         kfk_error_set(&err, KAFKA_ENOMEM, "no memory for a write");
         return failed(KAFKA_WRITTEN_NO, &err);
@@ -241,8 +302,6 @@ static int write_batch(kafka_conn *c, const kafka_message *msgs, size_t count, k
     if (code != 0) {
         if (code <= KAFKA_EINVAL && p->call.touched)
             p->written = KAFKA_WRITTEN_MAYBE; /* no answer, or none to be understood */
-        if (code == KAFKA_EVERSION && codec == KAFKA_COMPRESSION_ZSTD)
-            kfk_error_prefix(&p->call.op.error, "zstd needs Kafka 2.1: ");
         failed(p->written, &p->call.op.error);
     }
     kfk_op_drop(&p->call.op);

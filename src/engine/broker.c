@@ -701,6 +701,11 @@ void kfk_broker_free(kfk_broker *b)
     kfk_loop_drop(l);
 }
 
+int kfk_broker_choose(const kfk_broker *b, int16_t api_key, int16_t min, int16_t max, int16_t *version, kfk_error *err)
+{
+    return kfk_offer_choose(&b->offer, b->name, kfk_api_find(api_key), min, max, version, err);
+}
+
 bool kfk_broker_is_ready(const kfk_broker *b)
 {
     return b->state == READY;

@@ -67,6 +67,10 @@ void kfk_broker_free(kfk_broker *b);
  * else. Again is harmless. */
 void kfk_broker_abandon(kfk_broker *b);
 
+/* The version of an API in which requests of these versions will go out: kfk_offer_choose. For a connection that was
+ * ready and does not reconnect: what it offers stays the same, so any thread may ask, without the baton. */
+int kfk_broker_choose(const kfk_broker *b, int16_t api_key, int16_t min, int16_t max, int16_t *version, kfk_error *err);
+
 bool kfk_broker_is_ready(const kfk_broker *b);
 /* "host:port" as it was dialled; valid as long as the broker. */
 const char *kfk_broker_name(const kfk_broker *b);

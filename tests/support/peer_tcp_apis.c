@@ -1,7 +1,9 @@
 /* What the peer answers when no rule says otherwise.
  *
- * Known gaps: topics by id, replicas, sessions, quotas, transactions, message sets. */
+ * Known gaps: topics by id, replicas, sessions, quotas, transactions; records are stored in the format in which
+ * they came, and sent in it whatever the version of the Fetch. */
 #include "base/time.h"
+#include "support/message_sets.h"
 #include "support/peer_tcp_impl.h"
 #include "wire/gen/api_versions.h"
 #include "wire/gen/create_topics.h"
@@ -11,6 +13,7 @@
 #include "wire/gen/metadata.h"
 #include "wire/gen/produce.h"
 #include "wire/prim.h"
+#include "wire/record_v1.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,6 +166,55 @@ static int16_t append_batch(tcp_log *log, kafka_bytes batch, int64_t *base)
     return 0;
 }
 
+/* Appends one message under the next offset, or what is inside under the next ones: in format 0 these are absolute, so
+ * it is compressed anew, as brokers did. */
+static int16_t append_message(tcp_log *log, const kfk_batch_header *h, const uint8_t *message)
+{
+    kfk_record_iter it;
+    kfk_record r;
+    kfk_buf inflated;
+    batch_bytes inside = {0}, wrapper = {0};
+    int err;
+    kfk_buf_init(&inflated, SIZE_MAX);
+    do {
+        err = kfk_record_v1_open(h, message, &inflated, &it, NULL);
+    } while (err == KAFKA_ENOMEM);
+    int32_t count = it.left;
+    if (err == 0 && h->magic == 0 && kfk_batch_codec(h) != 0) {
+        for (int64_t i = 0; kfk_record_v1_next(&it, &r); i++)
+            MESSAGE(&inside, .offset = log->end + i, .key = r.key, .value = r.value);
+        set_wrap(&wrapper, 0, kfk_batch_codec(h), log->end + count - 1, &inside);
+        append(log, wrapper.data, wrapper.len);
+    } else if (err == 0) {
+        append(log, message, kfk_batch_size(h));
+        kfk_prim_put_be64(log->bytes.data + log->bytes.len - kfk_batch_size(h), (uint64_t)(log->end + count - 1));
+    }
+    if (err == 0) log->end += count;
+    kfk_buf_fini(&inflated);
+    batch_free(&inside);
+    batch_free(&wrapper);
+    return err == 0 ? 0 : KAFKA_ERR_CORRUPT_MESSAGE;
+}
+
+/* Appends a set of the format that this version of Produce carries. */
+static int16_t append_set(tcp_log *log, int16_t version, kafka_bytes set, int64_t *base)
+{
+    int16_t code = set.len > 0 ? 0 : KAFKA_ERR_CORRUPT_MESSAGE;
+    kfk_batch_header h;
+    *base = log->end;
+    for (size_t at = 0; at < set.len && code == 0; at += kfk_batch_size(&h)) {
+        const uint8_t *message = (const uint8_t *)set.data + at;
+        bool good = kfk_record_v1_parse(message, set.len - at, &h, NULL) == 0 && h.magic == (version == 2);
+        code = good ? append_message(log, &h, message) : KAFKA_ERR_CORRUPT_MESSAGE;
+    }
+    return code;
+}
+
+static int16_t append_records(const tcp_call *call, tcp_log *log, kafka_bytes records, int64_t *base)
+{
+    return call->version < 3 ? append_set(log, call->version, records, base) : append_batch(log, records, base);
+}
+
 static void produce(tcp_call *call, const kfk_produce_request *r, kfk_produce_response *a)
 {
     ARRAY(call, &a->responses, r->topic_data.count);
@@ -181,7 +233,7 @@ static void produce(tcp_call *call, const kfk_produce_request *r, kfk_produce_re
                                                    .log_start_offset = -1,
                                                    .current_leader = {-1, -1}};
             ap->error_code = code_for(call, log);
-            if (ap->error_code == 0) ap->error_code = append_batch(log, rp->records.bytes, &ap->base_offset);
+            if (ap->error_code == 0) ap->error_code = append_records(call, log, rp->records.bytes, &ap->base_offset);
         }
     }
     pthread_cond_broadcast(&call->peer->changed);
@@ -196,7 +248,7 @@ static kafka_bytes read_log(const tcp_log *log, int64_t offset, size_t most)
     for (size_t at = 0; at < log->bytes.len; at += kfk_batch_size(&h)) {
         if (kfk_record_header_parse(log->bytes.data + at, log->bytes.len - at, &h, NULL) == KAFKA_EUNEXPECTED_EOF)
             break;
-        if (h.magic == 2 && kfk_batch_next_offset(&h) <= offset) continue;
+        if (kfk_batch_next_offset(&h) <= offset) continue;
         size_t left = log->bytes.len - at, first = kfk_batch_size(&h), len = most > first ? most : first;
         return (kafka_bytes){log->bytes.data + at, len < left ? len : left};
     }
