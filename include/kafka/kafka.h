@@ -8,6 +8,7 @@
  *     loop.h     the thread that does the I/O
  *     tls.h      encryption
  *     sasl.h     authentication
+ *     compress.h codecs of the application's own
  *     dialer.h   how to connect, and looking up who leads a partition
  *     conn.h     one connection to one broker: read, write, offsets, topics
  *     batch.h    messages that were fetched together
@@ -53,6 +54,7 @@
 #include <kafka/loop.h>
 #include <kafka/tls.h>
 #include <kafka/sasl.h>
+#include <kafka/compress.h>
 #include <kafka/dialer.h>
 #include <kafka/batch.h>
 #include <kafka/conn.h>

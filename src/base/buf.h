@@ -11,6 +11,7 @@
 typedef struct kafka_buf {
     uint8_t *data;
     size_t len, cap, limit;
+    size_t promised; /* the public functions': of the room behind the content, what was reserved */
     int err;
 } kfk_buf;
 

@@ -95,8 +95,12 @@ static int no_codec(int code, kfk_error *err)
 int kfk_compress(int code, int level, const struct iovec *src, int src_count, kfk_buf *dst, kfk_error *err)
 {
     const kfk_codec *c = kfk_compress_find(code);
+    return c != NULL ? kfk_compress_with(c, level, src, src_count, dst, err) : no_codec(code, err);
+}
 
-    if (c == NULL) return no_codec(code, err);
+int kfk_compress_with(const kfk_codec *c, int level, const struct iovec *src, int src_count, kfk_buf *dst,
+                      kfk_error *err)
+{
     if (c->min_level == 0 && c->max_level == 0) level = 0;
     if (level != 0 && (level < c->min_level || level > c->max_level))
         return kfk_error_set(err, KAFKA_EINVAL, "%s has compression levels from %d to %d, not %d", c->name,

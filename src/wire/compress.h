@@ -58,6 +58,10 @@ const char *kfk_compress_name(int code);
  *  KAFKA_ENOMEM */
 int kfk_compress(int code, int level, const struct iovec *src, int src_count, kfk_buf *dst, kfk_error *err);
 
+/* The same with this codec. */
+int kfk_compress_with(const kfk_codec *c, int level, const struct iovec *src, int src_count, kfk_buf *dst,
+                      kfk_error *err);
+
 /* Appends what `src` holds, inflated, to `dst`.
  *
  *  KAFKA_ETOOBIG  it would exceed dst->limit; found out without allocating more than that.

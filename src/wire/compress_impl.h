@@ -1,4 +1,4 @@
-/* compress_impl: what the files of the codecs share; for compress*.c alone. */
+/* compress_impl: what the files of the codecs share; for compress*.c here and in api/ alone. */
 #ifndef KFK_WIRE_COMPRESS_IMPL_H
 #define KFK_WIRE_COMPRESS_IMPL_H
 #include "wire/compress.h"

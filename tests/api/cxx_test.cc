@@ -16,8 +16,29 @@ static int64_t deadline_of(const kafka_ctx *ctx)
     return ctx->deadline;
 }
 
+static void check_codecs()
+{
+    kafka_codec codec{};
+    codec.name = "copy";
+    codec.encode = [](void *, int, const void *src, size_t len, kafka_buf *dst) {
+        return kafka_buf_append(dst, src, len);
+    };
+    codec.decode = [](void *, const void *src, size_t len, kafka_buf *dst) {
+        void *out = kafka_buf_reserve(dst, len);
+        if (out == nullptr) return +KAFKA_ENOMEM;
+        std::memcpy(out, src, len);
+        kafka_buf_commit(dst, len);
+        return +KAFKA_OK;
+    };
+    codec.code = 7;
+    check(kafka_codec_find(7) == nullptr, "code 7 has no codec of its own");
+    check(kafka_codec_register(&codec) == KAFKA_OK, "a codec of lambdas is registered");
+    check(kafka_codec_find(7) != nullptr && std::strcmp(kafka_codec_find(7)->name, "copy") == 0, "and is found");
+}
+
 int main()
 {
+    check_codecs();
     kafka_bytes literal = KAFKA_LIT("a\0b"), some = KAFKA_BYTES("xyz", 2);
     check(literal.len == 3 && std::memcmp(literal.data, "a\0b", 3) == 0, "KAFKA_LIT keeps every byte");
     check(some.len == 2, "KAFKA_BYTES takes pointer and length");
