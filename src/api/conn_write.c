@@ -1,8 +1,9 @@
 /* Writing: the messages of one call are one record batch, or, for a broker from before 0.11, one message set.
  *
  * The caller's thread encodes them straight into a buffer, compresses and checksums; nothing is allocated per message.
- * It therefore looks up first which version of Produce the broker will be asked in. Both are checked as a whole by a
- * broker before it appends them.
+ * It therefore looks up first which version of Produce the broker will be asked in. As long as that is not known, on a
+ * connection whose first call this is, a record batch is a good guess, and a wrong one is found out before anything is
+ * sent. Batch or set, the broker checks all of it before it appends any.
  * The buffer belongs to the call, so that a call that gives up leaves nothing of the caller's behind, and goes back to
  * the connection for the next write when the call is done with. */
 #include "api/conn.h"
@@ -42,6 +43,7 @@ typedef struct produce_call {
     kfk_buf compressed; /* the same, if there is a codec */
     uint8_t header[KFK_RECORD_HEADER];
     struct iovec parts[2];
+    bool guessed;          /* that the broker takes record batches */
     kafka_written written; /* when it failed */
 } produce_call;
 
@@ -177,9 +179,14 @@ static int choose_version(produce_call *p, const kafka_message *msgs, size_t cou
         needs = "zstd needs Kafka 2.1: ";
     }
     int code = kfk_broker_choose(p->conn->core->broker, KFK_API_PRODUCE, least, LAST_PRODUCE, &r->min_version, err);
-    if (code != 0) kfk_error_prefix(err, "%s", needs);
+    p->guessed = code == KAFKA_EAGAIN;
+    if (p->guessed) {
+        r->min_version = least > BATCH_PRODUCE ? least : BATCH_PRODUCE;
+        r->max_version = LAST_PRODUCE;
+        return 0;
+    }
     r->max_version = r->min_version;
-    return code;
+    return code != 0 ? kfk_error_prefix(err, "%s", needs) : 0;
 }
 
 static int encode(produce_call *p, const kafka_message *msgs, size_t count, kafka_compression codec, kfk_error *err)
@@ -286,26 +293,37 @@ static int failed(kafka_written written, const kfk_error *err)
     return kfk_fail(NULL, err);
 }
 
-static int write_batch(kafka_conn *c, const kafka_message *msgs, size_t count, kafka_compression codec)
+/* One try. `*guessed`: it was made without knowing what the broker takes. */
+static int try_to_write(kafka_conn *c, const kafka_message *msgs, size_t count, kafka_compression codec, bool *guessed,
+                        kafka_written *written, kfk_error *err)
 {
-    kfk_error err = {0};
     produce_call *p = produce_call_new(c);
-    if (!p) {
-        kfk_error_set(&err, KAFKA_ENOMEM, "no memory for a write");
-        return failed(KAFKA_WRITTEN_NO, &err);
-    }
-    if (encode(p, msgs, count, codec, &err) != 0) {
-        kfk_call_discard(&p->call);
-        return failed(KAFKA_WRITTEN_NO, &err);
-    }
-    int code = kfk_call_run(&p->call);
+    *written = KAFKA_WRITTEN_NO;
+    if (!p) return kfk_error_set(err, KAFKA_ENOMEM, "no memory for a write");
+    int code = encode(p, msgs, count, codec, err);
+    *guessed = p->guessed;
     if (code != 0) {
-        if (code <= KAFKA_EINVAL && p->call.touched)
-            p->written = KAFKA_WRITTEN_MAYBE; /* no answer, or none to be understood */
-        failed(p->written, &p->call.op.error);
+        kfk_call_discard(&p->call);
+        return code;
+    }
+    code = kfk_call_run(&p->call);
+    if (code != 0) {
+        bool no_answer = code <= KAFKA_EINVAL && p->call.touched; /* or none to be understood */
+        *written = no_answer ? KAFKA_WRITTEN_MAYBE : p->written;
+        *err = p->call.op.error;
     }
     kfk_op_drop(&p->call.op);
     return code;
+}
+
+static int write_all(kafka_conn *c, const kafka_message *msgs, size_t count, kafka_compression codec)
+{
+    kfk_error err = {0};
+    kafka_written written;
+    bool guessed = false;
+    int code = try_to_write(c, msgs, count, codec, &guessed, &written, &err);
+    if (code == KAFKA_EVERSION && guessed) code = try_to_write(c, msgs, count, codec, &guessed, &written, &err);
+    return code != 0 ? failed(written, &err) : 0;
 }
 
 int kafka_conn_write_messages(kafka_conn *c, const kafka_message *msgs, size_t count, kafka_compression codec,
@@ -323,7 +341,7 @@ int kafka_conn_write_messages(kafka_conn *c, const kafka_message *msgs, size_t c
     if (err != 0)
         kfk_thread_self()->last_written = KAFKA_WRITTEN_NO;
     else if (count > 0)
-        err = write_batch(c, msgs, count, codec);
+        err = write_all(c, msgs, count, codec);
     if (err == 0 && bytes) *bytes = total;
     return err;
 }

@@ -57,7 +57,8 @@ struct kfk_broker {
     int64_t throttled_until_ms;
     unsigned failures; /* connections in a row that did not become usable, for the backoff */
     kfk_offer offer;
-    kfk_request hello; /* ApiVersions */
+    _Atomic bool offered; /* `offer` is what a broker said */
+    kfk_request hello;    /* ApiVersions */
     kfk_api_versions_request hello_message;
     kfk_api_versions_response hello_answer;
     kfk_receiver receiver;
@@ -461,6 +462,7 @@ static void hello_done(kfk_request *r, const kfk_error *err)
         lost(b, &why);
         return;
     }
+    atomic_store_explicit(&b->offered, true, memory_order_release);
     b->state = READY;
     b->failures = 0;
     b->failure.code = 0;
@@ -703,6 +705,7 @@ void kfk_broker_free(kfk_broker *b)
 
 int kfk_broker_choose(const kfk_broker *b, int16_t api_key, int16_t min, int16_t max, int16_t *version, kfk_error *err)
 {
+    if (!atomic_load_explicit(&b->offered, memory_order_acquire)) return KAFKA_EAGAIN;
     return kfk_offer_choose(&b->offer, b->name, kfk_api_find(api_key), min, max, version, err);
 }
 

@@ -67,8 +67,9 @@ void kfk_broker_free(kfk_broker *b);
  * else. Again is harmless. */
 void kfk_broker_abandon(kfk_broker *b);
 
-/* The version of an API in which requests of these versions will go out: kfk_offer_choose. For a connection that was
- * ready and does not reconnect: what it offers stays the same, so any thread may ask, without the baton. */
+/* The version of an API in which requests of these versions will go out: kfk_offer_choose; KAFKA_EAGAIN, without a text,
+ * before the broker has introduced itself. Any thread may ask, without the baton, as long as the connection does not
+ * reconnect: what was offered once stays the same then. */
 int kfk_broker_choose(const kfk_broker *b, int16_t api_key, int16_t min, int16_t max, int16_t *version, kfk_error *err);
 
 bool kfk_broker_is_ready(const kfk_broker *b);

@@ -4,6 +4,9 @@
 #include "wire/gen/fetch.h"
 #include "wire/gen/produce.h"
 #include "wire/record_v1.h"
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 typedef struct produced {
     int count; /* requests */
@@ -122,6 +125,44 @@ static void headers_and_zstd_are_refused_and_the_broker_is_named(void **state)
     assert_int_equal(tcp_peer_requests(p, KFK_API_PRODUCE), 0);
     assert_works(kafka_conn_write_messages(c, msgs, 1, KAFKA_COMPRESSION_NONE, NULL));
     kafka_conn_free(c);
+    tcp_peer_free(p);
+}
+
+static int connected_to(tcp_peer *p)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)tcp_peer_port(p))};
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    return fd;
+}
+
+/* Of a socket that was handed over nobody knows who is behind it, until something is asked. */
+static void what_the_broker_takes_is_found_out_by_a_first_write(void **state)
+{
+    (void)state;
+    produced seen = {0};
+    kafka_conn_config t = {.topic = "t"};
+    kafka_header headers[] = {{"h", KAFKA_LIT("1")}};
+    kafka_message with_header = {.headers = headers, .header_count = 1};
+    tcp_peer *p = TCP_PEER({.api = KFK_API_PRODUCE, .times = TCP_ALWAYS, .edit = note_produce, .arg = &seen});
+    be_old(p, 2, 3);
+    assert_fails(kafka_conn_write(NULL, "x", 1), KAFKA_EINVAL, "NULL");
+    for (int i = 0; i < 2; i++) {
+        kafka_conn *c = NULL;
+        assert_works(kafka_conn_from_fd(connected_to(p), &t, &c));
+        if (i == 1) {
+            assert_fails(kafka_conn_write_messages(c, &with_header, 1, 0, NULL), KAFKA_EVERSION, "headers");
+            assert_int_equal(kafka_last_written(), KAFKA_WRITTEN_NO);
+        }
+        assert_works(kafka_conn_write(c, "hello", 5));
+        if (i == 0) assert_non_null(strstr(kafka_last_error(), "NULL")); /* a success leaves the text alone */
+        assert_int_equal(seen.version, 2);
+        assert_int_equal(seen.magic, 1);
+        kafka_conn_free(c);
+    }
+    assert_int_equal(tcp_peer_end(p, 0), 2);
+    assert_int_equal(seen.count, 2);
     tcp_peer_free(p);
 }
 
@@ -315,6 +356,7 @@ int main(void)
         API_TEST(messages_arrive_as_they_are_in_every_version),
         API_TEST(a_single_value_and_the_present_time_are_written),
         API_TEST(headers_and_zstd_are_refused_and_the_broker_is_named),
+        API_TEST(what_the_broker_takes_is_found_out_by_a_first_write),
         API_TEST(without_acks_nothing_is_waited_for),
         API_TEST(a_refusal_tells_whether_it_was_written),
         API_TEST(want_of_memory_is_told_and_nothing_is_written_by_halves),
