@@ -13,7 +13,7 @@ cmp -s <(block 2) examples/consume.c || complain "README.md does not print examp
 [ "$(wc -l < examples/produce.c)" -le 15 ] || complain "examples/produce.c is longer than 15 lines"
 [ "$(wc -l < examples/consume.c)" -le 20 ] || complain "examples/consume.c is longer than 20 lines"
 
-for page in *.md tests/kafka/README.md schema/GRAMMAR.md; do
+for page in *.md docs/*.md fuzz/README.md tests/kafka/README.md schema/GRAMMAR.md; do
   while read -r link; do
     [ -e "$(dirname "$page")/$link" ] || complain "$page links to $link, which is not there"
   done < <(grep -oE '\]\([^)#:]+\)' "$page" | sed 's/^](//; s/)$//')
@@ -22,6 +22,17 @@ done
 for target in $(grep -oE '^make [a-z]+|`make [a-z]+' README.md CONTRIBUTING.md DESIGN.md | sed 's/.*make //' | sort -u); do
   grep -qE "^$target:" Makefile || complain "the documents speak of \`make $target\`, the Makefile does not"
 done
+# functions that the headers declare, one a line
+declared() { sed 's|/\*.*\*/||; /\/\*/,/\*\//d; /^#/d' include/kafka/*.h | tr '\n' ' ' | grep -oE 'KAFKA_API [^;{(]*\(' | grep -oE 'kafka_[a-z0-9_]+\($' | tr -d '(' | sort -u; }
+described() { grep -oE '`kafka_[a-z0-9_]+`' docs/threading.md | tr -d '`' | sort -u; }
+while read -r name; do complain "docs/threading.md has no row for $name"; done < <(comm -23 <(declared) <(described))
+while read -r name; do complain "docs/threading.md has a row for $name, which no header declares"; done < <(comm -13 <(declared) <(described))
+[ "$(declared | wc -l)" -ge 70 ] || complain "the functions of include/kafka/ are not found any more"
+# files that SECURITY.md names
+for file in $(grep -oE '`(src|tests|fuzz)/[^`*]+`' SECURITY.md | tr -d '`') $(grep -oE '`(engine|wire|base|net)/[^`*]+`' SECURITY.md | tr -d '`' | sed 's|^|src/|'); do
+  [ -e "$file" ] || complain "SECURITY.md names $file, which is not there"
+done
+
 version=$(sed -n 's/^project(kafka-c VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
 grep -qF "## $version" CHANGELOG.md || complain "CHANGELOG.md has no entry for version $version"
 
