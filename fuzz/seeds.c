@@ -154,7 +154,7 @@ static const uint8_t record_head[] = {1, 0, 0x10, 0}; /* right CRCs, from the fi
 static void golden_batch(char **fields, int count, void *arg)
 {
     size_t len;
-    if (count != 3 || strcmp(fields[0], "batch") != 0) return;
+    if (count != 3 || (strcmp(fields[0], "batch") != 0 && strcmp(fields[0], "set") != 0)) return;
     uint8_t *batch = corpus_hex(fields[2], &len);
     if (batch == NULL) die(fields[1]);
     add(arg, fields[1], record_head, sizeof record_head, batch, len);
@@ -183,6 +183,7 @@ static void make_records(corpus *c)
     static const uint8_t from_middle[] = {1, 3, 0x10, 0}, no_memory[] = {1 | 5 << 4, 0, 0x10, 0};
     batch_bytes log = {0};
     each_line("batches.txt", golden_batch, c);
+    each_line("message_sets.txt", golden_batch, c);
     add_transactions(c);
     BATCH(&log, .base = 0, .count = 3, .headers = 2);
     BATCH(&log, .base = 3, .count = 4, .step = 3, .tail = 5);
@@ -195,6 +196,22 @@ static void make_records(corpus *c)
     add(c, "at-the-end-of-offsets", record_head, sizeof record_head, log.data, log.len);
     batch_free(&log);
     add(c, "nothing", record_head, sizeof record_head, NULL, 0);
+}
+
+/* Magic, codec, limit, which allocation fails, then messages: time, sizes of key and value, their bytes. */
+static void make_message_sets(corpus *c)
+{
+    static const uint8_t some[] = {5, 2, 3, 'k', 'v', 'a', 'l', 9, 0xff, 4, 't', 'e', 'x', 't', 1, 0, 0xff, 2, 0, 0};
+    for (uint8_t magic = 0; magic < 2; magic++) {
+        for (uint8_t codec = 0; codec < 5; codec++) {
+            const uint8_t head[] = {magic, codec, WHOLE, 0}, tight[] = {magic, codec, 60, 0};
+            char name[32];
+            snprintf(name, sizeof name, "v%d-codec-%d", magic, codec);
+            add(c, name, head, sizeof head, some, sizeof some);
+            snprintf(name, sizeof name, "v%d-codec-%d-tight", magic, codec);
+            add(c, name, tight, sizeof tight, some, sizeof some);
+        }
+    }
 }
 
 /* ---- compressed streams ------------------------------------------------------------------------------------------ */
@@ -446,9 +463,16 @@ int main(int argc, char **argv)
     static const struct {
         const char *target;
         void (*make)(corpus *);
-    } all[] = {{"response", make_responses}, {"request", make_requests},  {"record", make_records},
-               {"gzip", make_gzip},          {"snappy", make_snappy},     {"lz4", make_lz4},
-               {"zstd", make_zstd},          {"address", make_addresses}, {"connection", make_conversations}};
+    } all[] = {{"response", make_responses},
+               {"request", make_requests},
+               {"record", make_records},
+               {"message_set", make_message_sets},
+               {"gzip", make_gzip},
+               {"snappy", make_snappy},
+               {"lz4", make_lz4},
+               {"zstd", make_zstd},
+               {"address", make_addresses},
+               {"connection", make_conversations}};
     bool check = argc == 4 && strcmp(argv[1], "--check") == 0, ok = true;
     if (argc != 3 && !check) {
         fprintf(stderr, "usage: %s [--check] GOLDEN CORPUS\n", argv[0]);
