@@ -9,9 +9,9 @@
 
 /* Looks at the terminal and at NO_COLOR; before anything else is said. */
 void kc_say_init(void);
-void kc_say_set_verbose(bool verbose);
+void kc_say_set_verbose(bool on);
 /* What messages begin with: "kc consume". Constant storage. */
-void kc_say_set_command(const char *command);
+void kc_say_set_command(const char *name);
 
 /* "kc consume: ...", the command in red. */
 void kc_say_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

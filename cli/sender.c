@@ -64,7 +64,7 @@ static int pick_targets(kc_sender *s, const kafka_partitions *found)
         kc_say_error("topic %s has no partition %d: it has %zu, from 0", s->cfg->topic, (int)wanted, found->count);
         return KC_FAILED;
     }
-    if (wanted < 0) {
+    if (wanted < 0 && found->count > 0) {
         s->sticky = (size_t)(kafka_now_ms() ^ getpid()) % found->count; /* many short runs should spread */
         turn_sticky(s);
     }

@@ -33,14 +33,15 @@ void kc_table_print(kc_table *t, size_t indent)
 {
     int *widths = kc_zalloc(t->columns, sizeof *widths);
     for (size_t c = 0; c < t->columns; c++) widths[c] = width(t, c);
+    size_t column = 0;
     for (size_t i = 0; i < t->cells; i++) {
-        size_t column = i % t->columns;
         if (column == 0) printf("%*s", (int)indent, "");
         if (column + 1 < t->columns)
             printf("%-*s  ", widths[column], t->texts[i]);
         else
             printf("%s\n", t->texts[i]);
         free(t->texts[i]);
+        column = column + 1 < t->columns ? column + 1 : 0;
     }
     free(widths);
     free(t->texts);

@@ -85,10 +85,10 @@ bool kc_take_string(void *into, const char *text, kc_why *why)
 
 bool kc_take_seconds(void *into, const char *text, kc_why *why)
 {
-    char *end;
+    char *end = NULL;
     errno = 0;
     double seconds = *text >= '0' && *text <= '9' ? strtod(text, &end) : -1;
-    if (seconds < 0.001 || errno != 0 || *end != '\0' || seconds > 1e9) {
+    if (end == NULL || *end != '\0' || errno != 0 || seconds < 0.001 || seconds > 1e9) {
         return refuse(why, "is not a number of seconds, such as 5 or 0.5");
     }
     *(int64_t *)into = (int64_t)(seconds * 1000);

@@ -91,6 +91,11 @@ static kafka_broker broker_by_id(const metadata_call *m, int32_t id)
     return found ? *found : (kafka_broker){.host = "", .id = id};
 }
 
+static bool is_described(const kafka_broker *b)
+{
+    return b->host != NULL && b->host[0] != '\0';
+}
+
 /* ---- partitions -------------------------------------------------------------------------------------------------- */
 
 static const kafka_broker *describe_ids(metadata_call *m, const kfk_int32_array *ids, size_t *count)
@@ -109,7 +114,7 @@ static bool describe_partition(metadata_call *m, const char *topic, const kfk_me
     memcpy(out->topic_id, t->topic_id.bytes, sizeof out->topic_id);
     out->leader = broker_by_id(m, p->leader_id);
     out->error = p->error_code;
-    if (out->leader.host[0] == '\0' && out->error == 0) out->error = KAFKA_ERR_LEADER_NOT_AVAILABLE;
+    if (!is_described(&out->leader) && out->error == 0) out->error = KAFKA_ERR_LEADER_NOT_AVAILABLE;
     return (out->replicas = describe_ids(m, &p->replica_nodes, &out->replica_count)) &&
            (out->isr = describe_ids(m, &p->isr_nodes, &out->isr_count)) &&
            (out->offline = describe_ids(m, &p->offline_replicas, &out->offline_count));
@@ -270,7 +275,7 @@ int kafka_conn_controller(kafka_conn *c, kafka_broker **out)
     int err = ask_brokers(c, "kafka_conn_controller", out, &m);
     if (err != 0) return err;
     kafka_broker found = broker_by_id(m, m->answer.controller_id);
-    if (found.host[0] == '\0')
+    if (!is_described(&found))
         err = kfk_failf(NULL, KAFKA_ERR_BROKER_NOT_AVAILABLE, "%s knows no controller at the moment",
                         kfk_broker_name(c->core->broker));
     else if ((err = kfk_broker_new_copy(&found, out)) != 0)

@@ -165,7 +165,7 @@ static bool seek_unchecked(kafka_conn *c, int64_t offset, int whence, bool must_
         *target = offset;
     else if (whence == KAFKA_SEEK_CURRENT && at >= 0 && add(at, offset) >= 0)
         *target = add(at, offset);
-    else if (must_know)
+    else if (must_know) /* NOLINT(bugprone-branch-clone): it comes before the two ends, which need not be known */
         return false;
     else if ((whence == KAFKA_SEEK_START && offset == 0) || (absolute && offset == KAFKA_OFFSET_FIRST))
         *target = KAFKA_OFFSET_FIRST;

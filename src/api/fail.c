@@ -3,6 +3,8 @@
 #include "base/thread.h"
 #include <stdio.h>
 
+#undef kfk_failf /* what static analysis is told of it in the header */
+
 int kfk_fail(const kafka_ctx *ctx, const kfk_error *err)
 {
     if (ctx && ctx->error && ctx->error_cap > 0) snprintf(ctx->error, ctx->error_cap, "%s", err->text);

@@ -12,4 +12,8 @@ int kfk_failf(const kafka_ctx *ctx, int code, const char *fmt, ...) __attribute_
  * the context is set. `call` names the function. */
 int kfk_fail_unless_may_wait(const kafka_ctx *ctx, const char *call);
 
+#ifdef __clang_analyzer__ /* as in base/error.h */
+#define kfk_failf(ctx, code, ...) ((void)(kfk_failf)((ctx), (code), __VA_ARGS__), (code))
+#endif
+
 #endif

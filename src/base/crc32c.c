@@ -177,9 +177,9 @@ CRC_TARGET static inline uint32_t three_blocks(uint32_t crc, const uint8_t *p, s
 
 CRC_TARGET static uint32_t three_streams(uint32_t crc, const uint8_t *p, size_t len)
 {
-    for (; len >= 3 * LONG_BLOCK; len -= 3 * LONG_BLOCK, p += 3 * LONG_BLOCK)
+    for (; len >= (size_t)3 * LONG_BLOCK; len -= (size_t)3 * LONG_BLOCK, p += (size_t)3 * LONG_BLOCK)
         crc = three_blocks(crc, p, LONG_BLOCK, long_shift);
-    for (; len >= 3 * SHORT_BLOCK; len -= 3 * SHORT_BLOCK, p += 3 * SHORT_BLOCK)
+    for (; len >= (size_t)3 * SHORT_BLOCK; len -= (size_t)3 * SHORT_BLOCK, p += (size_t)3 * SHORT_BLOCK)
         crc = three_blocks(crc, p, SHORT_BLOCK, short_shift);
     return one_stream(crc, p, len);
 }

@@ -13,6 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef kfk_error_set /* what static analysis is told of them in the header */
+#undef kfk_error_append
+
 #define TITLE_TEXT(value, title, description) "[" #value "] " title ": " description
 #define ROW(name, value, temporary, timeout, title, description)                                   \
     {                                                                                              \
@@ -134,7 +137,7 @@ int kfk_error_append(kfk_error *e, int code, const char *fmt, ...)
     size_t used = e->code == 0 ? 0 : strlen(e->text);
     if (used > 0) {
         memcpy(text, e->text, used);
-        memcpy(text + used, "; ", 2);
+        memcpy(text + used, "; ", 3);
         used += 2;
     }
     va_list ap;

@@ -13,9 +13,11 @@ typedef struct kfk_list {
 /* The element of type `type` whose member `member` is the node `node`. */
 #define KFK_CONTAINER(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 /* Visits all nodes; the current one may be removed while it is visited. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): `node` is the name of a variable that is declared here */
 #define KFK_LIST_EACH(node, head)                                                  \
     for (kfk_list *node = (head)->next, *node##_next = node->next; node != (head); \
          node = node##_next, node##_next = node->next)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static inline void kfk_list_init(kfk_list *n)
 {

@@ -12,16 +12,16 @@
 #include <string.h>
 
 static const kfk_mem_ops libc_ops = {.alloc = malloc, .realloc = realloc, .free = free};
-static kfk_mem_ops ops = {.alloc = malloc, .realloc = realloc, .free = free};
+static kfk_mem_ops current = {.alloc = malloc, .realloc = realloc, .free = free};
 
-void kfk_mem_set_ops(const kfk_mem_ops *replacement)
+void kfk_mem_set_ops(const kfk_mem_ops *ops)
 {
-    ops = replacement != NULL ? *replacement : libc_ops;
+    current = ops != NULL ? *ops : libc_ops;
 }
 
 void *kfk_mem_alloc(size_t size)
 {
-    return ops.alloc(size > 0 ? size : 1);
+    return current.alloc(size > 0 ? size : 1);
 }
 
 void *kfk_mem_zalloc(size_t size)
@@ -39,12 +39,12 @@ void *kfk_mem_array(size_t count, size_t size)
 
 void *kfk_mem_realloc(void *p, size_t size)
 {
-    return ops.realloc(p, size > 0 ? size : 1);
+    return current.realloc(p, size > 0 ? size : 1);
 }
 
 void kfk_mem_free(void *p)
 {
-    if (p != NULL) ops.free(p);
+    if (p != NULL) current.free(p);
 }
 
 char *kfk_mem_strdup(const char *s)

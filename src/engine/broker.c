@@ -68,7 +68,7 @@ struct kfk_broker {
     bool doom_deferred, freeing;
 };
 
-static void lost(kfk_broker *b, const kfk_error *why);
+static void lost(kfk_broker *b, const kfk_error *cause);
 static void flush(kfk_broker *b);
 static void disconnect(kfk_broker *b);
 
@@ -271,7 +271,7 @@ static int decode(kfk_request *r, kfk_block *frame, size_t len, kfk_error *why)
     r->frame = frame;
     kfk_arena_fini(&r->arena);
     /* structs are larger than what they are made of, but not by more than this */
-    kfk_arena_init(&r->arena, 64 * 1024 + len * 32);
+    kfk_arena_init(&r->arena, (size_t)64 * 1024 + len * 32);
     return kfk_frame_decode_response(r->api, r->version, &r->arena, frame->data, len, &id, r->response, why);
 }
 

@@ -215,7 +215,7 @@ static int lz4_decompress(const kfk_codec *self, const void *src, size_t len, kf
     while (rc == 0 && p < end) rc = read_frame(self, ctx, &p, end, &largest, dst, err);
 
     if (rc != 0) LZ4F_resetDecompressionContext(ctx);
-    if (rc == KAFKA_ENOMEM || largest > 4 * BLOCK || !kfk_compress_pool_give(&readers, ctx))
+    if (rc == KAFKA_ENOMEM || largest > (size_t)4 * BLOCK || !kfk_compress_pool_give(&readers, ctx))
         LZ4F_freeDecompressionContext(ctx);
     return rc;
 }

@@ -101,7 +101,7 @@ static inline int64_t kfk_batch_next_offset(const kfk_batch_header *h)
     return h->base_offset + h->last_offset_delta + 1;
 }
 
-/* Reads the header of the batch that starts at `p`, of which `len` bytes are there.
+/* Reads the header of the batch that starts at `bytes`, of which `len` bytes are there.
  *
  *  0                      magic 2, every length and count plausible, and all of the batch's bytes are there.
  *  KAFKA_EUNEXPECTED_EOF  the batch goes on behind `len`: Fetch answers may end so. `batch_length` is set, or is -1
@@ -112,7 +112,7 @@ static inline int64_t kfk_batch_next_offset(const kfk_batch_header *h)
  *  KAFKA_ECORRUPT         lengths or counts that cannot be, magic above 2.
  *
  * The CRC is not looked at. `err` may be NULL. */
-int kfk_record_header_parse(const void *p, size_t len, kfk_batch_header *out, kfk_error *err);
+int kfk_record_header_parse(const void *bytes, size_t len, kfk_batch_header *h, kfk_error *err);
 
 /* The CRC of a whole batch at `p`, whose header was parsed: 0 or KAFKA_ECORRUPT. */
 int kfk_record_crc_check(const kfk_batch_header *h, const void *p, kfk_error *err);

@@ -31,11 +31,13 @@ typedef struct kfk_records {
 } kfk_records;
 
 /* Arrays of what is not a struct. `kfk_array` is what the interpreter sees of any of them. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): `type` is a type */
 #define KFK_SCHEMA_ARRAY(name, type) \
     typedef struct name {            \
         type *items;                 \
         int32_t count;               \
     } name
+/* NOLINTEND(bugprone-macro-parentheses) */
 KFK_SCHEMA_ARRAY(kfk_array, void);
 KFK_SCHEMA_ARRAY(kfk_bool_array, bool);
 KFK_SCHEMA_ARRAY(kfk_int8_array, int8_t);
