@@ -85,6 +85,14 @@ int kc_connect_partitions(const kc_common *c, const char *topic, kafka_partition
     }
 }
 
+bool kc_connect_has_partition(const kafka_partitions *found, int32_t id)
+{
+    for (size_t i = 0; i < found->count; i++) {
+        if (found->items[i].id == id) return true;
+    }
+    return false;
+}
+
 bool kc_connect_has_leader(const kafka_partition *p)
 {
     return p->leader.host != NULL && p->leader.host[0] != '\0';

@@ -15,6 +15,8 @@ int kc_connect_leader(const kc_common *c, const char *topic, int32_t partition, 
  * short while before it believes that there is none. There is at least one partition when it returns 0. */
 int kc_connect_partitions(const kc_common *c, const char *topic, kafka_partitions **out);
 
+/* True when one of the partitions has that number. */
+bool kc_connect_has_partition(const kafka_partitions *found, int32_t id);
 /* True when the cluster named a leader of the partition and its address. */
 bool kc_connect_has_leader(const kafka_partition *p);
 

@@ -56,20 +56,12 @@ static const char notes[] = "escapes in DELIM and FORMAT: \\n \\r \\t \\0 \\\\ \
 
 /* ---- which partitions -------------------------------------------------------------------------------------------- */
 
-static bool exists(const kafka_partitions *found, int32_t id)
-{
-    for (size_t i = 0; i < found->count; i++) {
-        if (found->items[i].id == id) return true;
-    }
-    return false;
-}
-
 /* Checks the partitions asked for, or takes all. */
 static bool choose(const settings *o, const kafka_partitions *found, kc_partitions *chosen)
 {
     const kc_partitions *wanted = &o->partitions;
     for (size_t i = 0; i < wanted->count; i++) {
-        if (exists(found, wanted->ids[i])) continue;
+        if (kc_connect_has_partition(found, wanted->ids[i])) continue;
         kc_say_error("topic %s has no partition %d: it has %zu, from 0", o->topic, (int)wanted->ids[i], found->count);
         return false;
     }

@@ -42,7 +42,7 @@ static int ask_brokers(const settings *o, kafka_conn *conn, cluster *c)
 /* One topic per request, so that one that does not exist says nothing about the others. */
 static void ask_topics(const settings *o, kafka_conn *conn, cluster *c)
 {
-    c->answers = kc_zalloc(o->topics.count, sizeof *c->answers);
+    c->answers = kc_zalloc(o->topics.count, sizeof(kafka_partitions *));
     c->answer_count = o->topics.count;
     for (size_t i = 0; i < o->topics.count; i++) {
         const char *name = o->topics.items[i];
@@ -57,7 +57,7 @@ static void ask_topics(const settings *o, kafka_conn *conn, cluster *c)
 
 static int ask_all_topics(kafka_conn *conn, cluster *c)
 {
-    c->answers = kc_zalloc(1, sizeof *c->answers);
+    c->answers = kc_zalloc(1, sizeof(kafka_partitions *));
     c->answer_count = 1;
     return kafka_conn_read_partitions(conn, NULL, 0, &c->answers[0]);
 }

@@ -108,13 +108,6 @@ static bool wanted(const settings *o, int32_t id)
     return all || found;
 }
 
-static bool exists(const kafka_partitions *found, int32_t id)
-{
-    bool there = false;
-    for (size_t i = 0; i < found->count && !there; i++) there = found->items[i].id == id;
-    return there;
-}
-
 /* Adds the partitions of a topic. KC_OK, or the exit code of what was said. */
 static int add_topic(const settings *o, const char *topic, work *w)
 {
@@ -126,7 +119,7 @@ static int add_topic(const settings *o, const char *topic, work *w)
                                   topic);
     }
     for (size_t i = 0; i < o->partitions.count; i++) {
-        if (exists(found, o->partitions.ids[i])) continue;
+        if (kc_connect_has_partition(found, o->partitions.ids[i])) continue;
         kc_say_error("topic %s has no partition %d: it has %zu, from 0", topic, (int)o->partitions.ids[i],
                      found->count);
         code = KC_FAILED;
