@@ -32,8 +32,11 @@ int kfk_resolve_now(kfk_loop *l, const char *host, uint16_t port, kfk_address *f
     (void)l;
     snprintf(service, sizeof service, "%u", (unsigned)port);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *list = NULL;
+    errno = 0;
     int failure = getaddrinfo(host, service, &hints, &list), number = errno;
-    if (failure == EAI_MEMORY) return kfk_error_set(err, KAFKA_ENOMEM, "no memory");
+    /* glibc calls a name unknown when it had no memory to read /etc/hosts; errno has it */
+    if (failure == EAI_MEMORY || (failure != 0 && number == ENOMEM))
+        return kfk_error_set(err, KAFKA_ENOMEM, "no memory");
     if (failure != 0)
         return kfk_error_set(err, KAFKA_ERESOLVE, "%s",
                              failure == EAI_SYSTEM ? strerror_r(number, text, sizeof text) : gai_strerror(failure));

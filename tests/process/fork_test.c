@@ -180,12 +180,14 @@ static void use_loop(void *arg)
 static void the_parents_loop_is_refused(void **state)
 {
     (void)state;
-    family f;
-    kafka_loop *loop;
-    assert_works(kafka_loop_new(NULL, &loop));
-    family_start(&f, loop);
-    child_run(use_loop, &f);
-    family_end(&f);
+    for (int manual = 0; manual < 2; manual++) {
+        family f;
+        kafka_loop *loop;
+        assert_works(kafka_loop_new(&(kafka_loop_config){.manual = manual}, &loop));
+        family_start(&f, loop);
+        child_run(use_loop, &f);
+        family_end(&f);
+    }
 }
 
 /* ---- descriptors --------------------------------------------------------------------------------------------------- */
@@ -227,10 +229,12 @@ static void free_everything(void *arg)
 static void free_closes_the_inherited_descriptors_and_the_parent_goes_on(void **state)
 {
     (void)state;
-    for (int own_loop = 0; own_loop < 2; own_loop++) {
+    enum { DEFAULT_LOOP, OWN_LOOP, MANUAL_LOOP, LOOPS };
+    for (int kind = DEFAULT_LOOP; kind < LOOPS; kind++) {
         family f;
         kafka_loop *loop = NULL;
-        if (own_loop) assert_works(kafka_loop_new(NULL, &loop));
+        const kafka_loop_config cfg = {.manual = kind == MANUAL_LOOP};
+        if (kind != DEFAULT_LOOP) assert_works(kafka_loop_new(&cfg, &loop));
         family_start(&f, loop);
         assert_works(kafka_conn_write(f.conn, "before", 6)); /* the token is watched from here on */
         int before = library_descriptors(f.peer);

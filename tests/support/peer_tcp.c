@@ -9,6 +9,7 @@
 #include "wire/gen/produce.h"
 #include "wire/prim.h"
 #include <arpa/inet.h>
+#include <linux/tcp.h> /* not netinet/tcp.h, which has a TCP_CLOSE as well */
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -324,6 +325,8 @@ static tcp_connection *free_place(tcp_peer *p)
 
 void tcp_peer_serve(tcp_peer *p, int fd_take)
 {
+    int on = 1;
+    setsockopt(fd_take, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* as brokers do; of no use to other sockets */
     pthread_mutex_lock(&p->lock);
     tcp_connection *c = p->stopping ? NULL : free_place(p);
     if (c != NULL) {

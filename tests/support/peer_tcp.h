@@ -97,6 +97,8 @@ void tcp_peer_advertise(tcp_peer *p, const char *host, int32_t port, int32_t id)
 void tcp_peer_add_topic(tcp_peer *p, const char *topic, int32_t partitions, int32_t leader);
 /* Appends batches to the log of partition 0 of "t"; offsets stay as they are in the bytes. `end`: the next offset. */
 void tcp_peer_fill(tcp_peer *p, const batch_bytes *batches, int64_t end);
+/* The same for another topic, which it has. */
+void tcp_peer_fill_topic(tcp_peer *p, const char *topic, const batch_bytes *batches, int64_t end);
 /* Fetches of committed messages name a transaction of this producer, from this offset on, as aborted. One at most. */
 void tcp_peer_abort(tcp_peer *p, int64_t producer_id, int64_t first_offset);
 int64_t tcp_peer_end(tcp_peer *p, int32_t partition);

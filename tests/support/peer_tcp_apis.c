@@ -68,8 +68,13 @@ static void append(tcp_log *log, const void *bytes, size_t len)
 
 void tcp_peer_fill(tcp_peer *p, const batch_bytes *batches, int64_t end)
 {
+    tcp_peer_fill_topic(p, "t", batches, end);
+}
+
+void tcp_peer_fill_topic(tcp_peer *p, const char *topic, const batch_bytes *batches, int64_t end)
+{
     pthread_mutex_lock(&p->lock);
-    tcp_log *log = &p->topics[0].logs[0];
+    tcp_log *log = &tcp_peer_topic(p, kafka_str(topic))->logs[0];
     append(log, batches->data, batches->len);
     log->end = end;
     pthread_cond_broadcast(&p->changed);
