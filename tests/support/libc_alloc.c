@@ -218,7 +218,8 @@ static void report(const char *title, const block *b)
 {
     ssize_t n = write(STDERR_FILENO, title, strlen(title));
     (void)n;
-    if (b->depth > SKIPPED) backtrace_symbols_fd((void *const *)b->callers + SKIPPED, b->depth - SKIPPED, STDERR_FILENO);
+    if (b->depth > SKIPPED)
+        backtrace_symbols_fd((void *const *)b->callers + SKIPPED, b->depth - SKIPPED, STDERR_FILENO);
 }
 
 void libc_alloc_report(size_t most)
@@ -233,7 +234,7 @@ void libc_alloc_report(size_t most)
 
 /* ---- malloc -------------------------------------------------------------------------------------------------------- */
 
-#define CALLER __builtin_return_address(0)
+#define CALLER   __builtin_return_address(0)
 #define EXPORTED __attribute__((visibility("default")))
 
 EXPORTED void *malloc(size_t size)
