@@ -53,8 +53,9 @@ typedef struct kafka_resolver {
  * one that answers none is given up. Without, an idle connection whose peer has vanished is noticed by its next request
  * only; data that is not acknowledged for 30 s ends a connection in any case.
  *
- * With local_addr addresses of the other family (IPv4, IPv6) are passed over. A fixed port serves one connection to a
- * broker at a time, and kafka_dial_leader needs two. None of the two bears on unix sockets. */
+ * With local_addr addresses of the other family (IPv4, IPv6) are passed over. A port in it serves one connection to a
+ * broker at a time, and the system keeps it from that broker for about a minute after we have closed one (KAFKA_EIO);
+ * kafka_dial_leader looks the leader up from any port. None of the two bears on unix sockets. */
 typedef struct kafka_dialer {
     const char *client_id;          /* our name in brokers' logs, metrics, quotas; NULL = "program@host (kafka-c)" */
     int64_t timeout_ms;             /* for a whole dial, name to usable connection; 0 = 10 000, KAFKA_NEVER = none */

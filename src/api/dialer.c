@@ -310,7 +310,10 @@ int kafka_dial_leader(const kafka_dialer *dialer, const kafka_ctx *ctx, const ch
     leader found;
     int code = begin(&x, dialer, ctx, "kafka_dial_leader", &err);
     if (code == 0 && !out) code = kfk_error_set(&err, KAFKA_EINVAL, "kafka_dial_leader: out is NULL");
+    kfk_connect_options options = x.options;
+    kfk_address_set_port(&x.options.local, 0); /* a port of our own serves the connection that is wanted */
     if (code == 0) code = find_leader(&x, address, topic, partition, &found, &err);
+    x.options = options;
     if (code == 0 && (code = connect_any(&x, &found.address, 1, &broker, &err)) != 0 && code != KAFKA_ECANCELED &&
         code != KAFKA_ENOMEM)
         explain_advertised(&err, &found, topic, partition);

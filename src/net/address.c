@@ -154,6 +154,15 @@ bool kfk_address_numeric(const char *host, uint16_t port, kfk_address *out)
     return true;
 }
 
+void kfk_address_set_port(kfk_address *a, uint16_t port)
+{
+    struct sockaddr_in v4; /* in IPv6 it stands at the same place */
+    if (a->addr.ss_family != AF_INET && a->addr.ss_family != AF_INET6) return;
+    memcpy(&v4, &a->addr, sizeof v4);
+    v4.sin_port = htons(port);
+    memcpy(&a->addr, &v4, sizeof v4);
+}
+
 bool kfk_address_unix(const char *host, kfk_address *out)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};

@@ -38,6 +38,8 @@ bool kfk_host_is_valid(const char *host);
 
 /* A numeric IPv4 or IPv6 address: no look-up needed. False when it is a name. */
 bool kfk_address_numeric(const char *host, uint16_t port, kfk_address *out);
+/* Of an IPv4 or IPv6 address; others are left alone. */
+void kfk_address_set_port(kfk_address *a, uint16_t port);
 /* The address of a unix socket, "unix:/path" or "unix:@name". False when it is something else, or too long. */
 bool kfk_address_unix(const char *host, kfk_address *out);
 /* "127.0.0.1:9092", "[::1]:9092", "unix:/path", "unix:" for one without a name. Always terminated. */

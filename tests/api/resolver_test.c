@@ -108,6 +108,16 @@ static void a_local_address_is_where_a_connection_comes_from(void **state)
     char address[32];
     snprintf(address, sizeof address, "localhost:%d", tcp_peer_port(p)); /* perhaps ::1 as well, which is passed over */
     assert_works(try_dial(&d, NULL, address));
+    c = NULL;
+    snprintf(address, sizeof address, "127.0.0.9:%d", tcp_free_port());
+    d.local_addr =
+        address; /* the one who is asked for the leader is the leader: from one port that would be once too often */
+    assert_works(kafka_dial_leader(&d, NULL, tcp_peer_address(p), "t", 0, &c));
+    len = sizeof in;
+    assert_works(kafka_conn_local_addr(c, (struct sockaddr *)&in, &len));
+    assert_int_equal(ntohs(in.sin_port), atoi(strchr(address, ':') + 1));
+    assert_works(kafka_conn_write(c, "v", 1));
+    kafka_conn_free(c);
     d.local_addr = "::1";
     assert_fails(try_dial(&d, NULL, tcp_peer_address(p)), KAFKA_EIO, tcp_peer_address(p));
     assert_non_null(strstr(kafka_last_error(), "local_addr [::1]"));

@@ -190,6 +190,24 @@ static void a_host_may_be_called_unix(void **state)
     assert_int_equal(parse("unix", &h, &err), 0);
 }
 
+static void a_port_can_be_set_where_there_is_one(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = {"127.0.0.1", "::1"}, *const shown[] = {"127.0.0.1:7", "[::1]:7"};
+    char text[KFK_ADDRESS_TEXT];
+    kfk_address a;
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(kfk_address_numeric(hosts[i], 9092, &a));
+        kfk_address_set_port(&a, 7);
+        kfk_address_format(&a, text, sizeof text);
+        assert_string_equal(text, shown[i]);
+    }
+    assert_true(kfk_address_unix("unix:/k", &a));
+    kfk_address_set_port(&a, 7);
+    kfk_address_format(&a, text, sizeof text);
+    assert_string_equal(text, "unix:/k");
+}
+
 static void a_port_that_was_written_is_told_from_the_default_one(void **state)
 {
     (void)state;
@@ -273,6 +291,7 @@ int main(void)
         MEMCHECK_TEST(a_unix_socket_is_an_absolute_path_or_an_abstract_name),
         MEMCHECK_TEST(the_longest_path_of_a_unix_socket_has_107_bytes),
         MEMCHECK_TEST(the_address_of_a_unix_socket_is_what_the_system_wants),
+        MEMCHECK_TEST(a_port_can_be_set_where_there_is_one),
         MEMCHECK_TEST(a_port_that_was_written_is_told_from_the_default_one),
         MEMCHECK_TEST(a_host_may_be_called_unix),
         MEMCHECK_TEST(the_longest_host_has_255_characters),
