@@ -79,8 +79,8 @@ static void take_entry(resolve_job *r, const kfk_hostport *entry)
     kfk_error why = {0};
     kfk_lookup *q = r->lookup;
     uint16_t port = q->port_is_default ? entry->port : q->port;
-    kfk_address *next = &r->found[r->count];
     if (r->count == KFK_LOOKUP_MAX) return;
+    kfk_address *next = &r->found[r->count];
     if (kfk_address_unix(entry->host, next) || kfk_address_numeric(entry->host, port, next))
         r->count++;
     else if (kfk_loop_resolve(r->job.loop, entry->host, port, r->found, &r->count, &why) != 0)
@@ -103,9 +103,8 @@ static void resolve_run(kfk_job *job)
     if (atomic_load(&q->abandoned)) return;
     if (r->answer && r->answer->count > 0)
         take_answer(r);
-    else if (r->answer &&
-             kfk_address_numeric(q->host, q->port, &r->found[0])) /* the application has nothing to say about it */
-        r->count = 1;
+    else if (r->answer && kfk_address_numeric(q->host, q->port, &r->found[0]))
+        r->count = 1; /* the application had nothing to say about it */
     else
         kfk_loop_resolve(job->loop, q->host, q->port, r->found, &r->count, &r->error);
     if (r->count == 0 && r->error.code == 0) kfk_error_set(&r->error, KAFKA_ERESOLVE, "the name has no address");

@@ -37,7 +37,6 @@ typedef struct socket_stream {
     int fd;
     kfk_timer again; /* connects a unix socket once more */
     kfk_address to;  /* for that */
-    int failure;     /* an errno: why it did not connect, when nothing else tells */
     bool watched;    /* the loop knows of it */
     bool connected;
     bool hung_up; /* no bytes will come behind those that are there */
@@ -72,18 +71,24 @@ static bool is_connected_to_itself(int fd, const struct sockaddr_storage *peer, 
            local_len == len && memcmp(&local, peer, len) == 0;
 }
 
-/* Begins to watch a socket that is connected, or on its way. 0 or an errno. */
-static int watch_number(socket_stream *s)
+/* Begins to watch a socket that is connected, or on its way. */
+static int watch(socket_stream *s, kfk_error *err)
 {
     int number = kfk_source_add(s->loop, &s->source, s->fd);
     s->watched = number == 0;
-    return number;
+    return number == 0 ? 0 : system_error(err, KAFKA_EIO, "epoll_ctl", number);
 }
 
-static int watch(socket_stream *s, kfk_error *err)
+/* 0: under way, or done; watched, unless it has to be asked for again. */
+static int begin(socket_stream *s, kfk_error *err)
 {
-    int number = watch_number(s);
-    return number == 0 ? 0 : system_error(err, KAFKA_EIO, "epoll_ctl", number);
+    int number = connect(s->fd, (const struct sockaddr *)&s->to.addr, s->to.len) == 0 ? 0 : errno;
+    if (number == EAGAIN && s->to.addr.ss_family == AF_UNIX) {
+        kfk_loop_timer_set(s->loop, &s->again, kfk_loop_now_ms(s->loop) + ASK_AGAIN_MS);
+        return 0;
+    }
+    if (number != 0 && number != EINPROGRESS && number != EINTR) return system_error(err, KAFKA_EIO, "connect", number);
+    return watch(s, err);
 }
 
 static int socket_connected(kfk_stream *stream, kfk_error *err)
@@ -91,7 +96,10 @@ static int socket_connected(kfk_stream *stream, kfk_error *err)
     socket_stream *s = self(stream);
     if (s->connected) return s->watched ? 0 : watch(s, err); /* an adopted one: now its owner is ready for edges */
     if (kfk_timer_is_set(&s->again)) return KAFKA_EAGAIN;
-    if (s->failure != 0) return system_error(err, KAFKA_EIO, "connect", s->failure);
+    if (!s->watched) { /* a unix socket whose listener had no room */
+        int code = begin(s, err);
+        if (code != 0 || !s->watched) return code != 0 ? code : KAFKA_EAGAIN;
+    }
     int failure = 0;
     socklen_t len = sizeof failure;
     if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &failure, &len) != 0) failure = errno;
@@ -185,9 +193,9 @@ static int set_option(int fd, int level, int option, int value)
     return setsockopt(fd, level, option, &value, sizeof value);
 }
 
-/* Three probes follow the silence, a third of it apart, though each second at most and each 15 seconds at least. The user
- * timeout overrules their count, so it is made to end with the last of them; it bears on data without acknowledgement too,
- * which may well be 10 seconds late. */
+/* Three probes follow the silence, a third of it apart, but not less than 1 s nor more than 15 s. The user timeout
+ * overrules their count, so it is made to end with the last of them; it bears on data without acknowledgement too, which
+ * may well be 10 s late. */
 static int set_keep_alive(int fd, int64_t after_ms, int *user_timeout_ms)
 {
     if (after_ms == 0) return 0;
@@ -245,25 +253,12 @@ static int bind_local(int fd, const kfk_address *to, const kfk_address *local, k
 
 /* ---- connecting ---------------------------------------------------------------------------------------------------- */
 
-/* 0: under way, or done. Else an errno. */
-static int begin(socket_stream *s)
-{
-    int err = connect(s->fd, (const struct sockaddr *)&s->to.addr, s->to.len) == 0 ? 0 : errno;
-    if (err == EAGAIN && s->to.addr.ss_family == AF_UNIX) {
-        kfk_loop_timer_set(s->loop, &s->again, kfk_loop_now_ms(s->loop) + ASK_AGAIN_MS);
-        return 0;
-    }
-    return err == 0 || err == EINPROGRESS || err == EINTR ? watch_number(s) : err;
-}
-
-/* Who connects has a deadline and closes the stream then. */
+/* The owner comes to see, and that asks. It has a deadline, and closes the stream then. */
 static void ask_again(kfk_timer *timer)
 {
     socket_stream *s = KFK_CONTAINER(timer, socket_stream, again);
-    s->failure = begin(s);
-    if (s->failure != 0 && s->stream.ready) s->stream.ready(s->stream.owner, KFK_STREAM_WRITABLE);
+    if (s->stream.ready) s->stream.ready(s->stream.owner, KFK_STREAM_WRITABLE);
 }
-
 static socket_stream *socket_new(kfk_loop *l, int fd)
 {
     socket_stream *s = kfk_mem_zalloc(sizeof *s);
@@ -281,7 +276,7 @@ int kfk_socket_connect(kfk_loop *l, const kfk_address *to, const kfk_connect_opt
 {
     socket_stream *s = socket_new(l, -1);
     if (!s) return kfk_error_set(err, KAFKA_ENOMEM, "no memory for a socket");
-    int code = 0, number;
+    int code = 0;
     s->to = *to;
     s->fd = socket(to->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (s->fd < 0) code = system_error(err, KAFKA_EIO, "socket", errno);
@@ -289,7 +284,7 @@ int kfk_socket_connect(kfk_loop *l, const kfk_address *to, const kfk_connect_opt
         code = set_options(s->fd, options, err);
         if (code == 0) code = bind_local(s->fd, to, &options->local, err);
     }
-    if (code == 0 && (number = begin(s)) != 0) code = system_error(err, KAFKA_EIO, "connect", number);
+    if (code == 0) code = begin(s, err);
     if (code != 0) {
         if (s->fd >= 0) close(s->fd);
         kfk_mem_free(s);
