@@ -54,7 +54,7 @@ static int parse_local(const char *text, kfk_address *out, kfk_error *err)
     kfk_hostport at;
     if (!text) return 0;
     if (kfk_hostport_parse(text, strlen(text), &at, NULL) == 0 &&
-        kfk_address_numeric(at.host, at.has_port ? at.port : 0, out))
+        kfk_address_numeric(at.host, at.port_is_default ? 0 : at.port, out))
         return 0;
     return kfk_error_set(
         err, KAFKA_EINVAL,
@@ -269,7 +269,7 @@ static int advertised(const kafka_broker *b, kfk_hostport *out, kfk_error *err)
                              (int)b->port);
     snprintf(out->host, sizeof out->host, "%s", b->host);
     out->port = (uint16_t)b->port;
-    out->has_port = true;
+    out->port_is_default = false;
     return 0;
 }
 

@@ -120,7 +120,7 @@ int kfk_hostport_parse(const char *text, size_t len, kfk_hostport *out, kfk_erro
     }
     if (host_end == host) return bad(err, text, len, "the host is empty");
     if (host_end - host > KFK_HOST_MAX) return bad(err, text, len, "the host is longer than 255 characters");
-    kfk_hostport parsed = {.port = KFK_PORT_DEFAULT};
+    kfk_hostport parsed = {.port = KFK_PORT_DEFAULT, .port_is_default = port == NULL};
     memcpy(parsed.host, host, (size_t)(host_end - host));
     if (strlen(parsed.host) != (size_t)(host_end - host) || !kfk_host_is_valid(parsed.host)) {
         return bad(err, text, len, "the host has characters that no host name has");
@@ -128,7 +128,6 @@ int kfk_hostport_parse(const char *text, size_t len, kfk_hostport *out, kfk_erro
     if (port) {
         parsed.port = parse_port(port, (size_t)(end - port));
         if (parsed.port == 0) return bad(err, text, len, "the port is not a number from 1 to 65535");
-        parsed.has_port = true;
     }
     *out = parsed;
     return 0;

@@ -23,7 +23,7 @@ typedef struct kfk_address {
 typedef struct kfk_hostport {
     char host[KFK_HOST_MAX + 1];
     uint16_t port;
-    bool has_port; /* it was written down: 9092 otherwise */
+    bool port_is_default; /* none was written down */
 } kfk_hostport;
 
 /* "host:port", "host" (port 9092), "[v6]:port", "[v6]", a bare IPv6 address, "unix:/path", "unix:@name" (Linux's

@@ -178,7 +178,7 @@ static int start_lookup(kfk_tcp *t)
     const kfk_hostport *to = &t->cfg.to;
     t->lookup = kfk_lookup_new(to->host, to->port, looked_up, t);
     if (!t->lookup) return KAFKA_ENOMEM;
-    t->lookup->port_is_default = !to->has_port;
+    t->lookup->port_is_default = to->port_is_default;
     t->lookup->resolver = t->cfg.resolver;
     int err = kfk_loop_lookup(t->loop, t->lookup);
     if (err == 0) return 0;

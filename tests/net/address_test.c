@@ -215,12 +215,12 @@ static void a_port_that_was_written_is_told_from_the_default_one(void **state)
     kfk_error err;
     static const struct {
         const char *text;
-        bool has_port;
-    } rows[] = {{"h", false},     {"h:9092", true},  {"::1", false},
-                {"[::1]", false}, {"[::1]:1", true}, {"10.0.0.1:2", true}};
+        bool is_default;
+    } rows[] = {{"h", true},     {"h:9092", false},  {"::1", true},
+                {"[::1]", true}, {"[::1]:1", false}, {"10.0.0.1:2", false}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         assert_int_equal(parse(rows[i].text, &h, &err), 0);
-        assert_int_equal(h.has_port, rows[i].has_port);
+        assert_int_equal(h.port_is_default, rows[i].is_default);
     }
 }
 

@@ -151,6 +151,10 @@ SCENARIO(the_leader_is_looked_for_through_the_resolver_too)
     sim_check(s, strcmp(x.asked, "kafka.internal") == 0);
     sim_check_equal(s, x.calls, 2);
     kafka_conn_free(c);
+    c = NULL;
+    x.answers[0] = "10.0.0.1:1"; /* what a broker advertises has a port */
+    sim_check_equal(s, kafka_dial_leader(&d.dialer, NULL, "bootstrap:9092", "t", 0, &c), 0);
+    kafka_conn_free(c);
 }
 
 static int malformed_lookup(void *userdata, const char *host, kafka_addrs *out)
