@@ -336,7 +336,7 @@ static void damage_is_told_behind_what_is_whole(void **state)
     batch_bytes log = {0};
     SET(&log, .magic = 1, .first = 0, .count = 2);
     size_t bad = SET(&log, .magic = 1, .first = 2, .count = 2, .codec = set_some_codec());
-    log.data[bad + 40] ^= 1;
+    log.data[bad + 20] ^= 1; /* its time */
     tcp_peer *p = tcp_peer_new(NULL, 0);
     calls_fill(p, &log, 4);
     kafka_conn *c = calls_dial(p, 0);
