@@ -29,3 +29,8 @@ int kfk_fail_unless_may_wait(const kafka_ctx *ctx, const char *call)
         return kfk_failf(ctx, KAFKA_EAGAIN, "%s would have to wait, which a callback must not", call);
     return 0;
 }
+
+int kafka__fail(int code, const char *text)
+{
+    return kfk_failf(NULL, code, "%s", text);
+}

@@ -16,4 +16,7 @@ int kfk_fail_unless_may_wait(const kafka_ctx *ctx, const char *call);
 #define kfk_failf(ctx, code, ...) ((void)(kfk_failf)((ctx), (code), __VA_ARGS__), (code))
 #endif
 
+/* For libkafka-testing, which has no other way to the thread's last failure: publishes code and text, returns the code. */
+KAFKA_API int kafka__fail(int code, const char *text);
+
 #endif

@@ -346,6 +346,12 @@ int kfk_loop_adopt(kfk_loop *l, int fd, kfk_stream **out, kfk_error *err)
     return l->ops->adopt(l, fd, out, err);
 }
 
+int kfk_loop_listen(kfk_loop *l, const kfk_address *at, kfk_listener **out, kfk_error *err)
+{
+    assert(kfk_loop_held(l));
+    return l->ops->listen(l, at, out, err);
+}
+
 kfk_lookup *kfk_lookup_new(const char *host, uint16_t port, void (*done)(kfk_lookup *), void *owner)
 {
     kfk_lookup *lookup = kfk_mem_zalloc(sizeof *lookup);

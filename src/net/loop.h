@@ -138,6 +138,22 @@ int kfk_loop_connect(kfk_loop *l, const kfk_address *to, const kfk_connect_optio
  * stream, on failure it is as it was: KAFKA_EINVAL when it is no connected stream socket, KAFKA_ENOMEM, KAFKA_EIO. */
 int kfk_loop_adopt(kfk_loop *l, int fd, kfk_stream **out, kfk_error *err);
 
+/* A port that accepts connections: for brokers inside of the process. `ops->close` on the thread that turns the loop. */
+typedef struct kfk_listener kfk_listener;
+typedef struct kfk_listener_ops {
+    int (*local_addr)(kfk_listener *, struct sockaddr *, socklen_t *len); /* as kfk_stream_ops.local_addr */
+    void (*close)(kfk_listener *);
+} kfk_listener_ops;
+struct kfk_listener {
+    const kfk_listener_ops *ops;
+    /* A connection, which now belongs to the owner; its `connected` is to be called as that of an adopted stream. */
+    void (*accepted)(void *owner, kfk_stream *);
+    void *owner;
+};
+/* Listens; port 0 = any. `*out` belongs to the caller, who sets owner and accepted before it lets go of the baton. 0, or
+ * KAFKA_EIO, KAFKA_ENOMEM with the sentence. */
+int kfk_loop_listen(kfk_loop *l, const kfk_address *at, kfk_listener **out, kfk_error *err);
+
 /* A look-up of a host name. `done` comes once, on the thread that turns the loop, unless it is abandoned. */
 typedef struct kfk_lookup kfk_lookup;
 struct kfk_lookup {

@@ -18,6 +18,7 @@ typedef struct kfk_loop_ops {
     void (*wake)(kfk_loop *);
     int (*connect)(kfk_loop *, const kfk_address *, const kfk_connect_options *, kfk_stream **out, kfk_error *err);
     int (*adopt)(kfk_loop *, int fd, kfk_stream **out, kfk_error *err);
+    int (*listen)(kfk_loop *, const kfk_address *, kfk_listener **out, kfk_error *err);
     int (*lookup)(kfk_loop *, kfk_lookup *);
     int (*resolve)(kfk_loop *, const char *host, uint16_t port, kfk_address *found, size_t *count, kfk_error *err);
     int (*work)(kfk_loop *, kfk_job *);

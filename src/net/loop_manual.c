@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "base/time.h"
+#include "net/listen.h"
 #include "net/loop_epoll.h"
 #include "net/resolve.h"
 #include "net/socket.h"

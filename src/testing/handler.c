@@ -1,0 +1,78 @@
+/* The table of handlers, and what they have in common. */
+#include "testing/handler.h"
+#include "testing/handlers.h"
+#include "wire/codec.h"
+#include <string.h>
+
+const kft_handler *kft_handler_row(size_t i)
+{
+    static const kft_handler *const table[] = {&kft_handle_metadata, &kft_handle_api_versions};
+    return i < sizeof table / sizeof table[0] ? table[i] : NULL;
+}
+
+const kft_handler *kft_handler_find(int16_t api)
+{
+    const kft_handler *h;
+    for (size_t i = 0; (h = kft_handler_row(i)) != NULL; i++) {
+        if (h->api == api) return h;
+    }
+    return NULL;
+}
+
+static const kfk_schema *element_of(const kfk_schema *s, const char *name, size_t len)
+{
+    for (uint16_t i = 0; i < s->field_count; i++) {
+        if (strncmp(s->fields[i].name, name, len) == 0 && s->fields[i].name[len] == '\0') return s->fields[i].element;
+    }
+    return NULL;
+}
+
+bool kft_ask_array(kft_ask *ask, kfk_array *array, const char *path, int32_t count)
+{
+    const kfk_schema *element = ask->api->response;
+    for (const char *name = path; *name; name += *name == '.') {
+        size_t len = strcspn(name, ".");
+        element = element_of(element, name, len);
+        name += len;
+    }
+    uint8_t *items = kfk_arena_array(&ask->arena, (size_t)count, element->size);
+    if (!items) return false;
+    for (int32_t i = 0; i < count; i++) memcpy(items + (size_t)i * element->size, element->defaults, element->size);
+    *array = (kfk_array){items, count};
+    return true;
+}
+
+kafka_bytes kft_ask_text(kft_ask *ask, const char *text)
+{
+    size_t len = text ? strlen(text) : 0;
+    char *copy = text ? kfk_arena_alloc(&ask->arena, len + 1) : NULL;
+    if (!copy) return (kafka_bytes){NULL, 0};
+    memcpy(copy, text, len + 1);
+    return (kafka_bytes){copy, len};
+}
+
+/* Recursion goes as deep as the schema. */
+static void set_error(const kfk_schema *s, int16_t version, uint8_t *message, int16_t code)
+{
+    for (uint16_t i = 0; i < s->field_count; i++) {
+        const kfk_field *f = &s->fields[i];
+        if (!kfk_versions_have(f->versions, version)) continue;
+        if (f->type == KFK_TYPE_INT16 && strcmp(f->name, "error_code") == 0) {
+            memcpy(message + f->offset, &code, sizeof code);
+        } else if (f->type == KFK_TYPE_RECORDS && !(f->flags & KFK_FIELD_ARRAY)) {
+            memset(message + f->offset, 0, sizeof(kfk_records));
+        } else if (f->type == KFK_TYPE_STRUCT && (f->flags & KFK_FIELD_ARRAY)) {
+            kfk_array a;
+            memcpy(&a, message + f->offset, sizeof a);
+            for (int32_t k = 0; k < a.count; k++)
+                set_error(f->element, version, (uint8_t *)a.items + (size_t)k * f->element->size, code);
+        } else if (f->type == KFK_TYPE_STRUCT && !(f->flags & KFK_FIELD_POINTER)) {
+            set_error(f->element, version, message + f->offset, code);
+        }
+    }
+}
+
+void kft_answer_set_error(const kfk_schema *s, int16_t version, void *answer, int16_t code)
+{
+    set_error(s, version, answer, code);
+}

@@ -1,0 +1,139 @@
+/* What a leader knows of producers; see the header for the rules, which are those of Kafka's ProducerStateManager. */
+#include "testing/producer.h"
+#include "base/mem.h"
+#include "kafka/error.h"
+#include <string.h>
+
+void kft_producers_init(kft_producers *p, uint64_t seed)
+{
+    kfk_map_init(&p->map, seed);
+}
+
+static kft_producer *of_order(kfk_list *n)
+{
+    return KFK_CONTAINER(n, kft_producer, node.order);
+}
+
+static void forget(kft_producers *p, kft_producer *x)
+{
+    kfk_map_remove(&p->map, &x->node);
+    kfk_mem_free(x);
+}
+
+void kft_producers_fini(kft_producers *p)
+{
+    for (kfk_list *n; (n = kfk_list_first(&p->map.order)) != NULL;) forget(p, of_order(n));
+    kfk_map_fini(&p->map);
+}
+
+static bool id_is(const kfk_map_node *n, const void *key, size_t len)
+{
+    (void)len;
+    return memcmp(&KFK_CONTAINER(n, kft_producer, node)->id, key, sizeof(int64_t)) == 0;
+}
+
+static kft_producer *find(const kft_producers *p, int64_t id)
+{
+    kfk_map_node *n = kfk_map_find(&p->map, kfk_map_hash(&p->map, &id, sizeof id), id_is, &id, sizeof id);
+    return n ? KFK_CONTAINER(n, kft_producer, node) : NULL;
+}
+
+static const kft_producer_batch *newest(const kft_producer *x)
+{
+    return x->count > 0 ? &x->batches[x->count - 1] : NULL;
+}
+
+/* Sequences count to 2^31 - 1, then from 0 again. */
+static int32_t sequence_behind(int32_t first, int32_t delta)
+{
+    return (int32_t)(((uint32_t)first + (uint32_t)delta) & 0x7fffffff);
+}
+
+static kft_producer_verdict refuse(int16_t code, const char *text, int16_t *out, const char **why)
+{
+    *out = code;
+    *why = text;
+    return KFT_PRODUCER_REFUSE;
+}
+
+kft_producer_verdict kft_producers_check(kft_producers *p, const kfk_batch_header *h, int64_t now_wall_ms,
+                                         const kft_producer_batch **duplicate, int16_t *code, const char **why)
+{
+    kft_producer *x = find(p, h->producer_id);
+    if (x && newest(x) && now_wall_ms - newest(x)->time_ms > KFT_PRODUCER_EXPIRATION_MS) {
+        forget(p, x);
+        x = NULL;
+    }
+    if (!x || x->count == 0) return KFT_PRODUCER_APPEND;
+    if (h->producer_epoch < x->epoch)
+        return refuse(KAFKA_ERR_INVALID_PRODUCER_EPOCH, "The producer's epoch is older than the known one.", code, why);
+    if (h->producer_epoch > x->epoch) {
+        if (h->base_sequence == 0) return KFT_PRODUCER_APPEND;
+        return refuse(KAFKA_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "A new epoch has to begin at sequence 0.", code, why);
+    }
+    int32_t last = sequence_behind(h->base_sequence, h->last_offset_delta);
+    for (uint8_t i = 0; i < x->count; i++) {
+        if (x->batches[i].first_sequence != h->base_sequence || x->batches[i].last_sequence != last) continue;
+        *duplicate = &x->batches[i];
+        return KFT_PRODUCER_DUPLICATE;
+    }
+    if (h->base_sequence == sequence_behind(newest(x)->last_sequence, 1)) return KFT_PRODUCER_APPEND;
+    return refuse(KAFKA_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "The batch does not follow the producer's last one.", code,
+                  why);
+}
+
+int kft_producers_reserve(kft_producers *p, int64_t id)
+{
+    if (find(p, id)) return 0;
+    if (p->map.count >= KFT_MOST_PRODUCERS) forget(p, of_order(kfk_list_first(&p->map.order)));
+    kft_producer *x = kfk_mem_zalloc(sizeof *x);
+    if (!x) return KAFKA_ENOMEM;
+    x->id = id;
+    if (kfk_map_add(&p->map, &x->node, kfk_map_hash(&p->map, &id, sizeof id)) == 0) return 0;
+    kfk_mem_free(x);
+    return KAFKA_ENOMEM;
+}
+
+void kft_producers_appended(kft_producers *p, const kfk_batch_header *h, int64_t base_offset)
+{
+    kft_producer *x = find(p, h->producer_id);
+    if (!x) return;
+    if (h->producer_epoch != x->epoch) x->count = 0;
+    x->epoch = h->producer_epoch;
+    if (x->count == KFT_PRODUCER_BATCHES) {
+        memmove(x->batches, x->batches + 1, sizeof x->batches - sizeof x->batches[0]);
+        x->count--;
+    }
+    x->batches[x->count++] = (kft_producer_batch){.first_sequence = h->base_sequence,
+                                                  .last_sequence =
+                                                      sequence_behind(h->base_sequence, h->last_offset_delta),
+                                                  .base_offset = base_offset,
+                                                  .last_offset = base_offset + h->last_offset_delta,
+                                                  .time_ms = h->max_timestamp};
+}
+
+void kft_producers_restart(kft_producers *p)
+{
+    KFK_LIST_EACH (n, &p->map.order) {
+        kft_producer *x = of_order(n);
+        if (x->count <= 1) continue;
+        x->batches[0] = x->batches[x->count - 1];
+        x->count = 1;
+    }
+}
+
+void kft_producers_expire(kft_producers *p, int64_t id)
+{
+    KFK_LIST_EACH (n, &p->map.order) {
+        if (id == -1 || of_order(n)->id == id) forget(p, of_order(n));
+    }
+}
+
+void kft_producers_truncate(kft_producers *p, int64_t offset)
+{
+    KFK_LIST_EACH (n, &p->map.order) {
+        kft_producer *x = of_order(n);
+        while (x->count > 0 && x->batches[x->count - 1].last_offset >= offset) x->count--;
+        if (x->count == 0) forget(p, x);
+    }
+}

@@ -1,0 +1,55 @@
+/* producer: what a partition's leader knows of idempotent producers (KIP-98), enforced as Apache Kafka 4.3 does.
+ *
+ *   - A producer it does not know may start at any sequence (KAFKA-14359; brokers before 4.5 allow it).
+ *   - Within an epoch a batch must follow the last one: else OUT_OF_ORDER_SEQUENCE_NUMBER (45). Sequences wrap to 0
+ *     behind 2^31 - 1.
+ *   - A batch with first and last sequence of one of the last five is a duplicate: acknowledged with its old offset.
+ *   - An epoch below the known one is INVALID_PRODUCER_EPOCH (47); a higher one must start at sequence 0, else 45.
+ *   - A restarted broker remembers of each producer only its newest batch.
+ *   - A producer is forgotten when the time of its newest record is older than producer.id.expiration.ms. */
+#ifndef KFT_PRODUCER_H
+#define KFT_PRODUCER_H
+#include "base/map.h"
+#include "wire/record.h"
+
+enum { KFT_PRODUCER_BATCHES = 5, KFT_PRODUCER_EXPIRATION_MS = 24 * 3600 * 1000, KFT_MOST_PRODUCERS = 100000 };
+
+typedef struct kft_producer_batch {
+    int32_t first_sequence, last_sequence;
+    int64_t base_offset, last_offset, time_ms;
+} kft_producer_batch;
+
+typedef struct kft_producer {
+    kfk_map_node node;
+    int64_t id;
+    int16_t epoch;
+    uint8_t count; /* of `batches`, oldest first */
+    kft_producer_batch batches[KFT_PRODUCER_BATCHES];
+} kft_producer;
+
+typedef struct kft_producers {
+    kfk_map map;
+} kft_producers;
+
+void kft_producers_init(kft_producers *p, uint64_t seed);
+void kft_producers_fini(kft_producers *p);
+
+typedef enum kft_producer_verdict { KFT_PRODUCER_APPEND, KFT_PRODUCER_DUPLICATE, KFT_PRODUCER_REFUSE } kft_producer_verdict;
+
+/* What to do with a batch that has a producer id. DUPLICATE: *duplicate is the batch it repeats. REFUSE: *code is the
+ * broker's, *why a sentence for the answer's error_message (constant). */
+kft_producer_verdict kft_producers_check(kft_producers *p, const kfk_batch_header *h, int64_t now_wall_ms,
+                                         const kft_producer_batch **duplicate, int16_t *code, const char **why);
+/* It was appended at this offset. Makes room for it before: call kft_producers_reserve first, which may fail. */
+int kft_producers_reserve(kft_producers *p, int64_t id);
+void kft_producers_appended(kft_producers *p, const kfk_batch_header *h, int64_t base_offset);
+
+/* As after a restart: one batch each. */
+void kft_producers_restart(kft_producers *p);
+/* Forgets one (id), or all (-1). */
+void kft_producers_expire(kft_producers *p, int64_t id);
+/* Forgets what was learned from batches at or behind `offset`, which are cut off; and, with those in front of `start`
+ * deleted, nothing: producers outlive their records. */
+void kft_producers_truncate(kft_producers *p, int64_t offset);
+
+#endif

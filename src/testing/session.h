@@ -1,0 +1,30 @@
+/* session: one connection of a client to a broker of the cluster.
+ *
+ * A session takes one request at a time, as brokers do: while it is busy nothing is read, so what a client sends ahead
+ * stays in the sockets, and an answer that the client does not read holds up its next request. An idle session holds no
+ * buffer. A frame's memory grows behind the bytes that have arrived; one that does not arrive whole within a minute ends
+ * the connection. */
+#ifndef KFT_SESSION_H
+#define KFT_SESSION_H
+#include "testing/handler.h"
+
+/* Takes over an accepted stream; without memory, or with too many connections, it is closed. */
+void kft_session_new(kft_node *n, kfk_stream *stream);
+/* On the thread that turns the loop: closes the connection, whatever it was doing. */
+void kft_session_free(kft_session *s);
+/* The parked request of that ask has news; its session runs it again in a later task. */
+void kft_session_wake(kft_ask *ask);
+/* The connection's number, from 1, for texts and listeners. */
+int kft_session_number(const kft_session *s);
+/* Of a node of kft_node.sessions. */
+kft_session *kft_session_of(kfk_list *node_link);
+/* Runs again what was woken. */
+void kft_session_run_woken(kafka_cluster *c);
+
+/* One place where a parked request waits: in a partition's list of waiters and in its ask's. */
+typedef struct kft_wait {
+    kfk_list node, mine;
+    kft_ask *ask;
+} kft_wait;
+
+#endif
