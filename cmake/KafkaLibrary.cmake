@@ -34,6 +34,31 @@ foreach(lib ${KAFKA_LIBRARIES})
   target_link_libraries(${lib} PRIVATE $<BUILD_INTERFACE:kafka_flags> Threads::Threads ${KAFKA_CODEC_LIBS})
 endforeach()
 
+# libkafka-testing, the in-memory cluster. Shared, it has the lower layers once more, hidden, and uses libkafka's public
+# functions; static, it is linked in front of libkafka.a.
+set(KAFKA_TESTING_MAP ${PROJECT_SOURCE_DIR}/cmake/libkafka-testing.map)
+if(KAFKA_BUILD_SHARED)
+  list(APPEND KAFKA_INSTALLED kafka_testing_shared)
+  add_library(kafka_testing_shared SHARED $<TARGET_OBJECTS:kfk_testing> $<TARGET_OBJECTS:kfk_base>
+                                          $<TARGET_OBJECTS:kfk_wire> $<TARGET_OBJECTS:kfk_net>)
+  set_target_properties(kafka_testing_shared PROPERTIES OUTPUT_NAME kafka-testing EXPORT_NAME testing
+    VERSION ${PROJECT_VERSION} SOVERSION 0 LINK_DEPENDS ${KAFKA_TESTING_MAP})
+  target_link_options(kafka_testing_shared PRIVATE -Wl,--version-script=${KAFKA_TESTING_MAP} -Wl,-z,nodelete)
+  if(NOT KAFKA_SANITIZE)
+    target_link_options(kafka_testing_shared PRIVATE -Wl,--no-undefined)
+  endif()
+  target_link_libraries(kafka_testing_shared PRIVATE $<BUILD_INTERFACE:kafka_flags> Threads::Threads ${KAFKA_CODEC_LIBS}
+    PUBLIC kafka_shared)
+endif()
+add_library(kafka_testing_static STATIC $<TARGET_OBJECTS:kfk_testing>)
+set_target_properties(kafka_testing_static PROPERTIES OUTPUT_NAME kafka-testing EXPORT_NAME testing_static)
+target_link_libraries(kafka_testing_static PRIVATE $<BUILD_INTERFACE:kafka_flags> PUBLIC kafka_static)
+if(KAFKA_BUILD_STATIC)
+  list(APPEND KAFKA_INSTALLED kafka_testing_static)
+else()
+  set_target_properties(kafka_testing_static PROPERTIES EXCLUDE_FROM_ALL ON)
+endif()
+
 # ---- what is installed: headers, both libraries, libkafka.pc, and the CMake package `kafka` with target kafka::kafka --------
 include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/kafka)
