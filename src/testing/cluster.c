@@ -81,7 +81,8 @@ static int write_bootstrap(kafka_cluster *c, kfk_error *err)
     c->bootstrap = kfk_mem_alloc(cap);
     if (!c->bootstrap) return kfk_error_set(err, KAFKA_ENOMEM, "no memory for the brokers' addresses");
     for (int32_t i = 0; i < c->node_count; i++)
-        len += (size_t)snprintf(c->bootstrap + len, cap - len, format, i > 0 ? "," : "", c->host, (int)c->nodes[i].port);
+        len +=
+            (size_t)snprintf(c->bootstrap + len, cap - len, format, i > 0 ? "," : "", c->host, (int)c->nodes[i].port);
     return 0;
 }
 

@@ -38,12 +38,12 @@ struct kafka_cluster {
     kft_topics topics;
     kft_faults faults;
     int64_t next_producer_id;
-    int session_count;       /* open connections */
-    int connections;         /* so far: each has its number */
-    kfk_list woken;          /* sessions whose parked request has news */
-    kfk_task wake_task;      /* runs them */
+    int session_count;  /* open connections */
+    int connections;    /* so far: each has its number */
+    kfk_list woken;     /* sessions whose parked request has news */
+    kfk_task wake_task; /* runs them */
     bool wake_queued;
-    kft_memory memory;       /* what the logs hold */
+    kft_memory memory; /* what the logs hold */
     kafka_cluster_listener listener;
     int64_t requests[KFT_API_KEYS]; /* so far, by API key */
 };

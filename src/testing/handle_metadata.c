@@ -5,7 +5,6 @@
 #include "testing/handlers.h"
 #include "wire/codec.h"
 #include "wire/gen/metadata.h"
-#include <string.h>
 
 enum { ALL_TOPIC_OPERATIONS = 0x0df8, ALL_CLUSTER_OPERATIONS = 0x1ff0 };
 
@@ -37,8 +36,7 @@ static bool fill_topic(kft_ask *ask, kfk_metadata_response_topic *out, const kft
     out->name = kafka_str(t->name);
     out->topic_id = t->id;
     if (r->include_topic_authorized_operations) out->topic_authorized_operations = ALL_TOPIC_OPERATIONS;
-    if (!KFT_ARRAY(ask, &out->partitions, "topics.partitions", t->partition_count))
-        return false;
+    if (!KFT_ARRAY(ask, &out->partitions, "topics.partitions", t->partition_count)) return false;
     for (int32_t i = 0; i < t->partition_count; i++) {
         if (!fill_partition(ask, &out->partitions.items[i], t->partitions[i])) return false;
     }
@@ -116,8 +114,7 @@ static bool names(const kft_ask *ask, kafka_bytes topic, int32_t partition)
     const kfk_metadata_request *r = ask->request;
     if (partition != -1) return false;
     for (int32_t i = 0; i < r->topics.count; i++) {
-        kafka_bytes name = r->topics.items[i].name;
-        if (name.data && name.len == topic.len && memcmp(name.data, topic.data, topic.len) == 0) return true;
+        if (kft_ask_names_topic(ask, topic, r->topics.items[i].name, &r->topics.items[i].topic_id)) return true;
     }
     return false;
 }

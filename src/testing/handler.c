@@ -6,7 +6,23 @@
 
 const kft_handler *kft_handler_row(size_t i)
 {
-    static const kft_handler *const table[] = {&kft_handle_metadata, &kft_handle_api_versions};
+    static const kft_handler *const table[] = {
+        &kft_handle_produce,
+        &kft_handle_fetch,
+        &kft_handle_list_offsets,
+        &kft_handle_metadata,
+        &kft_handle_find_coordinator,
+        &kft_handle_api_versions,
+        &kft_handle_create_topics,
+        &kft_handle_delete_topics,
+        &kft_handle_delete_records,
+        &kft_handle_init_producer_id,
+        &kft_handle_offset_for_leader_epoch,
+        &kft_handle_describe_configs,
+        &kft_handle_create_partitions,
+        &kft_handle_incremental_alter_configs,
+        &kft_handle_describe_cluster,
+    };
     return i < sizeof table / sizeof table[0] ? table[i] : NULL;
 }
 
@@ -49,6 +65,29 @@ kafka_bytes kft_ask_text(kft_ask *ask, const char *text)
     if (!copy) return (kafka_bytes){NULL, 0};
     memcpy(copy, text, len + 1);
     return (kafka_bytes){copy, len};
+}
+
+kft_partition *kft_ask_led(kft_ask *ask, kafka_bytes topic, int32_t index, int32_t current_epoch, int16_t *code)
+{
+    kft_partition *p = kft_topic_partition(kft_topic_find(&ask->cluster->topics, topic), index);
+    if (!p)
+        *code = KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
+    else if (p->leader != ask->node->id)
+        *code = KAFKA_ERR_NOT_LEADER_OR_FOLLOWER;
+    else
+        *code = kft_partition_check_epoch(p, current_epoch);
+    return *code == 0 ? p : NULL;
+}
+
+bool kft_ask_names_topic(const kft_ask *ask, kafka_bytes wanted, kafka_bytes name, const kfk_uuid *id)
+{
+    static const kfk_uuid none;
+    if (!wanted.data) return true;
+    if (memcmp(id, &none, sizeof none) != 0) {
+        const kft_topic *t = kft_topic_find_id(&ask->cluster->topics, id);
+        name = kafka_str(t ? t->name : NULL);
+    }
+    return name.data && name.len == wanted.len && memcmp(name.data, wanted.data, name.len) == 0;
 }
 
 /* Recursion goes as deep as the schema. */

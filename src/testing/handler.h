@@ -48,8 +48,8 @@ struct kft_ask {
     kfk_arena asked;  /* the request's memory */
     kfk_arena arena;  /* the answer's */
     int64_t arrived_ms;
-    bool dry;  /* change nothing: the answer's codes will be overwritten (KAFKA_FAULT_ERROR) */
-    bool late; /* called again because the time is up */
+    bool dry;   /* change nothing: the answer's codes will be overwritten (KAFKA_FAULT_ERROR) */
+    bool late;  /* called again because the time is up */
     void *done; /* the handler's own, NULL at first, in `asked`: what it did before it waited */
     int64_t until_ms;
     kfk_list waits; /* kft_wait.mine */
@@ -65,6 +65,12 @@ bool kft_ask_array(kft_ask *ask, kfk_array *array, const char *path, int32_t cou
 bool kft_ask_hold(kft_ask *ask, kfk_block *block);
 /* A copy of a text in the answer's arena, null for NULL or without memory. */
 kafka_bytes kft_ask_text(kft_ask *ask, const char *text);
+
+/* The partition, when this broker leads it in that epoch (-1 = any); otherwise NULL and a code: 3, 6, 74, 75. */
+kft_partition *kft_ask_led(kft_ask *ask, kafka_bytes topic, int32_t index, int32_t current_epoch, int16_t *code);
+
+/* For faults: is the topic that a request names by name or id (zero: by name) the one called `wanted`? */
+bool kft_ask_names_topic(const kft_ask *ask, kafka_bytes wanted, kafka_bytes name, const kfk_uuid *id);
 
 /* To be called again at that time of the loop's clock at the latest, */
 void kft_ask_wait(kft_ask *ask, int64_t until_ms);

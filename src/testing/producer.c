@@ -104,12 +104,12 @@ void kft_producers_appended(kft_producers *p, const kfk_batch_header *h, int64_t
         memmove(x->batches, x->batches + 1, sizeof x->batches - sizeof x->batches[0]);
         x->count--;
     }
-    x->batches[x->count++] = (kft_producer_batch){.first_sequence = h->base_sequence,
-                                                  .last_sequence =
-                                                      sequence_behind(h->base_sequence, h->last_offset_delta),
-                                                  .base_offset = base_offset,
-                                                  .last_offset = base_offset + h->last_offset_delta,
-                                                  .time_ms = h->max_timestamp};
+    x->batches[x->count++] =
+        (kft_producer_batch){.first_sequence = h->base_sequence,
+                             .last_sequence = sequence_behind(h->base_sequence, h->last_offset_delta),
+                             .base_offset = base_offset,
+                             .last_offset = base_offset + h->last_offset_delta,
+                             .time_ms = h->max_timestamp};
 }
 
 void kft_producers_restart(kft_producers *p)

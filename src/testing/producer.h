@@ -34,7 +34,11 @@ typedef struct kft_producers {
 void kft_producers_init(kft_producers *p, uint64_t seed);
 void kft_producers_fini(kft_producers *p);
 
-typedef enum kft_producer_verdict { KFT_PRODUCER_APPEND, KFT_PRODUCER_DUPLICATE, KFT_PRODUCER_REFUSE } kft_producer_verdict;
+typedef enum kft_producer_verdict {
+    KFT_PRODUCER_APPEND,
+    KFT_PRODUCER_DUPLICATE,
+    KFT_PRODUCER_REFUSE
+} kft_producer_verdict;
 
 /* What to do with a batch that has a producer id. DUPLICATE: *duplicate is the batch it repeats. REFUSE: *code is the
  * broker's, *why a sentence for the answer's error_message (constant). */

@@ -170,11 +170,9 @@ static int expire_run(kft_call *x, kfk_error *err)
 
 int kafka_cluster_expire_producers(kafka_cluster *c, const char *topic, int32_t partition, int64_t producer_id)
 {
-    return call(__func__, &(kft_call){.cluster = c,
-                                      .run = expire_run,
-                                      .topic = topic,
-                                      .partition = partition,
-                                      .number = producer_id});
+    return call(
+        __func__,
+        &(kft_call){.cluster = c, .run = expire_run, .topic = topic, .partition = partition, .number = producer_id});
 }
 
 static int hold_run(kft_call *x, kfk_error *err)

@@ -220,11 +220,12 @@ static bool read_frame(kft_session *s)
         kfk_error err;
         bool whole_length = s->length_got == sizeof s->length;
         if (!whole_length)
-            code = s->stream->ops->read(s->stream, s->length + s->length_got, sizeof s->length - s->length_got, &got, &err);
+            code = s->stream->ops->read(s->stream, s->length + s->length_got, sizeof s->length - s->length_got, &got,
+                                        &err);
         else if (grow_frame(s))
             code = s->stream->ops->read(s->stream, s->frame->data + s->frame_got,
-                                        (s->frame->cap < s->frame_len ? s->frame->cap : s->frame_len) - s->frame_got, &got,
-                                        &err);
+                                        (s->frame->cap < s->frame_len ? s->frame->cap : s->frame_len) - s->frame_got,
+                                        &got, &err);
         else
             code = KAFKA_ENOMEM;
         if (code == KAFKA_EAGAIN) return false;
@@ -357,7 +358,8 @@ static bool understand(kft_session *s)
     forget_frame(s);
     ask->handler = ask->api ? kft_handler_find(ask->api->key) : NULL;
     bool hello = ask->api && ask->api->key == KFK_API_API_VERSIONS;
-    bool served = ask->handler && ask->version >= ask->handler->min_version && ask->version <= ask->handler->max_version;
+    bool served =
+        ask->handler && ask->version >= ask->handler->min_version && ask->version <= ask->handler->max_version;
     if (hello && !served && (code == 0 || code == KAFKA_EVERSION)) return versions_refused(s);
     if (code == 0 && served) return true;
     kft_log(cluster_of(s), KAFKA_LOG_WARN, "connection %d: %s version %d: %s: the connection is closed", s->number,

@@ -96,7 +96,8 @@ static bool is_policy(const char *text)
 
 static bool fits(const kft_setting_info *row, const char *value)
 {
-    static const char *const times[] = {"CreateTime", "LogAppendTime", NULL}, *const booleans[] = {"true", "false", NULL};
+    static const char *const times[] = {"CreateTime", "LogAppendTime", NULL}, *const booleans[] = {"true", "false",
+                                                                                                   NULL};
     static const char *const codecs[] = {"producer", "uncompressed", "gzip", "snappy", "lz4", "zstd", NULL};
     char *end;
     if (strcmp(row->name, "cleanup.policy") == 0) return is_policy(value);
@@ -154,7 +155,10 @@ static void reread(kft_settings *s)
     s->retention_ms = strtoimax(effective(s, "retention.ms"), NULL, 10);
     s->retention_bytes = strtoimax(effective(s, "retention.bytes"), NULL, 10);
     s->append_time = strcmp(effective(s, "message.timestamp.type"), "LogAppendTime") == 0;
+    s->deletes = strstr(effective(s, "cleanup.policy"), "delete") != NULL;
     s->compact = strstr(effective(s, "cleanup.policy"), "compact") != NULL;
+    s->after_max_ms = strtoimax(effective(s, "message.timestamp.after.max.ms"), NULL, 10);
+    s->before_max_ms = strtoimax(effective(s, "message.timestamp.before.max.ms"), NULL, 10);
     s->min_in_sync = (int32_t)strtol(effective(s, "min.insync.replicas"), NULL, 10);
 }
 

@@ -18,8 +18,10 @@ typedef struct kft_settings {
     int64_t retention_ms;      /* retention.ms, 7 days; -1 = none */
     int64_t retention_bytes;   /* retention.bytes, -1 = none */
     bool append_time;          /* message.timestamp.type = LogAppendTime */
-    bool compact;              /* cleanup.policy has compact: keys are needed */
+    bool compact, deletes;     /* cleanup.policy has compact (keys are needed), has delete */
     int32_t min_in_sync;       /* min.insync.replicas, 1 */
+    int64_t after_max_ms;  /* message.timestamp.after.max.ms, an hour: how far times may lie ahead of the broker's */
+    int64_t before_max_ms; /* message.timestamp.before.max.ms: how far back */
 } kft_settings;
 
 void kft_settings_init(kft_settings *s);
@@ -33,8 +35,8 @@ int16_t kft_settings_check(kafka_bytes name, kafka_bytes value, const char **why
 /* A setting that Kafka knows. */
 typedef struct kft_setting_info {
     const char *name, *fallback; /* its default */
-    int8_t type;                 /* as DescribeConfigs says it: 1 boolean, 2 string, 3 int, 4 short, 5 long, 6 double, 7 list */
-    bool broker;                 /* a broker's rather than a topic's */
+    int8_t type; /* as DescribeConfigs says it: 1 boolean, 2 string, 3 int, 4 short, 5 long, 6 double, 7 list */
+    bool broker; /* a broker's rather than a topic's */
     bool read_only, sensitive;
     const char *doc;
 } kft_setting_info;

@@ -85,6 +85,12 @@ bool kft_partition_has_replica(const kft_partition *p, int32_t broker)
     return false;
 }
 
+int16_t kft_partition_check_epoch(const kft_partition *p, int32_t epoch)
+{
+    if (epoch < 0 || epoch == p->leader_epoch) return 0;
+    return epoch < p->leader_epoch ? KAFKA_ERR_FENCED_LEADER_EPOCH : KAFKA_ERR_UNKNOWN_LEADER_EPOCH;
+}
+
 static bool is_in_sync(const kft_partition *p, int32_t broker)
 {
     for (int i = 0; i < p->isr_count; i++) {
@@ -168,13 +174,13 @@ static void broker_up(kafka_cluster *c, kft_partition *p, int32_t id)
     if (p->leader != -1 && !is_in_sync(p, id)) p->isr[p->isr_count++] = id;
 }
 
-#define EACH_PARTITION(c, p, statement)                                   \
-    KFK_LIST_EACH (order_, &(c)->topics.by_name.order) {                  \
-        kft_topic *t_ = KFK_CONTAINER(order_, kft_topic, by_name.order);  \
-        for (int32_t i_ = 0; i_ < t_->partition_count; i_++) {            \
-            kft_partition *p = t_->partitions[i_];                        \
-            statement;                                                    \
-        }                                                                 \
+#define EACH_PARTITION(c, p, statement)                                  \
+    KFK_LIST_EACH (order_, &(c)->topics.by_name.order) {                 \
+        kft_topic *t_ = KFK_CONTAINER(order_, kft_topic, by_name.order); \
+        for (int32_t i_ = 0; i_ < t_->partition_count; i_++) {           \
+            kft_partition *p = t_->partitions[i_];                       \
+            statement;                                                   \
+        }                                                                \
     }
 
 void kft_topics_broker_down(kafka_cluster *c, int32_t id)
@@ -290,23 +296,26 @@ static int16_t check_assignment(const kafka_cluster *c, const kft_assignment *a,
                 return refuse(why, KAFKA_ERR_INVALID_REPLICA_ASSIGNMENT, "A replica is assigned to an unknown broker.");
             for (int m = 0; m < k; m++) {
                 if (a[i].replicas[m] == a[i].replicas[k])
-                    return refuse(why, KAFKA_ERR_INVALID_REPLICA_ASSIGNMENT, "A broker is named twice for a partition.");
+                    return refuse(why, KAFKA_ERR_INVALID_REPLICA_ASSIGNMENT,
+                                  "A broker is named twice for a partition.");
             }
         }
     }
     return 0;
 }
 
-static int16_t check_new(const kafka_cluster *c, kafka_bytes name, int32_t partitions, int replication,
-                         const kft_assignment *assignment, const char **why)
+int16_t kft_topic_check(const kafka_cluster *c, kafka_bytes name, int32_t partitions, int replication,
+                        const kft_assignment *assignment, const char **why)
 {
     if (!kft_topic_name_is_valid(name, why)) return KAFKA_ERR_INVALID_TOPIC;
-    if (kft_topic_find(&c->topics, name)) return refuse(why, KAFKA_ERR_TOPIC_ALREADY_EXISTS, "The topic exists already.");
+    if (kft_topic_find(&c->topics, name))
+        return refuse(why, KAFKA_ERR_TOPIC_ALREADY_EXISTS, "The topic exists already.");
     if (partitions < 1) return refuse(why, KAFKA_ERR_INVALID_PARTITIONS, "A topic has one partition at least.");
     if (partitions > KFT_MOST_PARTITIONS - c->topics.partition_count)
         return refuse(why, KAFKA_ERR_POLICY_VIOLATION, "The cluster has no room for so many partitions.");
     if (assignment) return check_assignment(c, assignment, partitions, why);
-    if (replication < 1) return refuse(why, KAFKA_ERR_INVALID_REPLICATION_FACTOR, "There has to be one replica at least.");
+    if (replication < 1)
+        return refuse(why, KAFKA_ERR_INVALID_REPLICATION_FACTOR, "There has to be one replica at least.");
     if (replication > c->node_count || replication > KFT_MOST_REPLICAS)
         return refuse(why, KAFKA_ERR_INVALID_REPLICATION_FACTOR, "There are more replicas than brokers.");
     return 0;
@@ -326,7 +335,7 @@ static kfk_uuid random_id(kafka_cluster *c)
 int16_t kft_topic_create(kafka_cluster *c, kafka_bytes name, int32_t partitions, int replication,
                          const kft_assignment *assignment, kft_topic **out, const char **why)
 {
-    int16_t code = check_new(c, name, partitions, replication, assignment, why);
+    int16_t code = kft_topic_check(c, name, partitions, replication, assignment, why);
     if (code != 0) return code;
     kft_topic *t = kfk_mem_zalloc(sizeof *t);
     if (!t) return refuse(why, KAFKA_ERR_UNKNOWN, "There is no memory for the topic.");
@@ -334,8 +343,8 @@ int16_t kft_topic_create(kafka_cluster *c, kafka_bytes name, int32_t partitions,
     t->id = random_id(c);
     kft_settings_init(&t->settings);
     code = add_partitions(c, t, partitions, replication, assignment, why);
-    if (code == 0 && kfk_map_add(&c->topics.by_name, &t->by_name,
-                                 kfk_map_hash(&c->topics.by_name, name.data, name.len)) != 0)
+    if (code == 0 &&
+        kfk_map_add(&c->topics.by_name, &t->by_name, kfk_map_hash(&c->topics.by_name, name.data, name.len)) != 0)
         code = refuse(why, KAFKA_ERR_UNKNOWN, "There is no memory for the topic.");
     else if (code == 0 && kfk_map_add(&c->topics.by_id, &t->by_id,
                                       kfk_map_hash(&c->topics.by_id, t->id.bytes, sizeof t->id.bytes)) != 0) {
@@ -351,15 +360,22 @@ int16_t kft_topic_create(kafka_cluster *c, kafka_bytes name, int32_t partitions,
     return 0;
 }
 
-int16_t kft_topic_grow(kafka_cluster *c, kft_topic *t, int32_t partitions, const kft_assignment *assignment,
-                       const char **why)
+int16_t kft_topic_check_growth(const kafka_cluster *c, const kft_topic *t, int32_t partitions,
+                               const kft_assignment *assignment, const char **why)
 {
     int32_t more = partitions - t->partition_count;
     if (more <= 0)
         return refuse(why, KAFKA_ERR_INVALID_PARTITIONS, "The topic has as many partitions already, or more.");
     if (more > KFT_MOST_PARTITIONS - c->topics.partition_count)
         return refuse(why, KAFKA_ERR_POLICY_VIOLATION, "The cluster has no room for so many partitions.");
-    int16_t code = assignment ? check_assignment(c, assignment, more, why) : 0;
+    return assignment ? check_assignment(c, assignment, more, why) : 0;
+}
+
+int16_t kft_topic_grow(kafka_cluster *c, kft_topic *t, int32_t partitions, const kft_assignment *assignment,
+                       const char **why)
+{
+    int32_t more = partitions - t->partition_count;
+    int16_t code = kft_topic_check_growth(c, t, partitions, assignment, why);
     if (code == 0) code = add_partitions(c, t, partitions, t->partitions[0]->replica_count, assignment, why);
     if (code == 0) c->topics.partition_count += more;
     return code;

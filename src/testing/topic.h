@@ -41,7 +41,7 @@ struct kft_topic {
 };
 
 typedef struct kft_topics {
-    kfk_map by_name, by_id; /* in the order of creation */
+    kfk_map by_name, by_id;  /* in the order of creation */
     int32_t partition_count; /* of all topics */
 } kft_topics;
 
@@ -65,6 +65,11 @@ typedef struct kft_assignment {
 } kft_assignment;
 int16_t kft_topic_create(kafka_cluster *c, kafka_bytes name, int32_t partitions, int replication,
                          const kft_assignment *assignment, kft_topic **out, const char **why);
+/* What kft_topic_create and kft_topic_grow would say, but for want of memory. */
+int16_t kft_topic_check(const kafka_cluster *c, kafka_bytes name, int32_t partitions, int replication,
+                        const kft_assignment *assignment, const char **why);
+int16_t kft_topic_check_growth(const kafka_cluster *c, const kft_topic *t, int32_t partitions,
+                               const kft_assignment *assignment, const char **why);
 /* More partitions. 0 or a broker's code. */
 int16_t kft_topic_grow(kafka_cluster *c, kft_topic *t, int32_t partitions, const kft_assignment *assignment,
                        const char **why);
@@ -82,6 +87,8 @@ void kft_partition_replicate(kafka_cluster *c, kft_partition *p);
 /* Broker `id` went down, came up: leaders and in-sync sets of all partitions follow. */
 void kft_topics_broker_down(kafka_cluster *c, int32_t id);
 void kft_topics_broker_up(kafka_cluster *c, int32_t id);
+/* 0 when a client that knows this leader epoch (-1 = none) is up to date; else FENCED or UNKNOWN_LEADER_EPOCH. */
+int16_t kft_partition_check_epoch(const kft_partition *p, int32_t epoch);
 bool kft_partition_has_replica(const kft_partition *p, int32_t broker);
 
 #endif

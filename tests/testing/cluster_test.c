@@ -1,6 +1,7 @@
 /* cluster_test.c: the life of a cluster, its brokers and topics, as clients and as its owner see them. */
 #include "kafka/testing.h"
 #include "support/memcheck.h"
+#include "wire/compress.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -119,12 +120,48 @@ static void leaders_follow_brokers_that_stop_and_start(void **state)
     kafka_cluster_free(c);
 }
 
+static void what_is_written_is_read_with_every_codec(void **state)
+{
+    (void)state;
+    kafka_cluster *c = cluster_of(1);
+    kafka_conn *conn;
+    kafka_batch *batch;
+    kafka_message m;
+    int64_t start, end;
+    works(kafka_cluster_create_topic(c, "t", 1));
+    works(kafka_dial_leader(NULL, KAFKA_WITHIN(10000), kafka_cluster_bootstrap(c), "t", 0, &conn));
+    kafka_conn_set_deadline(conn, kafka_deadline_in(10000));
+    for (kafka_compression codec = KAFKA_COMPRESSION_NONE; codec <= KAFKA_COMPRESSION_ZSTD; codec++) {
+        kafka_message two[] = {{.key = KAFKA_LIT("k"), .value = KAFKA_LIT("first")}, {.value = KAFKA_LIT("second")}};
+        works(kafka_conn_write_messages(conn, two, 2, codec, NULL));
+    }
+    works(kafka_cluster_log_size(c, "t", 0, &start, &end));
+    assert_int_equal(start, 0);
+    assert_int_equal(end, 12);
+    for (int64_t offset = 0; offset < 12;) {
+        works(kafka_conn_read_batch(conn, NULL, &batch));
+        while (kafka_batch_read_message(batch, &m) == 0) {
+            assert_int_equal(m.offset, offset);
+            assert_string_equal(m.value.data == NULL ? ""
+                                : offset % 2 == 0    ? "first"
+                                                     : "second",
+                                m.value.len == 5 ? "first" : "second");
+            offset++;
+        }
+        works(kafka_batch_close(batch));
+    }
+    kafka_conn_free(conn);
+    kafka_cluster_free(c);
+    kfk_compress_trim();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         MEMCHECK_TEST(a_cluster_starts_accepts_and_ends),
         MEMCHECK_TEST(a_cluster_ends_beside_open_connections),
         MEMCHECK_TEST(topics_are_made_spread_and_deleted),
+        MEMCHECK_TEST(what_is_written_is_read_with_every_codec),
         MEMCHECK_TEST(leaders_follow_brokers_that_stop_and_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,142 @@
+/* Checks in the order of Kafka's UnifiedLog and LogValidator, so that the same bytes get the same code. */
+#include "testing/append.h"
+#include "base/time.h"
+#include "wire/compress.h"
+#include <string.h>
+
+enum { ZSTD_PRODUCE = 7, INFLATE_LIMIT = 256 << 20, ZSTD = 4 };
+
+static void refuse(kft_append *out, int16_t code, const char *why)
+{
+    *out = (kft_append){.code = code, .why = why, .base_offset = -1, .append_time_ms = -1};
+}
+
+/* The one batch of the data. False: refused. */
+static bool take_batch(const kft_ask *ask, kafka_bytes data, kfk_batch_header *h, kft_append *out)
+{
+    int code = data.data ? kfk_record_header_parse(data.data, data.len, h, NULL) : KAFKA_EUNEXPECTED_EOF;
+    if (code == KAFKA_EVERSION)
+        refuse(out, KAFKA_ERR_INVALID_RECORD, "Produce requests since version 3 hold batches with magic 2.");
+    else if (code == KAFKA_EUNEXPECTED_EOF)
+        refuse(out, KAFKA_ERR_INVALID_RECORD, "Produce requests since version 3 hold exactly one batch.");
+    else if (code != 0)
+        refuse(out, KAFKA_ERR_CORRUPT_MESSAGE, "The header of the batch is damaged.");
+    else if (kfk_batch_size(h) != data.len)
+        refuse(out, KAFKA_ERR_INVALID_RECORD, "Produce requests since version 3 hold exactly one batch.");
+    else if (kfk_batch_codec(h) == ZSTD && ask->version < ZSTD_PRODUCE)
+        refuse(out, KAFKA_ERR_UNSUPPORTED_COMPRESSION_TYPE, "zstd needs version 7 of Produce.");
+    else
+        return true;
+    return false;
+}
+
+/* ---- records --------------------------------------------------------------------------------------------------------- */
+
+static void record_error(kft_append *out, int32_t index, int16_t code, const char *why)
+{
+    out->code = code;
+    out->why = why;
+    if (out->record_error_count < KFT_MOST_RECORD_ERRORS) out->record_errors[out->record_error_count++] = index;
+}
+
+static void check_record(const kft_settings *s, const kfk_record *r, int32_t index, int64_t now, kft_append *out)
+{
+    if (s->compact && !r->key.data)
+        record_error(out, index, KAFKA_ERR_INVALID_RECORD, "A compacted topic takes no message without a key.");
+    else if (!s->append_time && r->timestamp >= 0 &&
+             (r->timestamp - now > s->after_max_ms || now - r->timestamp > s->before_max_ms))
+        record_error(out, index, KAFKA_ERR_INVALID_TIMESTAMP,
+                     "The time of a message is out of the range that the topic allows.");
+}
+
+/* Reads every record, as a broker does before it appends. */
+static bool check_records(const kft_settings *s, const kfk_batch_header *h, kafka_bytes data, kft_append *out)
+{
+    kfk_buf scratch;
+    kfk_record_iter it;
+    kfk_record r;
+    int32_t index = 0;
+    int64_t now = kfk_time_wall_ms();
+    kfk_buf_init(&scratch, INFLATE_LIMIT);
+    int code = kfk_record_open(h, data.data, &scratch, &it, NULL);
+    if (code == 0) {
+        while (kfk_record_iter_next(&it, &r)) check_record(s, &r, index++, now, out);
+    } else if (code == KAFKA_ENOMEM) {
+        refuse(out, KAFKA_ERR_UNKNOWN, "There is no memory for the batch.");
+    } else {
+        refuse(out, code == KAFKA_ECODEC ? KAFKA_ERR_UNSUPPORTED_COMPRESSION_TYPE : KAFKA_ERR_INVALID_RECORD,
+               "The records of the batch cannot be read.");
+    }
+    kfk_buf_fini(&scratch);
+    return out->code == 0;
+}
+
+static bool check_batch(const kft_partition *p, const kfk_batch_header *h, kafka_bytes data, kft_append *out)
+{
+    const kft_settings *s = &p->topic->settings;
+    if (kfk_batch_size(h) > (size_t)s->max_message_bytes)
+        refuse(out, KAFKA_ERR_MESSAGE_TOO_LARGE, "The batch is larger than max.message.bytes of the topic.");
+    else if (kfk_record_crc_check(h, data.data, NULL) != 0)
+        refuse(out, KAFKA_ERR_CORRUPT_MESSAGE, "The checksum of the batch is wrong.");
+    else if (kfk_batch_is_control(h))
+        refuse(out, KAFKA_ERR_INVALID_RECORD, "Clients do not write control batches.");
+    else if (h->record_count < 1 || h->last_offset_delta != h->record_count - 1)
+        refuse(out, KAFKA_ERR_INVALID_RECORD, "The offsets of the batch do not fit the number of its records.");
+    else if (h->producer_id >= 0 && (h->base_sequence < 0 || h->producer_epoch < 0))
+        refuse(out, KAFKA_ERR_INVALID_RECORD, "A batch with a producer id has an epoch and a sequence.");
+    else if (kfk_batch_is_transactional(h))
+        refuse(out, KAFKA_ERR_INVALID_TXN_STATE, "This cluster has no transactions.");
+    else
+        return check_records(s, h, data, out);
+    return false;
+}
+
+/* ---- appending ------------------------------------------------------------------------------------------------------- */
+
+/* Idempotent producers: a duplicate is acknowledged, a gap refused. True: append it. */
+static bool check_producer(kft_partition *p, const kfk_batch_header *h, kft_append *out)
+{
+    const kft_producer_batch *duplicate;
+    const char *why;
+    int16_t code;
+    if (h->producer_id < 0) return true;
+    switch (kft_producers_check(&p->producers, h, kfk_time_wall_ms(), &duplicate, &code, &why)) {
+    case KFT_PRODUCER_APPEND: return true;
+    case KFT_PRODUCER_REFUSE: refuse(out, code, why); return false;
+    case KFT_PRODUCER_DUPLICATE:
+        *out = (kft_append){.base_offset = duplicate->base_offset,
+                            .end_offset = duplicate->last_offset + 1,
+                            .append_time_ms = p->topic->settings.append_time ? duplicate->time_ms : -1,
+                            .duplicate = true};
+        return false;
+    }
+    return false;
+}
+
+static void append(kft_ask *ask, kft_partition *p, const kfk_batch_header *h, kafka_bytes data, kft_append *out)
+{
+    int64_t now = kfk_time_wall_ms();
+    const kft_settings *s = &p->topic->settings;
+    int64_t append_time_ms = s->append_time ? now : -1;
+    if ((h->producer_id >= 0 && kft_producers_reserve(&p->producers, h->producer_id) != 0) ||
+        kft_log_append(&p->log, ask->frame, (uint8_t *)(uintptr_t)data.data, h, p->leader_epoch, append_time_ms, now,
+                       &out->base_offset) != 0) {
+        refuse(out, KAFKA_ERR_KAFKA_STORAGE_ERROR, "There is no memory for the batch.");
+        return;
+    }
+    if (h->producer_id >= 0) kft_producers_appended(&p->producers, h, out->base_offset);
+    out->append_time_ms = append_time_ms;
+    out->end_offset = p->log.end;
+    kft_log_retain(&p->log, s->retention_ms, s->retention_bytes, now);
+    kft_partition_replicate(ask->cluster, p);
+}
+
+void kft_append_records(kft_ask *ask, kft_partition *p, kafka_bytes data, int16_t acks, kft_append *out)
+{
+    kfk_batch_header h;
+    *out = (kft_append){.base_offset = -1, .append_time_ms = -1};
+    if (acks == -1 && p->isr_count < p->topic->settings.min_in_sync)
+        refuse(out, KAFKA_ERR_NOT_ENOUGH_REPLICAS, "Fewer replicas are in sync than min.insync.replicas.");
+    else if (take_batch(ask, data, &h, out) && check_batch(p, &h, data, out) && check_producer(p, &h, out) && !ask->dry)
+        append(ask, p, &h, data, out);
+}

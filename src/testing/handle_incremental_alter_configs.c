@@ -1,0 +1,125 @@
+/* IncrementalAlterConfigs, versions 0 and 1, as Kafka 4.3 serves it for topics: set and delete for all settings, append
+ * and subtract for lists.
+ *
+ * Known gaps: settings of brokers and of other resources are refused. */
+#include "testing/handlers.h"
+#include "wire/gen/incremental_alter_configs.h"
+#include <string.h>
+
+enum { TOPIC = 2, SET = 0, DELETE = 1, APPEND = 2, SUBTRACT = 3, LIST = 7, MOST_VALUE = 4096 };
+
+static bool is_list(kafka_bytes name)
+{
+    const kft_setting_info *row;
+    for (int i = 0; (row = kft_setting_row(i)) != NULL; i++) {
+        if (row->type == LIST && !row->broker && strlen(row->name) == name.len &&
+            memcmp(row->name, name.data, name.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static const char *present(const kft_settings *s, kafka_bytes name)
+{
+    const char *set = kft_settings_get(s, name);
+    const kft_setting_info *row;
+    for (int i = 0; !set && (row = kft_setting_row(i)) != NULL; i++) {
+        if (strlen(row->name) == name.len && memcmp(row->name, name.data, name.len) == 0) set = row->fallback;
+    }
+    return set ? set : "";
+}
+
+/* Is `item` in the list? Then *rest, of MOST_VALUE bytes, is the list without it, else the list itself. */
+static bool without(const char *list, kafka_bytes item, char *rest)
+{
+    bool found = false;
+    size_t len = 0;
+    for (const char *p = list; *p;) {
+        size_t n = strcspn(p, ",");
+        bool is = n == item.len && memcmp(p, item.data, n) == 0;
+        found |= is;
+        if (!is && len + n + 2 < MOST_VALUE) {
+            if (len > 0) rest[len++] = ',';
+            memcpy(rest + len, p, n);
+            len += n;
+        }
+        p += n + (p[n] == ',');
+    }
+    rest[len] = '\0';
+    return found;
+}
+
+/* The value after the operation, in `room` or as it was given. */
+static int16_t operate(const kft_settings *s, const kfk_incremental_alter_configs_request_config *c, char *room,
+                       kafka_bytes *out, const char **why)
+{
+    *out = c->value;
+    *why = "The value is missing.";
+    if (c->config_operation != DELETE && !c->value.data) return KAFKA_ERR_INVALID_REQUEST;
+    switch (c->config_operation) {
+    case SET: return 0;
+    case DELETE: *out = (kafka_bytes){NULL, 0}; return 0;
+    case APPEND:
+    case SUBTRACT:
+        *why = "The setting is no list.";
+        if (!is_list(c->name)) return KAFKA_ERR_INVALID_CONFIG;
+        bool had = without(present(s, c->name), c->value, room);
+        size_t len = strlen(room);
+        *why = "The list gets too long.";
+        if (c->config_operation == APPEND && len + c->value.len + 2 > MOST_VALUE) return KAFKA_ERR_INVALID_CONFIG;
+        if (c->config_operation == APPEND && had) {
+            *out = kafka_str(present(s, c->name));
+            return 0;
+        }
+        if (c->config_operation == APPEND) {
+            if (len > 0) room[len++] = ',';
+            memcpy(room + len, c->value.data, c->value.len);
+            len += c->value.len;
+        }
+        *out = (kafka_bytes){room, len};
+        return 0;
+    default: *why = "The operation is unknown."; return KAFKA_ERR_INVALID_REQUEST;
+    }
+}
+
+static int16_t alter(kft_ask *ask, const kfk_incremental_alter_configs_request_resource *r, bool apply,
+                     const char **why)
+{
+    char room[MOST_VALUE];
+    kft_topic *t = kft_topic_find(&ask->cluster->topics, r->resource_name);
+    *why = "Only settings of topics can be changed here.";
+    if (r->resource_type != TOPIC) return KAFKA_ERR_INVALID_REQUEST;
+    *why = "There is no such topic.";
+    if (!t) return KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
+    for (int32_t i = 0; i < r->configs.count; i++) {
+        const kfk_incremental_alter_configs_request_config *c = &r->configs.items[i];
+        kafka_bytes value;
+        int16_t code = operate(&t->settings, c, room, &value, why);
+        if (code == 0)
+            code =
+                apply ? kft_settings_set(&t->settings, c->name, value, why) : kft_settings_check(c->name, value, why);
+        if (code != 0) return code;
+    }
+    return 0;
+}
+
+static kft_outcome handle(kft_ask *ask)
+{
+    const kfk_incremental_alter_configs_request *r = ask->request;
+    kfk_incremental_alter_configs_response *a = ask->answer;
+    if (!KFT_ARRAY(ask, &a->responses, "responses", r->resources.count)) return KFT_HANG_UP;
+    for (int32_t i = 0; i < r->resources.count; i++) {
+        const kfk_incremental_alter_configs_request_resource *in = &r->resources.items[i];
+        kfk_incremental_alter_configs_response_resource *out = &a->responses.items[i];
+        const char *why = NULL;
+        out->resource_type = in->resource_type;
+        out->resource_name = in->resource_name;
+        out->error_code = alter(ask, in, false, &why); /* all of a resource or nothing of it */
+        if (out->error_code == 0 && !r->validate_only && !ask->dry) out->error_code = alter(ask, in, true, &why);
+        out->error_message = kft_ask_text(ask, out->error_code != 0 ? why : NULL);
+    }
+    return KFT_ANSWER;
+}
+
+const kft_handler kft_handle_incremental_alter_configs = {
+    .api = KFK_API_INCREMENTAL_ALTER_CONFIGS, .min_version = 0, .max_version = 1, .handle = handle};

@@ -1,0 +1,82 @@
+/* ListOffsets, versions 0 to 11, as Kafka 4.3 serves it: first (-2), last (-1), by time, and that of the largest time (-3,
+ * KIP-734). The earliest local offset (-4) is the first one, the last tiered one (-5) is none: nothing is tiered.
+ *
+ * Known gaps: version 0 gives one offset, whatever max_num_offsets is; without transactions both isolation levels end at
+ * the high watermark. */
+#include "testing/handlers.h"
+#include "wire/gen/list_offsets.h"
+
+enum { LATEST = -1, EARLIEST = -2, MAX_TIMESTAMP = -3, EARLIEST_LOCAL = -4, LATEST_TIERED = -5 };
+
+static int16_t look_up(const kft_partition *p, int64_t wanted, kfk_list_offsets_response_partition *out)
+{
+    const kft_log *l = &p->log;
+    int code = 0;
+    switch (wanted) {
+    case LATEST:
+        out->offset = l->high_watermark;
+        out->leader_epoch = p->leader_epoch;
+        break;
+    case EARLIEST:
+    case EARLIEST_LOCAL:
+        out->offset = l->start;
+        out->leader_epoch = l->count > 0 ? kft_log_at(l, 0)->leader_epoch : p->leader_epoch;
+        break;
+    case MAX_TIMESTAMP:
+        code = kft_log_offset_of_max_time(l, l->high_watermark, &out->offset, &out->timestamp, &out->leader_epoch);
+        break;
+    case LATEST_TIERED: break;
+    default:
+        code = kft_log_offset_for_time(l, wanted, l->high_watermark, &out->offset, &out->timestamp, &out->leader_epoch);
+    }
+    return code == 0 ? 0 : KAFKA_ERR_UNKNOWN;
+}
+
+static bool fill_partition(kft_ask *ask, kafka_bytes topic, const kfk_list_offsets_request_partition *asked,
+                           kfk_list_offsets_response_partition *out)
+{
+    kft_partition *p = kft_ask_led(ask, topic, asked->partition_index, asked->current_leader_epoch, &out->error_code);
+    out->partition_index = asked->partition_index;
+    if (p) out->error_code = look_up(p, asked->timestamp, out);
+    if (ask->version == 0 && out->error_code == 0) {
+        int64_t *items = kfk_arena_array(&ask->arena, 1, sizeof *items);
+        if (!items) return false;
+        items[0] = out->offset;
+        out->old_style_offsets = (kfk_int64_array){items, out->offset >= 0};
+    }
+    return true;
+}
+
+static kft_outcome handle(kft_ask *ask)
+{
+    const kfk_list_offsets_request *r = ask->request;
+    kfk_list_offsets_response *a = ask->answer;
+    if (!KFT_ARRAY(ask, &a->topics, "topics", r->topics.count)) return KFT_HANG_UP;
+    for (int32_t i = 0; i < r->topics.count; i++) {
+        const kfk_list_offsets_request_topic *t = &r->topics.items[i];
+        kfk_list_offsets_response_topic *out = &a->topics.items[i];
+        out->name = t->name;
+        if (!KFT_ARRAY(ask, &out->partitions, "topics.partitions", t->partitions.count)) return KFT_HANG_UP;
+        for (int32_t k = 0; k < t->partitions.count; k++) {
+            if (!fill_partition(ask, t->name, &t->partitions.items[k], &out->partitions.items[k])) return KFT_HANG_UP;
+        }
+    }
+    return KFT_ANSWER;
+}
+
+static bool names(const kft_ask *ask, kafka_bytes topic, int32_t partition)
+{
+    static const kfk_uuid by_name;
+    const kfk_list_offsets_request *r = ask->request;
+    for (int32_t i = 0; i < r->topics.count; i++) {
+        const kfk_list_offsets_request_topic *t = &r->topics.items[i];
+        if (!kft_ask_names_topic(ask, topic, t->name, &by_name)) continue;
+        for (int32_t k = 0; k < t->partitions.count; k++) {
+            if (partition == -1 || t->partitions.items[k].partition_index == partition) return true;
+        }
+    }
+    return false;
+}
+
+const kft_handler kft_handle_list_offsets = {
+    .api = KFK_API_LIST_OFFSETS, .min_version = 0, .max_version = 11, .handle = handle, .names = names};
