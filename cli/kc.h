@@ -16,6 +16,7 @@ int kc_consume(int argc, char **argv);
 int kc_topics(int argc, char **argv);
 int kc_offsets(int argc, char **argv);
 int kc_meta(int argc, char **argv);
+int kc_broker(int argc, char **argv);
 
 /* Memory or nothing: without memory kc says so and exits with KC_FAILED. `kc_zalloc` gives zeroed memory. */
 void *kc_zalloc(size_t count, size_t size);

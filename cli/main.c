@@ -15,7 +15,8 @@ static const struct command {
                 {"consume", "print the messages of a topic", kc_consume},
                 {"topics", "list, describe, create and delete topics", kc_topics},
                 {"offsets", "the first and last offset of partitions, and the one at a time", kc_offsets},
-                {"meta", "the cluster: its brokers, its controller, its topics", kc_meta}};
+                {"meta", "the cluster: its brokers, its controller, its topics", kc_meta},
+                {"broker", "a Kafka in memory, for trying things out and for tests", kc_broker}};
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static void print_help(FILE *to)

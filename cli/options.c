@@ -22,7 +22,8 @@ typedef struct parser {
 
 static parser begin(const kc_manual *m, int argc, char **argv)
 {
-    kc_common *c = m->common;
+    static kc_common unused;
+    kc_common *c = m->common ? m->common : &unused;
     return (parser){
         .manual = m,
         .common = {{'b', 0, "brokers", "HOST:PORT[,...]", kc_take_text, &c->brokers,
@@ -43,7 +44,7 @@ static const kc_option *option_at(const parser *p, size_t i)
     size_t own = 0;
     while (p->manual->options[own].name != NULL) own++;
     if (i < own) return &p->manual->options[i];
-    return i - own < COMMON_ROWS ? &p->common[i - own] : NULL;
+    return p->manual->common && i - own < COMMON_ROWS ? &p->common[i - own] : NULL;
 }
 
 /* ---- help -------------------------------------------------------------------------------------------------------- */

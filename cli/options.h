@@ -41,7 +41,7 @@ typedef struct kc_manual {
     const char *command, *synopsis, *about;
     const char *notes; /* follows the options in the help; NULL = none */
     const kc_option *options;
-    kc_common *common;          /* the options of all subcommands go here */
+    kc_common *common;          /* the options of all subcommands go here; NULL = it has none of them */
     size_t most_operands;       /* more are refused */
     const char *operand_advice; /* what to do instead of giving an operand that is not taken; NULL = nothing to say */
 } kc_manual;

@@ -63,9 +63,9 @@ bool kft_fetch_read(kft_ask *ask, kft_partition *p, int16_t missing, const kfk_f
         out->error_code = missing;
     } else if (p->leader != ask->node->id) {
         out->error_code = KAFKA_ERR_NOT_LEADER_OR_FOLLOWER;
-        out->current_leader = (kfk_fetch_response_leader){p->leader, p->leader_epoch};
+        if (ask->version >= 12) out->current_leader = (kfk_fetch_response_leader){p->leader, p->leader_epoch};
     } else if ((out->error_code = kft_partition_check_epoch(p, asked->current_leader_epoch)) != 0) {
-        out->current_leader = (kfk_fetch_response_leader){p->leader, p->leader_epoch};
+        if (ask->version >= 12) out->current_leader = (kfk_fetch_response_leader){p->leader, p->leader_epoch};
     } else {
         out->high_watermark = out->last_stable_offset = p->log.high_watermark;
         out->log_start_offset = p->log.start;

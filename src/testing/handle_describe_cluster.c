@@ -31,7 +31,7 @@ static kft_outcome handle(kft_ask *ask)
         b->broker_id = n->id;
         b->host = kafka_str(c->host);
         b->port = n->port;
-        b->is_fenced = !kft_node_is_up(n);
+        b->is_fenced = !kft_node_is_up(n); /* only there when asked for, from version 2 on */
     }
     a->brokers.count = count;
     return KFT_ANSWER;

@@ -28,7 +28,7 @@ static bool fill_config(kft_ask *ask, kfk_describe_configs_response_config *out,
     out->value = kft_ask_text(ask, value ? value : row->fallback);
     out->read_only = row->read_only;
     out->is_sensitive = row->sensitive;
-    out->is_default = !value;
+    out->is_default = ask->version == 0 && !value;
     out->config_source = value ? FROM_TOPIC : FROM_DEFAULT;
     out->config_type = row->type;
     if (r->include_documentation) out->documentation = kafka_str(row->doc);

@@ -38,12 +38,13 @@ static bool fill_partition(kft_ask *ask, kafka_bytes topic, const kfk_list_offse
     kft_partition *p = kft_ask_led(ask, topic, asked->partition_index, asked->current_leader_epoch, &out->error_code);
     out->partition_index = asked->partition_index;
     if (p) out->error_code = look_up(p, asked->timestamp, out);
-    if (ask->version == 0 && out->error_code == 0) {
-        int64_t *items = kfk_arena_array(&ask->arena, 1, sizeof *items);
-        if (!items) return false;
-        items[0] = out->offset;
-        out->old_style_offsets = (kfk_int64_array){items, out->offset >= 0};
-    }
+    if (ask->version < 4) out->leader_epoch = -1;
+    if (ask->version > 0) return true;
+    int64_t *items = kfk_arena_array(&ask->arena, 1, sizeof *items);
+    if (!items) return false;
+    items[0] = out->offset;
+    out->old_style_offsets = (kfk_int64_array){items, out->offset >= 0};
+    out->offset = out->timestamp = -1;
     return true;
 }
 

@@ -104,7 +104,7 @@ static bool fill_partition(kft_ask *ask, kfk_produce_response_partition *out, in
     out->log_append_time_ms = a->append_time_ms;
     out->log_start_offset = p && a->code == 0 ? p->log.start : -1;
     if (a->why) out->error_message = kft_ask_text(ask, a->why);
-    if (p && a->code == KAFKA_ERR_NOT_LEADER_OR_FOLLOWER)
+    if (p && a->code == KAFKA_ERR_NOT_LEADER_OR_FOLLOWER && ask->version >= 10)
         out->current_leader = (kfk_produce_response_leader){p->leader, p->leader_epoch};
     if (!KFT_ARRAY(ask, &out->record_errors, "responses.partition_responses.record_errors", a->record_error_count))
         return false;
