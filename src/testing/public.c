@@ -51,32 +51,33 @@ void kafka_cluster_free(kafka_cluster *c)
 
 /* ---- topics and partitions ------------------------------------------------------------------------------------------- */
 
-static int topic_of(const kft_call *x, kft_topic **out, kfk_error *err)
+/* Each of these: NULL, with the error set, when there is none. */
+static kft_topic *topic_of(const kft_call *x, kfk_error *err)
 {
-    if (!x->topic) return kfk_error_set(err, KAFKA_EINVAL, "the topic is NULL");
-    *out = kft_topic_find(&x->cluster->topics, kafka_str(x->topic));
-    if (*out) return 0;
-    return kfk_error_set(err, KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, "there is no topic %s", x->topic);
+    kft_topic *t = x->topic ? kft_topic_find(&x->cluster->topics, kafka_str(x->topic)) : NULL;
+    if (!x->topic)
+        kfk_error_set(err, KAFKA_EINVAL, "the topic is NULL");
+    else if (!t)
+        kfk_error_set(err, KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, "there is no topic %s", x->topic);
+    return t;
 }
 
-static int partition_of(const kft_call *x, kft_partition **out, kfk_error *err)
+static kft_partition *partition_of(const kft_call *x, kfk_error *err)
 {
-    kft_topic *t;
-    int code = topic_of(x, &t, err);
-    if (code != 0) return code;
-    *out = kft_topic_partition(t, x->partition);
-    if (*out) return 0;
-    return kfk_error_set(err, KAFKA_EINVAL, "topic %s has partitions 0 to %d, not %d", x->topic,
-                         (int)t->partition_count - 1, (int)x->partition);
+    kft_topic *t = topic_of(x, err);
+    kft_partition *p = kft_topic_partition(t, x->partition);
+    if (t && !p)
+        kfk_error_set(err, KAFKA_EINVAL, "topic %s has partitions 0 to %d, not %d", x->topic,
+                      (int)t->partition_count - 1, (int)x->partition);
+    return p;
 }
 
-static int broker_of(const kft_call *x, kft_node **out, kfk_error *err)
+static kft_node *broker_of(const kft_call *x, kfk_error *err)
 {
     kafka_cluster *c = x->cluster;
-    if (x->broker < 1 || x->broker > c->node_count)
-        return kfk_error_set(err, KAFKA_EINVAL, "the brokers are 1 to %d, not %d", (int)c->node_count, (int)x->broker);
-    *out = &c->nodes[x->broker - 1];
-    return 0;
+    if (x->broker >= 1 && x->broker <= c->node_count) return &c->nodes[x->broker - 1];
+    kfk_error_set(err, KAFKA_EINVAL, "the brokers are 1 to %d, not %d", (int)c->node_count, (int)x->broker);
+    return NULL;
 }
 
 static int create_run(kft_call *x, kfk_error *err)
@@ -97,10 +98,9 @@ int kafka_cluster_create_topic(kafka_cluster *c, const char *topic, int32_t part
 
 static int delete_run(kft_call *x, kfk_error *err)
 {
-    kft_topic *t;
-    int code = topic_of(x, &t, err);
-    if (code == 0) kft_topic_delete(x->cluster, t);
-    return code;
+    kft_topic *t = topic_of(x, err);
+    if (t) kft_topic_delete(x->cluster, t);
+    return err->code;
 }
 
 int kafka_cluster_delete_topic(kafka_cluster *c, const char *topic)
@@ -110,10 +110,9 @@ int kafka_cluster_delete_topic(kafka_cluster *c, const char *topic)
 
 static int leader_run(kft_call *x, kfk_error *err)
 {
-    kft_partition *p;
-    int code = partition_of(x, &p, err);
-    if (code == 0) x->out[0] = p->leader;
-    return code;
+    const kft_partition *p = partition_of(x, err);
+    if (p) x->out[0] = p->leader;
+    return err->code;
 }
 
 int kafka_cluster_leader(kafka_cluster *c, const char *topic, int32_t partition, int32_t *broker)
@@ -126,11 +125,9 @@ int kafka_cluster_leader(kafka_cluster *c, const char *topic, int32_t partition,
 
 static int move_run(kft_call *x, kfk_error *err)
 {
-    kft_partition *p;
-    kft_node *n;
-    int code = partition_of(x, &p, err);
-    if (code == 0) code = broker_of(x, &n, err);
-    if (code != 0) return code;
+    kft_partition *p = partition_of(x, err);
+    const kft_node *n = p ? broker_of(x, err) : NULL;
+    if (!n) return err->code;
     if (!kft_node_is_up(n)) return kfk_error_set(err, KAFKA_EINVAL, "broker %d is stopped", (int)x->broker);
     return kft_partition_move(x->cluster, p, x->broker, err);
 }
@@ -143,9 +140,8 @@ int kafka_cluster_move_leader(kafka_cluster *c, const char *topic, int32_t parti
 
 static int log_size_run(kft_call *x, kfk_error *err)
 {
-    kft_partition *p;
-    int code = partition_of(x, &p, err);
-    if (code != 0) return code;
+    kft_partition *p = partition_of(x, err);
+    if (!p) return err->code;
     x->out[0] = p->log.start;
     x->out[1] = p->log.end;
     return 0;
@@ -162,10 +158,9 @@ int kafka_cluster_log_size(kafka_cluster *c, const char *topic, int32_t partitio
 
 static int expire_run(kft_call *x, kfk_error *err)
 {
-    kft_partition *p;
-    int code = partition_of(x, &p, err);
-    if (code == 0) kft_producers_expire(&p->producers, x->number);
-    return code;
+    kft_partition *p = partition_of(x, err);
+    if (p) kft_producers_expire(&p->producers, x->number);
+    return err->code;
 }
 
 int kafka_cluster_expire_producers(kafka_cluster *c, const char *topic, int32_t partition, int64_t producer_id)
@@ -177,9 +172,8 @@ int kafka_cluster_expire_producers(kafka_cluster *c, const char *topic, int32_t 
 
 static int hold_run(kft_call *x, kfk_error *err)
 {
-    kft_partition *p;
-    int code = partition_of(x, &p, err);
-    if (code != 0) return code;
+    kft_partition *p = partition_of(x, err);
+    if (!p) return err->code;
     p->replication_held = x->number != 0;
     kft_partition_replicate(x->cluster, p);
     return 0;
@@ -195,9 +189,8 @@ int kafka_cluster_hold_replication(kafka_cluster *c, const char *topic, int32_t 
 
 static int stop_run(kft_call *x, kfk_error *err)
 {
-    kft_node *n;
-    int code = broker_of(x, &n, err);
-    if (code != 0 || !kft_node_is_up(n)) return code;
+    kft_node *n = broker_of(x, err);
+    if (!n || !kft_node_is_up(n)) return err->code;
     kft_node_stop(n);
     kft_topics_broker_down(x->cluster, n->id);
     return 0;
@@ -210,10 +203,10 @@ int kafka_cluster_stop_broker(kafka_cluster *c, int32_t broker)
 
 static int start_run(kft_call *x, kfk_error *err)
 {
-    kft_node *n;
-    int code = broker_of(x, &n, err);
-    if (code != 0 || kft_node_is_up(n)) return code;
-    if ((code = kft_node_start(n, err)) == 0) kft_topics_broker_up(x->cluster, n->id);
+    kft_node *n = broker_of(x, err);
+    if (!n || kft_node_is_up(n)) return err->code;
+    int code = kft_node_start(n, err);
+    if (code == 0) kft_topics_broker_up(x->cluster, n->id);
     return code;
 }
 
@@ -224,11 +217,10 @@ int kafka_cluster_start_broker(kafka_cluster *c, int32_t broker)
 
 static int disk_run(kft_call *x, kfk_error *err)
 {
-    kft_node *n;
-    int code = broker_of(x, &n, err);
-    if (code == 0 && x->number < 0) code = kfk_error_set(err, KAFKA_EINVAL, "delay_ms is negative");
-    if (code == 0) n->disk_delay_ms = x->number;
-    return code;
+    kft_node *n = broker_of(x, err);
+    if (n && x->number < 0) return kfk_error_set(err, KAFKA_EINVAL, "delay_ms is negative");
+    if (n) n->disk_delay_ms = x->number;
+    return err->code;
 }
 
 int kafka_cluster_set_disk_delay(kafka_cluster *c, int32_t broker, int64_t delay_ms)
