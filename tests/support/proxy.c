@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINKS = 64, PIECES = 64, PIECE_BYTES = 8192 };
+enum { LINKS = 64, PIECES = 16, PIECE_BYTES = 8192 };
 
 typedef struct piece {
     int64_t due_us;
@@ -230,6 +230,14 @@ static int connect_to(const struct sockaddr_in *to)
     return -1;
 }
 
+/* Without touching the ring: it is large. */
+static void flow_begin(flow *f)
+{
+    f->first = f->count = 0;
+    f->passed = f->next_us = 0;
+    f->ended = f->finished = false;
+}
+
 static proxy_link *free_link(proxy *x)
 {
     for (int i = 0; i < LINKS; i++) {
@@ -253,7 +261,8 @@ static void accept_link(proxy *x)
     k->state = LINK_OPEN;
     k->client = fd;
     k->broker = broker;
-    k->up = k->down = (flow){0};
+    flow_begin(&k->up);
+    flow_begin(&k->down);
 }
 
 /* What is to be heard of one socket of a link. */
@@ -378,6 +387,7 @@ void proxy_refuse(proxy *x, bool refuse)
 {
     pthread_mutex_lock(&x->lock);
     if (refuse && x->listen_fd >= 0) {
+        shutdown(x->listen_fd, SHUT_RDWR); /* while the thread polls it, closing alone would not end it */
         close(x->listen_fd);
         x->listen_fd = -1;
     } else if (!refuse && x->listen_fd < 0) {
