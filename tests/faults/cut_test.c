@@ -29,6 +29,23 @@ static void a_read_that_is_cut_at_any_byte_gives_nothing_torn(void **state)
     tcp_peer_free(p);
 }
 
+/* Whoever sees it first, the caller that sends or the loop that reads: the other finds the end of the stream only. */
+static void a_reset_that_meets_a_call_is_told_as_one(void **state)
+{
+    (void)state;
+    tcp_peer *p = tcp_peer_new(NULL, 0);
+    proxy *x = proxy_new(tcp_peer_address(p));
+    for (int i = 0; i < 100; i++) {
+        kafka_conn *c = through(proxy_address(x), "t");
+        proxy_cut(x, PROXY_RESET);
+        assert_fails(kafka_conn_write(c, "x", 1), KAFKA_EIO, proxy_address(x));
+        kafka_conn_free(c);
+    }
+    assert_int_equal(tcp_peer_end(p, 0), 0);
+    proxy_free(x);
+    tcp_peer_free(p);
+}
+
 /* ---- cut again and again ----------------------------------------------------------------------------------------- */
 
 enum { ROUNDS = 300 };
@@ -127,6 +144,7 @@ int main(void)
         API_TEST(a_dial_that_is_cut_at_any_byte_is_told_as_such),
         API_TEST(a_write_that_is_cut_at_any_byte_is_a_maybe_and_never_there_twice),
         API_TEST(a_read_that_is_cut_at_any_byte_gives_nothing_torn),
+        API_TEST(a_reset_that_meets_a_call_is_told_as_one),
         API_TEST(writes_and_reads_through_a_network_that_breaks_all_the_time_stay_true),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
