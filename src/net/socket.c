@@ -50,8 +50,7 @@ static socket_stream *self(kfk_stream *s)
 
 static int system_error(kfk_error *err, int code, const char *what, int number)
 {
-    char text[128];
-    return kfk_error_set(err, code, "%s: %s", what, strerror_r(number, text, sizeof text));
+    return kfk_error_set_system(err, code, what, number);
 }
 
 static void socket_ready(kfk_source *source, unsigned events)
