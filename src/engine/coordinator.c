@@ -323,7 +323,7 @@ void kfk_cluster_coordinator_loop(kfk_cluster *c, kfk_coordinator_type type, kaf
         kfk_error_set(&why, err, "finding a coordinator: %s",
                       c->closed             ? "the client was closed"
                       : err == KAFKA_ENOMEM ? "no memory"
-                                            : "the cancel token cannot be watched");
+                                            : kfk_loop_watch_refused(err));
         w->done(w, &why);
         return;
     }

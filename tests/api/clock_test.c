@@ -82,7 +82,8 @@ static void assert_took(int64_t since_ms, int64_t nominal_ms)
 
 static void use(kafka_loop *l)
 {
-    tcp_peer *p = TCP_PEER({0}), *silent = TCP_PEER({.api = KFK_API_API_VERSIONS, .times = TCP_ALWAYS, .no_answer = true});
+    tcp_peer *p = TCP_PEER({0}),
+             *silent = TCP_PEER({.api = KFK_API_API_VERSIONS, .times = TCP_ALWAYS, .no_answer = true});
     kafka_dialer dialer = {.loop = l, .timeout_ms = 250};
     kafka_conn *c = NULL, *other = NULL;
     kafka_message *m = NULL;

@@ -63,7 +63,8 @@ SCENARIO_WITH(waits_are_right_over_31_bits_of_seconds, .config.start_ms = INT64_
     wait_in_every_way(s);
 }
 
-SCENARIO_WITH(waits_are_right_in_the_last_hour_of_63_bits_of_nanoseconds, .config.start_ms = INT64_MAX / 1000000 - 3600000)
+SCENARIO_WITH(waits_are_right_in_the_last_hour_of_63_bits_of_nanoseconds,
+              .config.start_ms = INT64_MAX / 1000000 - 3600000)
 {
     wait_in_every_way(s);
 }
