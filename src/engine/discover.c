@@ -88,9 +88,18 @@ static void free_try(try *t)
     kfk_cluster_drop(c);
 }
 
+/* Adds what happened at one broker. What the last round left goes with the first. */
+static void note_failure(kfk_discovery *d, const kfk_error *why)
+{
+    if (!d->failed) d->error = (kfk_error){0};
+    d->failed = true;
+    if (!strstr(d->error.text, why->text)) kfk_error_append(&d->error, why->code, "%s", why->text);
+}
+
 static void finish(kfk_discovery *d, const kfk_error *err)
 {
     if (!d->active) return;
+    if (!err) d->error = (kfk_error){0};
     kfk_cluster *c = kfk_cluster_hold(d->cluster);
     kfk_discovery_abandon_loop(d);
     d->ops->done(d, err);
@@ -134,7 +143,7 @@ static void try_done(kfk_request *r, const kfk_error *lost)
         finish(d, err == 0 ? NULL : &why);
         return;
     }
-    if (!strstr(d->error.text, why.text)) kfk_error_append(&d->error, why.code, "%s", why.text);
+    note_failure(d, &why);
     /* what does not pass is not tried again at the same addresses */
     size_t addresses = d->cluster->cfg.bootstrap_count;
     if (!kafka_err_is_temporary(err) && err != KAFKA_ERR_REBOOTSTRAP_REQUIRED && addresses < d->most_boots)
@@ -253,7 +262,7 @@ void kfk_discovery_seed_loop(kfk_discovery *d, kfk_link *seed, const kfk_error *
         finish(d, why);
         return;
     }
-    kfk_error_append(&d->error, why->code, "%s", why->text);
+    note_failure(d, why);
     if (kfk_list_empty(&d->tries)) finish(d, &d->error);
 }
 
@@ -279,8 +288,7 @@ void kfk_discovery_begin_loop(kfk_discovery *d)
     d->boots = d->learned = d->seeds = 0;
     d->most_boots = KFK_DISCOVER_BOOTS;
     d->begun_ms = kfk_loop_now_ms(d->cluster->loop);
-    d->error.code = 0;
-    d->error.text[0] = '\0';
+    d->failed = false;
     kfk_list_push_back(&d->cluster->discoveries, &d->node);
     advance(d);
 }
