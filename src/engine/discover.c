@@ -123,19 +123,11 @@ static int take(try *t, kfk_error *why)
     return 0;
 }
 
-static void try_done(kfk_request *r, const kfk_error *lost)
+/* The outcome of a try of an active discovery; the cluster lives as long. */
+static void conclude_try(kfk_discovery *d, try *t, const kfk_error *lost)
 {
-    try *t = KFK_CONTAINER(r, try, request);
-    kfk_discovery *d = t->d;
     kfk_error why = {0};
-    t->link->asked--;
-    t->link->asked_ms = kfk_loop_now_ms(t->cluster->loop);
-    kfk_list_remove(&t->node);
-    if (!d || d->taking) {
-        free_try(t);
-        return;
-    }
-    if (lost && !r->touched && d->sent_ms == t->sent_ms) d->sent_ms = t->sent_before_ms; /* it was not */
+    if (lost && !t->request.touched && d->sent_ms == t->sent_ms) d->sent_ms = t->sent_before_ms; /* it was not */
     int err = lost ? lost->code : take(t, &why);
     if (lost) why = *lost;
     free_try(t);
@@ -149,6 +141,21 @@ static void try_done(kfk_request *r, const kfk_error *lost)
     if (!kafka_err_is_temporary(err) && err != KAFKA_ERR_REBOOTSTRAP_REQUIRED && addresses < d->most_boots)
         d->most_boots = (unsigned)addresses;
     advance(d);
+}
+
+static void try_done(kfk_request *r, const kfk_error *lost)
+{
+    try *t = KFK_CONTAINER(r, try, request);
+    kfk_discovery *d = t->d;
+    kfk_cluster *c = kfk_cluster_hold(t->cluster);
+    t->link->asked--;
+    t->link->asked_ms = kfk_loop_now_ms(t->cluster->loop);
+    kfk_list_remove(&t->node);
+    if (d && !d->taking)
+        conclude_try(d, t, lost);
+    else
+        free_try(t);
+    kfk_cluster_drop(c);
 }
 
 static void out_of_memory(kfk_discovery *d, const char *what)
@@ -226,7 +233,7 @@ static void ask_suspects(kfk_discovery *d)
     }
 }
 
-static void advance(kfk_discovery *d)
+static void ask_next(kfk_discovery *d)
 {
     kfk_cluster *c = d->cluster;
     int64_t next = kfk_time_add(d->sent_ms, KFK_DISCOVER_GAP_MS);
@@ -249,6 +256,14 @@ static void advance(kfk_discovery *d)
     } else if (kfk_list_empty(&d->tries)) {
         finish(d, &d->error);
     }
+}
+
+/* Whoever is told that it has ended may close the cluster. */
+static void advance(kfk_discovery *d)
+{
+    kfk_cluster *c = kfk_cluster_hold(d->cluster);
+    ask_next(d);
+    kfk_cluster_drop(c);
 }
 
 void kfk_discovery_seed_loop(kfk_discovery *d, kfk_link *seed, const kfk_error *why)
