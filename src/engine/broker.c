@@ -141,7 +141,8 @@ static void request_expired(kfk_timer *timer)
         lost(b, &why);
         return;
     }
-    if (b->throttled_until_ms >= kfk_loop_now_ms(b->cfg.loop)) { /* its time begins when it may be sent */
+    bool throttled = b->state == READY && b->throttled_until_ms >= kfk_loop_now_ms(b->cfg.loop);
+    if (throttled) { /* its time begins when it may be sent */
         kfk_loop_timer_set(b->cfg.loop, &r->timer, kfk_time_add(b->throttled_until_ms, r->timeout_ms));
         return;
     }
