@@ -64,8 +64,8 @@ bool kfk_link_adopt(kfk_node *n, kfk_link_kind kind, kfk_link *from);
 void kfk_link_close_loop(kfk_link *l);
 /* The broker's address is another one now: what is not connected yet begins anew. */
 void kfk_links_moved(kfk_node *n);
-/* Closes all; of nodes that are not named and have no connection forgets that there was one. */
 void kfk_links_close_all_loop(kfk_cluster *c);
+/* Of brokers that are not named and not connected to nothing is kept. */
 void kfk_links_sweep(kfk_cluster *c);
 /* What kfk_broker_config.changed is for all connections of a cluster; the owner is the cluster. */
 void kfk_links_changed(void *owner, kfk_broker *b, const kfk_error *err);

@@ -130,6 +130,7 @@ void kfk_seeds_init(kfk_cluster *c)
 {
     kfk_timer_init(&c->seeds.timer, timer_due);
     c->seeds.favourite = -1;
+    if (c->cfg.shuffle) c->seeds.first = kfk_loop_random(c->loop) % c->cfg.bootstrap_count;
 }
 
 void kfk_seeds_close_loop(kfk_cluster *c)

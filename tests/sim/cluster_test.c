@@ -408,6 +408,100 @@ SCENARIO(a_leader_that_moved_is_found_by_one_request_for_all_who_noticed)
     user_end(&u);
 }
 
+typedef struct hint {
+    user *user;
+    int32_t leader, epoch;
+    bool believed;
+} hint;
+
+static void give_hint(void *arg)
+{
+    hint *h = arg;
+    kfk_cluster *c = h->user->cluster;
+    kfk_topic *t = kfk_cluster_topic_loop(c, kafka_str("t"));
+    kafka_bytes no_rack = {0};
+    sim_check(h->user->sim, kfk_cluster_topic_by_id_loop(c, &t->id) == t);
+    kfk_cluster_learn_loop(c, 9, kafka_str("10.0.0.9"), 9092, no_rack);
+    kfk_cluster_learn_loop(c, 10, kafka_str("no host"), 9092, no_rack);
+    h->believed = kfk_cluster_hint_loop(c, t, 0, h->leader, h->epoch);
+}
+
+/* KIP-951: an answer to Produce or Fetch names the new leader. */
+SCENARIO(a_hint_saves_the_request)
+{
+    user u;
+    user_init(&u, s, BROKER);
+    user_start(&u);
+    user_watch(&u);
+    sim_sleep_ms(s, 200);
+    int requests = user_requests(&u);
+    hint h = {.user = &u, .leader = 9, .epoch = 1};
+    sim_under_baton(s, give_hint, &h);
+    sim_check(s, h.believed);
+    sim_check_text(s, user_leader(&u, 0), "9/1");
+    sim_check_equal(s, u.told, 2);
+    user_stale(&u, 0, 1, 0); /* what the answer's code says is known by now */
+    sim_sleep_ms(s, 500);
+    sim_check_equal(s, user_requests(&u), requests);
+    h = (hint){.user = &u, .leader = 2, .epoch = 1};
+    sim_under_baton(s, give_hint, &h);
+    sim_check(s, !h.believed);
+    h = (hint){.user = &u, .leader = 10, .epoch = 7};
+    sim_under_baton(s, give_hint, &h);
+    sim_check(s, !h.believed);
+    sim_check_text(s, user_leader(&u, 0), "9/1");
+    user_end(&u);
+}
+
+typedef struct everything {
+    kfk_topic_watch watch;
+    user *user;
+    int came, went;
+} everything;
+
+static void note_any(kfk_topic_watch *w, kfk_topic *t, unsigned changes)
+{
+    everything *e = KFK_CONTAINER(w, everything, watch);
+    (void)t;
+    if (changes & KFK_TOPIC_COUNT) e->came++;
+    if (changes & KFK_TOPIC_GONE) e->went++;
+}
+
+static void watch_all(void *arg)
+{
+    everything *e = arg;
+    e->watch.changed = note_any;
+    sim_check_equal(e->user->sim, kfk_cluster_watch_loop(e->user->cluster, (kafka_bytes){0}, &e->watch), 0);
+}
+
+static void unwatch_all(void *arg)
+{
+    everything *e = arg;
+    kfk_cluster_unwatch_loop(e->user->cluster, &e->watch);
+}
+
+SCENARIO(who_watches_all_topics_learns_of_new_and_deleted_ones_in_time)
+{
+    user u;
+    everything e = {.user = &u};
+    user_init(&u, s, BROKER);
+    u.cfg.max_age_ms = 5000;
+    u.cfg.shuffle = true;
+    user_start(&u);
+    sim_under_baton(s, watch_all, &e);
+    sim_sleep_ms(s, 200);
+    sim_check_equal(s, e.came, 1);
+    peer_cluster_add_topic(u.peers, "later", 2, 2);
+    sim_sleep_ms(s, 5100);
+    sim_check_equal(s, e.came, 2);
+    peer_cluster_recreate(u.peers, "t", 0, 0);
+    sim_sleep_ms(s, 5100);
+    sim_check_equal(s, e.went, 1);
+    sim_check_equal(s, user_requests(&u), 3);
+    sim_under_baton(s, unwatch_all, &e);
+    user_end(&u);
+}
+
 /* What a broker that is behind says about partition 0. */
 static void is_behind(void *arg, const kfk_api *api, void *answer, kfk_arena *memory)
 {
@@ -706,6 +800,8 @@ int main(void)
         MEMCHECK_TEST(one_that_says_so_for_ever_is_not_asked_in_a_loop),
         MEMCHECK_TEST(a_broker_of_another_cluster_is_not_believed_until_the_bootstrap_says_the_same),
         MEMCHECK_TEST(a_leader_that_moved_is_found_by_one_request_for_all_who_noticed),
+        MEMCHECK_TEST(a_hint_saves_the_request),
+        MEMCHECK_TEST(who_watches_all_topics_learns_of_new_and_deleted_ones_in_time),
         MEMCHECK_TEST(a_broker_that_is_behind_moves_nothing_back),
         MEMCHECK_TEST(a_topic_that_was_created_anew_is_told),
         MEMCHECK_TEST(a_watched_topic_that_is_missing_is_asked_for_until_it_is_there),
