@@ -269,7 +269,10 @@ static void advance(kfk_discovery *d)
 void kfk_discovery_seed_loop(kfk_discovery *d, kfk_link *seed, const kfk_error *why)
 {
     if (seed) {
-        if (kfk_link_is_alive(seed)) start_try(d, seed);
+        if (kfk_link_is_alive(seed))
+            start_try(d, seed);
+        else
+            advance(d);
         return;
     }
     d->boots = KFK_DISCOVER_BOOTS; /* all addresses were tried */

@@ -38,7 +38,8 @@ typedef struct kfk_link {
     kfk_broker *broker; /* NULL = none */
     unsigned asked;     /* hedged requests (engine/discover.h) that it owes an answer to, */
     int64_t asked_ms;   /* and since when it has given none */
-    unsigned failures;  /* in a row */
+    int64_t opened_ms;
+    unsigned failures; /* in a row */
     int64_t retry_at_ms;
     kfk_error failure; /* the last */
 } kfk_link;
@@ -54,7 +55,7 @@ int kfk_link_open_loop(kfk_cluster *c, kfk_node *n, kfk_link_kind kind, kfk_link
                        kfk_error *err);
 /* Is there a connection that requests can be given to? */
 bool kfk_link_is_alive(const kfk_link *l);
-/* Does it owe an answer for so long that the connection may hang? */
+/* Does it owe an answer, or connect, for so long that it may hang? */
 bool kfk_link_is_late(const kfk_cluster *c, const kfk_link *l);
 /* When kfk_link_open_loop would not say KAFKA_EAGAIN. */
 int64_t kfk_link_ready_at_ms(const kfk_node *n, kfk_link_kind kind);
