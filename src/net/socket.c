@@ -103,7 +103,7 @@ static int socket_connected(kfk_stream *stream, kfk_error *err)
     socklen_t len = sizeof failure;
     if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &failure, &len) != 0) failure = errno;
     if (failure != 0) return system_error(err, KAFKA_EIO, "connect", failure);
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
     len = sizeof peer;
     if (getpeername(s->fd, (struct sockaddr *)&peer, &len) != 0) {
         if (errno == ENOTCONN) return KAFKA_EAGAIN; /* the first edge may come before the handshake */
@@ -305,7 +305,7 @@ static int option_of(int fd, int level, int option)
 static int check_adoptable(int fd, kfk_error *err)
 {
     char text[128];
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof peer;
     int type = option_of(fd, SOL_SOCKET, SO_TYPE);
     const char *reason = type < 0 ? strerror_r(errno, text, sizeof text) : NULL;
