@@ -15,7 +15,7 @@ kafka=$root/tests/kafka/kafka.sh
 # ---- the steps ----------------------------------------------------------------------------------------------------------
 
 steps=(setup sources jars build-dev build-clang build-release build-asan build-tsan build-bare schemas
-       unit install abi docs asan tsan kafka kafka-asan kafka-tsan)
+       unit install abi docs tidy asan tsan kafka kafka-asan kafka-tsan)
 long_steps=(setup parts coverage)
 
 step_setup() { tools/setup.sh build test; }

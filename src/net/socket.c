@@ -305,7 +305,7 @@ static int option_of(int fd, int level, int option)
 static int check_adoptable(int fd, kfk_error *err)
 {
     char text[128];
-    struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
+    struct sockaddr_storage peer;
     socklen_t len = sizeof peer;
     int type = option_of(fd, SOL_SOCKET, SO_TYPE);
     const char *reason = type < 0 ? strerror_r(errno, text, sizeof text) : NULL;
