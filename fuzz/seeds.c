@@ -291,9 +291,13 @@ static void make_lz4(corpus *c)
 static void make_zstd(corpus *c)
 {
     /* no declared size, window 1 KiB, one repeated block of 128 KiB */
-    static const uint8_t bomb[] = {0, 1, 0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x38, 0x03, 0x00, 0x10, 'a'};
+    static const uint8_t bomb[] = {0, WHOLE, 0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x38, 0x03, 0x00, 0x10, 'a'};
     make_streams(c, "zstd");
     corpus_add(c, "repeated-block", bomb, sizeof bomb);
+    uint8_t tight[sizeof bomb];
+    memcpy(tight, bomb, sizeof bomb);
+    tight[1] = 1;
+    corpus_add(c, "repeated-block-too-large", tight, sizeof tight);
 }
 
 /* ---- addresses --------------------------------------------------------------------------------------------------- */
