@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "engine/cluster_impl.h"
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -168,6 +169,7 @@ static void out_of_memory(kfk_discovery *d, const char *what)
 static void start_try(kfk_discovery *d, kfk_link *l)
 {
     kfk_cluster *c = d->cluster;
+    assert(c != NULL); /* static analysis thinks that lists reach it */
     try *t = kfk_mem_zalloc(sizeof *t);
     if (!t) {
         out_of_memory(d, "a request");
@@ -314,6 +316,7 @@ void kfk_discovery_begin_loop(kfk_discovery *d)
 void kfk_discovery_abandon_loop(kfk_discovery *d)
 {
     kfk_cluster *c = d->cluster;
+    assert(c != NULL); /* as above */
     if (!d->active) return;
     d->active = d->waits_for_seed = false;
     kfk_list_remove(&d->node);
