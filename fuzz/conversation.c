@@ -303,6 +303,8 @@ void conversation_run(const uint8_t *data, size_t size, void (*answer)(void *, c
     uint8_t options = fuzz_byte(&talk.in), fail_at = fuzz_byte(&talk.in);
     talk.client = (client){.address = CLIENT_BROKER, .options = options, .left_out = fuzz_u16(&talk.in)};
 
+    talk.client.honest = fail_at == 0 && talk.in.left == 0;
+
     fuzz_memory_begin(fail_at);
     fuzz_memory_spare(is_spared);
     sim *s = sim_new(seed, &(sim_config){.budget_ms = BUDGET_MS, .steps = STEPS});

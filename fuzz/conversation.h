@@ -16,7 +16,7 @@
  *             bit 5     one more step for the same request
  *
  * What must hold: each call ends by its deadline, with a code of the table and a sentence; offsets ascend; requests can be
- * decoded, in a version that was offered; nothing is left over. */
+ * decoded; nothing is left over; and where the input has no steps, the calls succeed. */
 #ifndef KAFKA_FUZZ_CONVERSATION_H
 #define KAFKA_FUZZ_CONVERSATION_H
 #include <stddef.h>

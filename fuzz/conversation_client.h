@@ -9,6 +9,7 @@ typedef struct client {
     const char *address;
     uint8_t options;   /* CONVERSATION_... */
     uint16_t left_out; /* a bit for each kind of call that is left out */
+    bool honest;       /* nothing is in its way: all calls succeed but those that ask for what is not there */
 } client;
 
 /* A fiber: dials, uses the connection, frees it. Its argument is a client. */

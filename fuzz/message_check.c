@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHECK_BUDGET = 64 << 20, TIGHT = 2048, CHUNK_HEADERS = 64 * 1024 };
+enum { CHECK_BUDGET = 64 << 20, TIGHT = 400, CHUNK_HEADERS = 64 * 1024 };
 
 static void check_text(const kfk_schema *s, int16_t version, const void *msg)
 {

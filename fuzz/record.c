@@ -142,8 +142,11 @@ static int expect_batch(const kfk_batch_header *h, const uint8_t *at, int64_t po
     kfk_buf_init(&scratch, INFLATE_LIMIT);
     int code = (old ? kfk_record_v1_open : kfk_record_open)(h, at, &scratch, &it, &err);
     int32_t count = 0, all = code == 0 ? it.left : 0;
+    int64_t before = old ? INT64_MIN : h->base_offset - 1;
     while (code == 0 && (old ? kfk_record_v1_next : kfk_record_iter_next)(&it, &r)) {
         count++;
+        FUZZ_REQUIRE(r.offset > before && r.offset < kfk_batch_next_offset(h), "offset %lld", (long long)r.offset);
+        before = r.offset;
         if (r.offset >= position) outcome_add(o, r.offset);
     }
     FUZZ_REQUIRE(count == all, "%d records of %d came out", count, all);

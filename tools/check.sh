@@ -15,7 +15,7 @@ kafka=$root/tests/kafka/kafka.sh
 # ---- the steps ----------------------------------------------------------------------------------------------------------
 
 steps=(setup sources jars build-dev build-clang build-release build-asan build-tsan build-bare schemas
-       unit install abi docs asan tsan kafka kafka-asan kafka-tsan)
+       unit install abi docs tidy asan tsan kafka kafka-asan kafka-tsan conformance)
 long_steps=(setup parts coverage)
 
 step_setup() { tools/setup.sh build test; }
@@ -43,9 +43,12 @@ step_build-bare() { # every optional part left out, and what is left must pass i
 
 # tests_in BUILD ctest-options...: runs tests of one build.
 tests_in() {
-  local build=$1
+  local build=$1 result
   shift
   ctest --test-dir "build/$build" -j "$jobs" --output-on-failure --no-tests=error "$@"
+  result=$?
+  cp "build/$build/Testing/Temporary/LastTest.log" "$logs/$step.tests" # what ran, for the step conformance
+  return $result
 }
 step_unit() { tests_in dev -LE 'kafka|install'; }
 step_install() { tests/install/install_test.sh build/release; }
@@ -57,6 +60,7 @@ step_tsan() { tests_in tsan -LE 'kafka|install|model|sim'; }
 step_kafka() { tests_in release -L kafka; }
 step_kafka-asan() { tests_in asan -L kafka; }
 step_kafka-tsan() { tests_in tsan -L kafka; }
+step_conformance() { tools/check_conformance.py "$logs"/*.tests; } # the tests that it names are among those that ran
 
 # ---- the long ones ------------------------------------------------------------------------------------------------------
 
@@ -81,10 +85,12 @@ without() { # PART: an option of CMakeLists.txt, which is off; all others are on
 # ---- running them -------------------------------------------------------------------------------------------------------
 
 needs_broker() { [[ $1 == kafka* ]]; }
+comes_last() { [ "$1" = conformance ]; } # it looks at what the others left
 
 failed=()
 run_step() {
   local name=$1 begin=$SECONDS log=$logs/$1.log
+  step=$name
   printf '%-15s' "$name"
   if "step_$name" > "$log" 2>&1; then
     printf 'ok      %4d s\n' $((SECONDS - begin))
@@ -125,16 +131,17 @@ done
 # The steps that need a broker run inside `kafka.sh with`, which stops it whatever happens.
 if [ -z "${KAFKA_CHECK_INSIDE:-}" ]; then
   mkdir -p "$logs"
-  rm -f "$logs"/*.log
-  before=() beside=()
+  rm -f "$logs"/*.log "$logs"/*.tests
+  before=() beside=() after=()
   for name in "${steps[@]}"; do
-    if needs_broker "$name"; then beside+=("$name"); else before+=("$name"); fi
+    if needs_broker "$name"; then beside+=("$name"); elif comes_last "$name"; then after+=("$name"); else before+=("$name"); fi
   done
   for name in ${before[@]+"${before[@]}"}; do run_step "$name" || { summary "${steps[@]}"; exit 1; }; done
   if [ ${#beside[@]} -gt 0 ]; then
     KAFKA_CHECK_INSIDE=1 "$kafka" with "$0" "${beside[@]}"
     case $? in 0) ;; 3) mapfile -t names < "$logs/failed"; failed+=("${names[@]}") ;; *) failed+=(broker) ;; esac
   fi
+  for name in ${after[@]+"${after[@]}"}; do run_step "$name"; done
   summary "${steps[@]}"
 else
   for name in "${steps[@]}"; do run_step "$name"; done

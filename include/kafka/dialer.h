@@ -96,6 +96,7 @@ KAFKA_API KAFKA_NODISCARD int kafka_dial_broker(const kafka_dialer *, const kafk
 /* kafka_dial_leader looks up who leads the partition, through `address`, and connects there. The connection is bound
  * to topic and partition, its position is the first offset. Both steps together have the limits of one kafka_dial.
  *
+ * A broker that has not answered the look-up for a second is not waited for alone: another one is asked beside it.
  * Temporary errors, such as an election, are tried again after 100 ms, 400 ms, 900 ms ... up to 10 s, within the
  * limits. A topic or partition that does not exist ends in KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, unless brokers
  * create the topic because it was asked for (auto.create.topics.enable). A leader whose address does not answer is

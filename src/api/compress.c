@@ -132,7 +132,8 @@ static const void *gather(const struct iovec *src, int src_count, size_t len, ui
     if (len == 0) return "";
     *copy = kfk_mem_alloc(len);
     for (int i = 0; *copy != NULL && i < src_count; i++) {
-        if (src[i].iov_len > 0) memcpy(*copy + at, src[i].iov_base, src[i].iov_len);
+        if (src[i].iov_base == NULL) continue;
+        memcpy(*copy + at, src[i].iov_base, src[i].iov_len);
         at += src[i].iov_len;
     }
     return *copy;

@@ -161,15 +161,15 @@ static bool seek_unchecked(kafka_conn *c, int64_t offset, int whence, bool must_
 {
     int64_t at = kfk_api_conn_place(c).at;
     bool absolute = whence == KAFKA_SEEK_ABSOLUTE;
+    bool first = (whence == KAFKA_SEEK_START && offset == 0) || (absolute && offset == KAFKA_OFFSET_FIRST);
+    bool last = (whence == KAFKA_SEEK_END && offset == 0) || (absolute && offset == KAFKA_OFFSET_LAST);
     if (absolute && offset >= 0)
         *target = offset;
     else if (whence == KAFKA_SEEK_CURRENT && at >= 0 && add(at, offset) >= 0)
         *target = add(at, offset);
-    else if (must_know) /* NOLINT(bugprone-branch-clone): it comes before the two ends, which need not be known */
-        return false;
-    else if ((whence == KAFKA_SEEK_START && offset == 0) || (absolute && offset == KAFKA_OFFSET_FIRST))
+    else if (!must_know && first)
         *target = KAFKA_OFFSET_FIRST;
-    else if ((whence == KAFKA_SEEK_END && offset == 0) || (absolute && offset == KAFKA_OFFSET_LAST))
+    else if (!must_know && last)
         *target = KAFKA_OFFSET_LAST;
     else
         return false;

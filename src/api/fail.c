@@ -3,7 +3,8 @@
 #include "base/thread.h"
 #include <stdio.h>
 
-#undef kfk_failf /* what static analysis is told of it in the header */
+#undef kfk_fail /* what static analysis is told of them in the header */
+#undef kfk_failf
 
 int kfk_fail(const kafka_ctx *ctx, const kfk_error *err)
 {

@@ -13,6 +13,13 @@ int kfk_failf(const kafka_ctx *ctx, int code, const char *fmt, ...) __attribute_
 int kfk_fail_unless_may_wait(const kafka_ctx *ctx, const char *call);
 
 #ifdef __clang_analyzer__ /* as in base/error.h */
+static inline int kfk_fail_told(const kafka_ctx *ctx, const kfk_error *err)
+{
+    int code = kfk_fail(ctx, err);
+    if (code == 0) __builtin_unreachable();
+    return code;
+}
+#define kfk_fail(ctx, err)        kfk_fail_told((ctx), (err))
 #define kfk_failf(ctx, code, ...) ((void)(kfk_failf)((ctx), (code), __VA_ARGS__), (code))
 #endif
 

@@ -10,6 +10,7 @@
  * a row without a name and counts as unknown. */
 #include "base/error.h"
 #include "base/error_table.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -114,6 +115,16 @@ int kfk_error_set(kfk_error *e, int code, const char *fmt, ...)
     kfk_error_setv(e, code, fmt, ap);
     va_end(ap);
     return code;
+}
+
+int kfk_error_set_system(kfk_error *e, int code, const char *what, int number)
+{
+    char text[128];
+    const char *hint = number == EMFILE
+                           ? ": the process has no more descriptors; raise the limit on open files (ulimit -n)"
+                       : number == ENFILE ? ": the system has no more descriptors; raise fs.file-max"
+                                          : "";
+    return kfk_error_set(e, code, "%s: %s%s", what, strerror_r(number, text, sizeof text), hint);
 }
 
 int kfk_error_prefix(kfk_error *e, const char *fmt, ...)

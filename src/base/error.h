@@ -21,6 +21,8 @@ typedef struct kfk_error {
  * `return kfk_error_set(...)`. */
 int kfk_error_set(kfk_error *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int kfk_error_setv(kfk_error *e, int code, const char *fmt, va_list ap);
+/* A system call failed: "what: the errno's text", and what to do where the system has run out of descriptors. */
+int kfk_error_set_system(kfk_error *e, int code, const char *what, int number);
 /* Puts a context in front of a sentence that is there already: "reading topic t: " + what it said. Returns e->code;
  * a code of 0 has no sentence and stays as it is. */
 int kfk_error_prefix(kfk_error *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -28,10 +28,10 @@ static inline bool kfk_fork_is_parents(uint32_t born)
     return born != kfk_fork_generation();
 }
 
-/* Sees to it that a fork is noticed, and that `in_child`, which may be NULL, runs in the child before fork returns there.
+/* Sees to it that a fork is noticed, and that `run`, which may be NULL, runs in the child before fork returns there.
  * To be called before anything that a child must not touch is made; again does nothing. Any thread, takes no lock. What
  * runs in the child may take none either, nor allocate. 0 or KAFKA_ENOMEM. */
-int kfk_fork_watch(void (*in_child)(void));
+int kfk_fork_watch(void (*run)(void));
 
 /* In a child: closes what it has of a descriptor of the parent's, once; -1 = none. What is behind it the parent goes on
  * using, so there is nothing else that may be done with it. */

@@ -54,7 +54,7 @@ static bool pay(kfk_log_limit *limit)
     int64_t now = kfk_time_now_ms(), paid = atomic_load(&limit->paid_until_ms), next;
     do {
         int64_t from = paid > now ? paid : now;
-        if (from - now > (KFK_LOG_BURST - 1) * KFK_LOG_INTERVAL_MS) return false;
+        if (from - now > (int64_t)(KFK_LOG_BURST - 1) * KFK_LOG_INTERVAL_MS) return false;
         next = from + KFK_LOG_INTERVAL_MS;
     } while (!atomic_compare_exchange_weak(&limit->paid_until_ms, &paid, next));
     return true;

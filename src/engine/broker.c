@@ -141,7 +141,8 @@ static void request_expired(kfk_timer *timer)
         lost(b, &why);
         return;
     }
-    if (b->throttled_until_ms >= kfk_loop_now_ms(b->cfg.loop)) { /* its time begins when it may be sent */
+    bool throttled = b->state == READY && b->throttled_until_ms >= kfk_loop_now_ms(b->cfg.loop);
+    if (throttled) { /* its time begins when it may be sent */
         kfk_loop_timer_set(b->cfg.loop, &r->timer, kfk_time_add(b->throttled_until_ms, r->timeout_ms));
         return;
     }
@@ -404,10 +405,11 @@ static void name_peer(const kfk_broker *b, kfk_error *why)
     kfk_error_prefix(why, "%s%s%s", dial, named ? "" : b->name, named ? "" : ": ");
 }
 
-/* The connection is gone, or could not be made. Runs on the thread that turns the loop. */
+/* The connection is gone, or could not be made. Runs on the thread that turns the loop. What a sender met first is the
+ * cause: it takes a reset from the socket, and whoever reads afterwards finds the end of the stream. */
 static void lost(kfk_broker *b, const kfk_error *cause)
 {
-    kfk_error why = *cause;
+    kfk_error why = b->doomed.code != 0 ? b->doomed : *cause;
     name_peer(b, &why);
     bool was_ready = b->state == READY;
     disconnect(b);

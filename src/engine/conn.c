@@ -100,7 +100,7 @@ static void settings_apply(kfk_task *t)
             if (!kfk_list_empty(&c->calls)) deadline_passed(c, (kfk_call_kind)kind);
         }
         int err = watch_token(c, token);
-        if (err != 0) finish_calls(c, KFK_CALL_KINDS, err, "the cancel token cannot be watched");
+        if (err != 0) finish_calls(c, KFK_CALL_KINDS, err, kfk_loop_watch_refused(err));
     }
     kfk_cancel_drop(token);
     kfk_conn_drop(c);
@@ -199,7 +199,7 @@ static int refuse(kfk_call *call, kfk_error *err)
         code = kfk_error_set(err, KAFKA_ETIMEDOUT, "%s%s at %s: the deadline had passed before, nothing was sent",
                              call->what, c->about, at);
     else if ((code = watch_token(c, token)) != 0)
-        kfk_error_set(err, code, "%s%s at %s: the cancel token cannot be watched", call->what, c->about, at);
+        kfk_error_set(err, code, "%s%s at %s: %s", call->what, c->about, at, kfk_loop_watch_refused(code));
     kfk_cancel_drop(token);
     if (code != 0) return code;
     if (deadline != 0 &&

@@ -169,9 +169,12 @@ static void run(kfk_cluster *c)
             next = e->retry_at_ms;
     }
     kfk_loop_timer_set(c->loop, &all->timer, next);
+    kfk_cluster_hold(c); /* who is told of a failure may close it */
     for (int type = 0; type < KFK_COORDINATOR_TYPES; type++) {
-        if (due[type] && !all->discoveries[type].active) kfk_discovery_begin_loop(&all->discoveries[type]);
+        if (due[type] && !c->closed && !all->discoveries[type].active)
+            kfk_discovery_begin_loop(&all->discoveries[type]);
     }
+    kfk_cluster_drop(c);
 }
 
 static void timer_due(kfk_timer *t)
@@ -323,7 +326,7 @@ void kfk_cluster_coordinator_loop(kfk_cluster *c, kfk_coordinator_type type, kaf
         kfk_error_set(&why, err, "finding a coordinator: %s",
                       c->closed             ? "the client was closed"
                       : err == KAFKA_ENOMEM ? "no memory"
-                                            : "the cancel token cannot be watched");
+                                            : kfk_loop_watch_refused(err));
         w->done(w, &why);
         return;
     }

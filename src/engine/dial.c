@@ -85,7 +85,7 @@ static void start(kfk_task *t)
     }
     int err = kfk_limit_start_loop(d->cfg.loop, &d->limit, d->cfg.deadline_ms, d->cfg.cancel);
     if (err != 0) {
-        kfk_error_set(&why, err, "dial: the cancel token cannot be watched");
+        kfk_error_set(&why, err, "dial: %s", kfk_loop_watch_refused(err));
         finish(d, &why);
         return;
     }

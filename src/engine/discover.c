@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "engine/cluster_impl.h"
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -88,9 +89,18 @@ static void free_try(try *t)
     kfk_cluster_drop(c);
 }
 
+/* Adds what happened at one broker. What the last round left goes with the first. */
+static void note_failure(kfk_discovery *d, const kfk_error *why)
+{
+    if (!d->failed) d->error = (kfk_error){0};
+    d->failed = true;
+    if (!strstr(d->error.text, why->text)) kfk_error_append(&d->error, why->code, "%s", why->text);
+}
+
 static void finish(kfk_discovery *d, const kfk_error *err)
 {
     if (!d->active) return;
+    if (!err) d->error = (kfk_error){0};
     kfk_cluster *c = kfk_cluster_hold(d->cluster);
     kfk_discovery_abandon_loop(d);
     d->ops->done(d, err);
@@ -114,19 +124,11 @@ static int take(try *t, kfk_error *why)
     return 0;
 }
 
-static void try_done(kfk_request *r, const kfk_error *lost)
+/* The outcome of a try of an active discovery; the cluster lives as long. */
+static void conclude_try(kfk_discovery *d, try *t, const kfk_error *lost)
 {
-    try *t = KFK_CONTAINER(r, try, request);
-    kfk_discovery *d = t->d;
     kfk_error why = {0};
-    t->link->asked--;
-    t->link->asked_ms = kfk_loop_now_ms(t->cluster->loop);
-    kfk_list_remove(&t->node);
-    if (!d || d->taking) {
-        free_try(t);
-        return;
-    }
-    if (lost && !r->touched && d->sent_ms == t->sent_ms) d->sent_ms = t->sent_before_ms; /* it was not */
+    if (lost && !t->request.touched && d->sent_ms == t->sent_ms) d->sent_ms = t->sent_before_ms; /* it was not */
     int err = lost ? lost->code : take(t, &why);
     if (lost) why = *lost;
     free_try(t);
@@ -134,12 +136,27 @@ static void try_done(kfk_request *r, const kfk_error *lost)
         finish(d, err == 0 ? NULL : &why);
         return;
     }
-    if (!strstr(d->error.text, why.text)) kfk_error_append(&d->error, why.code, "%s", why.text);
+    note_failure(d, &why);
     /* what does not pass is not tried again at the same addresses */
     size_t addresses = d->cluster->cfg.bootstrap_count;
     if (!kafka_err_is_temporary(err) && err != KAFKA_ERR_REBOOTSTRAP_REQUIRED && addresses < d->most_boots)
         d->most_boots = (unsigned)addresses;
     advance(d);
+}
+
+static void try_done(kfk_request *r, const kfk_error *lost)
+{
+    try *t = KFK_CONTAINER(r, try, request);
+    kfk_discovery *d = t->d;
+    kfk_cluster *c = kfk_cluster_hold(t->cluster);
+    t->link->asked--;
+    t->link->asked_ms = kfk_loop_now_ms(t->cluster->loop);
+    kfk_list_remove(&t->node);
+    if (d && !d->taking)
+        conclude_try(d, t, lost);
+    else
+        free_try(t);
+    kfk_cluster_drop(c);
 }
 
 static void out_of_memory(kfk_discovery *d, const char *what)
@@ -152,6 +169,7 @@ static void out_of_memory(kfk_discovery *d, const char *what)
 static void start_try(kfk_discovery *d, kfk_link *l)
 {
     kfk_cluster *c = d->cluster;
+    assert(c != NULL); /* static analysis thinks that lists reach it */
     try *t = kfk_mem_zalloc(sizeof *t);
     if (!t) {
         out_of_memory(d, "a request");
@@ -217,7 +235,7 @@ static void ask_suspects(kfk_discovery *d)
     }
 }
 
-static void advance(kfk_discovery *d)
+static void ask_next(kfk_discovery *d)
 {
     kfk_cluster *c = d->cluster;
     int64_t next = kfk_time_add(d->sent_ms, KFK_DISCOVER_GAP_MS);
@@ -242,10 +260,21 @@ static void advance(kfk_discovery *d)
     }
 }
 
+/* Whoever is told that it has ended may close the cluster. */
+static void advance(kfk_discovery *d)
+{
+    kfk_cluster *c = kfk_cluster_hold(d->cluster);
+    ask_next(d);
+    kfk_cluster_drop(c);
+}
+
 void kfk_discovery_seed_loop(kfk_discovery *d, kfk_link *seed, const kfk_error *why)
 {
     if (seed) {
-        if (kfk_link_is_alive(seed)) start_try(d, seed);
+        if (kfk_link_is_alive(seed))
+            start_try(d, seed);
+        else
+            advance(d);
         return;
     }
     d->boots = KFK_DISCOVER_BOOTS; /* all addresses were tried */
@@ -253,7 +282,7 @@ void kfk_discovery_seed_loop(kfk_discovery *d, kfk_link *seed, const kfk_error *
         finish(d, why);
         return;
     }
-    kfk_error_append(&d->error, why->code, "%s", why->text);
+    note_failure(d, why);
     if (kfk_list_empty(&d->tries)) finish(d, &d->error);
 }
 
@@ -279,8 +308,7 @@ void kfk_discovery_begin_loop(kfk_discovery *d)
     d->boots = d->learned = d->seeds = 0;
     d->most_boots = KFK_DISCOVER_BOOTS;
     d->begun_ms = kfk_loop_now_ms(d->cluster->loop);
-    d->error.code = 0;
-    d->error.text[0] = '\0';
+    d->failed = false;
     kfk_list_push_back(&d->cluster->discoveries, &d->node);
     advance(d);
 }
@@ -288,6 +316,7 @@ void kfk_discovery_begin_loop(kfk_discovery *d)
 void kfk_discovery_abandon_loop(kfk_discovery *d)
 {
     kfk_cluster *c = d->cluster;
+    assert(c != NULL); /* as above */
     if (!d->active) return;
     d->active = d->waits_for_seed = false;
     kfk_list_remove(&d->node);

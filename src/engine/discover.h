@@ -36,12 +36,13 @@ struct kfk_discovery {
     kfk_list tries; /* requests under way */
     kfk_timer timer;
     bool active, waits_for_seed;
+    bool failed; /* somebody that was asked has */
     bool taking; /* an answer is being taken over: it is about to end */
     unsigned boots, most_boots, learned;
     unsigned seeds;                      /* bits: those connections to bootstrap addresses that were asked */
     int32_t asked[KFK_DISCOVER_LEARNED]; /* ids of those brokers that were asked */
     int64_t begun_ms, sent_ms;           /* sent: the last request; outlives it */
-    kfk_error error;                     /* what happened so far; afterwards the last failure */
+    kfk_error error; /* what failed so far, or, until something did, in the round before; none after a success */
 };
 
 void kfk_discovery_init(kfk_discovery *d, kfk_cluster *c, const kfk_discovery_ops *ops);

@@ -138,7 +138,7 @@ void kfk_leader_wait_loop(kfk_cluster *c, const char *topic, int32_t partition, 
         return;
     }
     kfk_error why;
-    kfk_error_set(&why, err, "the cancel token cannot be watched");
+    kfk_error_set(&why, err, "%s", kfk_loop_watch_refused(err));
     finish(w, &why);
 }
 

@@ -22,7 +22,9 @@ bool kfk_link_is_alive(const kfk_link *l)
 
 bool kfk_link_is_late(const kfk_cluster *c, const kfk_link *l)
 {
-    return l->asked > 0 && kfk_time_add(l->asked_ms, KFK_DISCOVER_HEDGE_MS) <= kfk_loop_now_ms(c->loop);
+    int64_t before = kfk_loop_now_ms(c->loop) - KFK_DISCOVER_HEDGE_MS;
+    if (l->asked > 0 && l->asked_ms <= before) return true;
+    return kfk_link_is_alive(l) && !kfk_broker_is_ready(l->broker) && l->opened_ms <= before;
 }
 
 int64_t kfk_link_ready_at_ms(const kfk_node *n, kfk_link_kind kind)
@@ -69,6 +71,7 @@ int kfk_link_open_loop(kfk_cluster *c, kfk_node *n, kfk_link_kind kind, kfk_link
         return kfk_error_set(err, code, "no memory for a connection to broker %d", (int)n->id);
     }
     all->connects_ms[all->connects++ % KFK_LINKS_PER_SECOND] = now;
+    l->opened_ms = now;
     kfk_broker_connect_loop(l->broker);
     return 0;
 }

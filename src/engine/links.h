@@ -38,7 +38,8 @@ typedef struct kfk_link {
     kfk_broker *broker; /* NULL = none */
     unsigned asked;     /* hedged requests (engine/discover.h) that it owes an answer to, */
     int64_t asked_ms;   /* and since when it has given none */
-    unsigned failures;  /* in a row */
+    int64_t opened_ms;
+    unsigned failures; /* in a row */
     int64_t retry_at_ms;
     kfk_error failure; /* the last */
 } kfk_link;
@@ -54,7 +55,7 @@ int kfk_link_open_loop(kfk_cluster *c, kfk_node *n, kfk_link_kind kind, kfk_link
                        kfk_error *err);
 /* Is there a connection that requests can be given to? */
 bool kfk_link_is_alive(const kfk_link *l);
-/* Does it owe an answer for so long that the connection may hang? */
+/* Does it owe an answer, or connect, for so long that it may hang? */
 bool kfk_link_is_late(const kfk_cluster *c, const kfk_link *l);
 /* When kfk_link_open_loop would not say KAFKA_EAGAIN. */
 int64_t kfk_link_ready_at_ms(const kfk_node *n, kfk_link_kind kind);
@@ -64,8 +65,8 @@ bool kfk_link_adopt(kfk_node *n, kfk_link_kind kind, kfk_link *from);
 void kfk_link_close_loop(kfk_link *l);
 /* The broker's address is another one now: what is not connected yet begins anew. */
 void kfk_links_moved(kfk_node *n);
-/* Closes all; of nodes that are not named and have no connection forgets that there was one. */
 void kfk_links_close_all_loop(kfk_cluster *c);
+/* Of brokers that are not named and not connected to nothing is kept. */
 void kfk_links_sweep(kfk_cluster *c);
 /* What kfk_broker_config.changed is for all connections of a cluster; the owner is the cluster. */
 void kfk_links_changed(void *owner, kfk_broker *b, const kfk_error *err);

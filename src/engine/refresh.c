@@ -124,7 +124,8 @@ static int check_cluster(kfk_cluster *c, const kfk_metadata_response *a, kfk_err
         return KAFKA_ERR_REBOOTSTRAP_REQUIRED;
     }
     if (c->id) {
-        kfk_log_write(&c->log, KAFKA_LOG_WARN, "the cluster is another one: %s, it was %s", id, c->id);
+        kfk_log_write_limited(&c->log, &c->identity_lines, KAFKA_LOG_WARN, "the cluster is another one: %s, it was %s",
+                              id, c->id);
         kfk_topics_forget(&c->topics);
     }
     kfk_mem_free(c->id);
@@ -135,9 +136,9 @@ static int check_cluster(kfk_cluster *c, const kfk_metadata_response *a, kfk_err
 static void log_ignored(kfk_cluster *c, const kfk_ignored *ignored)
 {
     if (ignored->count == 0) return;
-    kfk_log_write(&c->log, KAFKA_LOG_WARN,
-                  "%u entries of a metadata answer make no sense and are ignored; the first: %s", ignored->count,
-                  ignored->first);
+    kfk_log_write_limited(&c->log, &c->nonsense_lines, KAFKA_LOG_WARN,
+                          "%u entries of a metadata answer make no sense and are ignored; the first: %s",
+                          ignored->count, ignored->first);
 }
 
 static int take(kfk_discovery *d, const kfk_request *request, kfk_error *err)
@@ -151,7 +152,8 @@ static int take(kfk_discovery *d, const kfk_request *request, kfk_error *err)
     else
         code = check_cluster(c, a, err);
     if (code == KAFKA_ERR_REBOOTSTRAP_REQUIRED) {
-        kfk_log_write(&c->log, KAFKA_LOG_WARN, "beginning again from the bootstrap addresses: %s", err->text);
+        kfk_log_write_limited(&c->log, &c->identity_lines, KAFKA_LOG_WARN,
+                              "beginning again from the bootstrap addresses: %s", err->text);
         kfk_seeds_rebootstrap_loop(c);
     }
     if (code == 0) code = kfk_brokers_apply(&c->brokers, a, c->refresh.number, &ignored, err);
@@ -237,7 +239,8 @@ static void done(kfk_discovery *d, const kfk_error *err)
     r->not_before_ms = kfk_time_add(err ? now : d->begun_ms, pause);
     if (err) {
         d->error = *err;
-        kfk_log_write(&c->log, KAFKA_LOG_WARN, "no metadata could be had: %s", err->text);
+        kfk_log_write_limited(&c->log, &c->unreachable_lines, KAFKA_LOG_WARN, "no metadata could be had: %s",
+                              err->text);
     } else {
         if (r->asks_full) {
             r->full = number;

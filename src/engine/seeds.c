@@ -18,9 +18,11 @@ static int free_slot(const kfk_cluster *c)
     return -1;
 }
 
-/* Gives what came of a race to the discoveries that wait for it. They leave the list by themselves. */
+/* Gives what came of a race to the discoveries that wait for it. They leave the list by themselves, and their owners
+ * may close the cluster. */
 static void tell(kfk_cluster *c, kfk_link *l, const kfk_error *why)
 {
+    kfk_cluster_hold(c);
     for (bool found = true; found;) {
         found = false;
         KFK_LIST_EACH (n, &c->discoveries) {
@@ -32,6 +34,7 @@ static void tell(kfk_cluster *c, kfk_link *l, const kfk_error *why)
             break; /* the list may be another one now */
         }
     }
+    kfk_cluster_drop(c);
 }
 
 static void race_over(kfk_cluster *c, kfk_broker *winner, const kfk_error *why)
@@ -127,6 +130,7 @@ void kfk_seeds_init(kfk_cluster *c)
 {
     kfk_timer_init(&c->seeds.timer, timer_due);
     c->seeds.favourite = -1;
+    if (c->cfg.shuffle) c->seeds.first = kfk_loop_random(c->loop) % c->cfg.bootstrap_count;
 }
 
 void kfk_seeds_close_loop(kfk_cluster *c)

@@ -296,6 +296,14 @@ int kfk_loop_watch(kfk_loop *l, kfk_watch *w, kfk_cancel *token)
     return 0;
 }
 
+const char *kfk_loop_watch_refused(int code)
+{
+    return code == KAFKA_ENOMEM
+               ? "no memory to watch the cancel token"
+               : "the cancel token cannot be watched, the system gives no descriptor for it; if there are "
+                 "too few, raise the limit on open files (ulimit -n)";
+}
+
 void kfk_loop_unwatch(kfk_loop *l, kfk_watch *w)
 {
     assert(kfk_loop_held(l));

@@ -117,6 +117,8 @@ void kfk_watch_init(kfk_watch *w, void (*fired)(kfk_watch *));
 /* Calls `fired` once, on the thread that turns the loop, when the token fires or has fired; the watch is off then.
  * 0, KAFKA_ENOMEM, or KAFKA_EIO when there is no descriptor. */
 int kfk_loop_watch(kfk_loop *l, kfk_watch *w, kfk_cancel *token);
+/* Why it could not, for a sentence. */
+const char *kfk_loop_watch_refused(int code);
 /* A watch that is off is left alone. */
 void kfk_loop_unwatch(kfk_loop *l, kfk_watch *w);
 

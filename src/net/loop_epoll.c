@@ -203,9 +203,8 @@ int64_t kfk_loop_epoll_turn(kfk_loop_epoll *e, int64_t until_ms, void (*last_loo
 
 int kfk_loop_epoll_refused(kfk_error *err, const char *doing, const char *what, int number)
 {
-    char text[128];
-    kfk_error_set(err, KAFKA_EIO, "%s: %s: %s", doing, what, strerror_r(number, text, sizeof text));
-    return KAFKA_EIO;
+    kfk_error_set_system(err, KAFKA_EIO, what, number);
+    return kfk_error_prefix(err, "%s: ", doing);
 }
 
 int kfk_loop_epoll_init(kfk_loop_epoll *e, const kfk_loop_ops *ops, const char *doing, kfk_error *err)

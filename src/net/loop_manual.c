@@ -1,9 +1,10 @@
 /* A loop that the application turns.
  *
  * One thread at a time turns it: inside kafka_loop_run, or while it waits in a blocking call. `runner` says which: the
- * thread that turned it last, and whether it is in it. A blocking call of that thread turns the loop from its beginning to
- * its end, and in between kafka_loop_run gives KAFKA_EAGAIN to all others; any other thread waits on its futex, as it does
- * beside a loop with a thread. A thread that comes into kafka_loop_run is the one that turned last from then on.
+ * thread that turned it last, and whether it is in it. An operation that this thread waits for has the loop turned from the
+ * beginning of the wait to its end, and in between kafka_loop_run gives KAFKA_EAGAIN to all others; any other thread waits
+ * on its futex, as it does beside a loop with a thread. A thread that comes into kafka_loop_run is the one that turned last
+ * from then on; a call of several operations may so lose the loop between two of them, and waits on the futex from there.
  *
  * Between turns the loop counts as asleep: who leaves something that cannot wait writes the eventfd, and so makes the
  * descriptor readable. What is special about a loop that goes away after its turns:

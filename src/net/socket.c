@@ -50,8 +50,7 @@ static socket_stream *self(kfk_stream *s)
 
 static int system_error(kfk_error *err, int code, const char *what, int number)
 {
-    char text[128];
-    return kfk_error_set(err, code, "%s: %s", what, strerror_r(number, text, sizeof text));
+    return kfk_error_set_system(err, code, what, number);
 }
 
 static void socket_ready(kfk_source *source, unsigned events)
@@ -104,7 +103,7 @@ static int socket_connected(kfk_stream *stream, kfk_error *err)
     socklen_t len = sizeof failure;
     if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &failure, &len) != 0) failure = errno;
     if (failure != 0) return system_error(err, KAFKA_EIO, "connect", failure);
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
     len = sizeof peer;
     if (getpeername(s->fd, (struct sockaddr *)&peer, &len) != 0) {
         if (errno == ENOTCONN) return KAFKA_EAGAIN; /* the first edge may come before the handshake */

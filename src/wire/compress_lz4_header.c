@@ -26,7 +26,7 @@ static uint32_t hash_stripes(const uint8_t **p, const uint8_t *end)
 {
     uint32_t lanes[4] = {prime1 + prime2, prime2, 0, 0 - prime1};
     for (; end - *p >= 16; *p += 16) {
-        for (int i = 0; i < 4; i++) lanes[i] = rotate(lanes[i] + load_le32(*p + 4 * i) * prime2, 13) * prime1;
+        for (size_t i = 0; i < 4; i++) lanes[i] = rotate(lanes[i] + load_le32(*p + 4 * i) * prime2, 13) * prime1;
     }
     return rotate(lanes[0], 1) + rotate(lanes[1], 7) + rotate(lanes[2], 12) + rotate(lanes[3], 18);
 }

@@ -10,9 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Size of the header of the frame at `p`, of which `len` bytes are there: from the magic number to the checksum, its
+/* Size of the header of the frame at `bytes`, of which `len` bytes are there: from the magic number to the checksum, its
  * last byte. 0: not a frame, or the header is not there whole. At most KFK_LZ4_HEADER_MAX. */
-size_t kfk_lz4_header_size(const void *p, size_t len);
+size_t kfk_lz4_header_size(const void *bytes, size_t len);
 /* What the last byte of a header of this size should be, and what old clients make it. */
 uint8_t kfk_lz4_header_checksum(const void *p, size_t size);
 uint8_t kfk_lz4_header_old_checksum(const void *p, size_t size);

@@ -31,15 +31,16 @@ static inline bool kfk_record_v1_is(const void *p, size_t len)
     return len > KFK_RECORD_V1_MAGIC_AT && ((const uint8_t *)p)[KFK_RECORD_V1_MAGIC_AT] < 2;
 }
 
-/* Reads the beginning of the message at `p` into the header of a batch, of which it sets what a message has: its
+/* Reads the beginning of the message at `bytes` into the header of a batch, of which it sets what a message has: its
  * offset, size, magic, CRC, codec, whose clock (KFK_BATCH_LOG_APPEND_TIME), and, as max_timestamp, its time, -1 in
  * format 0. `record_count` is 1: how many records a wrapper holds is known once it is open. 0; KAFKA_EUNEXPECTED_EOF
  * and KAFKA_ECORRUPT as kfk_record_header_parse; KAFKA_EVERSION for a record batch. */
-int kfk_record_v1_parse(const void *p, size_t len, kfk_batch_header *out, kfk_error *err);
+int kfk_record_v1_parse(const void *bytes, size_t len, kfk_batch_header *h, kfk_error *err);
 /* The CRC of the message at `p`, which was parsed: 0 or KAFKA_ECORRUPT. */
 int kfk_record_v1_crc_check(const kfk_batch_header *h, const void *p, kfk_error *err);
-/* All steps for the message at `p`, which was parsed: as kfk_record_open. */
-int kfk_record_v1_open(const kfk_batch_header *h, const void *p, kfk_buf *scratch, kfk_record_iter *it, kfk_error *err);
+/* All steps for the message at `bytes`, which was parsed: as kfk_record_open. */
+int kfk_record_v1_open(const kfk_batch_header *h, const void *bytes, kfk_buf *scratch, kfk_record_iter *it,
+                       kfk_error *err);
 /* The next record of an opened message, as kfk_record_iter_next; its headers are none. */
 bool kfk_record_v1_next(kfk_record_iter *it, kfk_record *out);
 

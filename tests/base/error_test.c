@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/error_table.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -297,6 +298,20 @@ static void what_happened_next_is_appended(void **state)
     assert_string_equal(e.text + strlen(e.text) - 3, "...");
 }
 
+static void a_system_call_that_found_no_descriptor_comes_with_a_hint(void **state)
+{
+    (void)state;
+    kfk_error e = {0};
+    assert_int_equal(kfk_error_set_system(&e, KAFKA_EIO, "socket", EMFILE), KAFKA_EIO);
+    assert_int_equal(e.code, KAFKA_EIO);
+    assert_non_null(strstr(e.text, "socket: Too many open files: the process has no more descriptors"));
+    assert_non_null(strstr(e.text, "ulimit -n"));
+    kfk_error_set_system(&e, KAFKA_EIO, "eventfd", ENFILE);
+    assert_non_null(strstr(e.text, "fs.file-max"));
+    kfk_error_set_system(&e, KAFKA_EIO, "connect", ECONNREFUSED);
+    assert_string_equal(e.text, "connect: Connection refused");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +330,7 @@ int main(void)
         MEMCHECK_TEST(a_long_text_is_cut_between_characters_and_ends_in_dots),
         MEMCHECK_TEST(a_long_prefix_is_cut_as_well),
         MEMCHECK_TEST(a_text_of_garbage_is_cut_without_looking_in_front_of_it),
+        MEMCHECK_TEST(a_system_call_that_found_no_descriptor_comes_with_a_hint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

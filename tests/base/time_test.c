@@ -76,6 +76,22 @@ static void the_earlier_of_two_deadlines_ignores_the_one_that_is_none(void **sta
     assert_int_equal(kfk_time_earlier(0, 0), 0);
 }
 
+static void what_is_left_is_rounded_up_wherever_the_clock_stands(void **state)
+{
+    (void)state;
+    static const int64_t later_ms[] = {1, 2, 1000, INT64_C(2147483648), INT64_C(4294967296)};
+    kfk_time_set_source(ns_of_test, ms_of_test); /* a nanosecond before 6 ms */
+    assert_int_equal(kfk_time_left_ms(6), 1);
+    assert_int_equal(kfk_time_left_ms(5), 0);
+    assert_int_equal(kfk_time_left_ms(0), 0);
+    assert_int_equal(kfk_time_left_ms(INT64_MIN), 0);
+    assert_int_equal(kfk_time_left_ms(KFK_TIME_NEVER), KFK_TIME_NEVER);
+    assert_int_equal(kfk_time_left_ms(KFK_TIME_NEVER - 1), KFK_TIME_NEVER - 6);
+    for (size_t i = 0; i < sizeof later_ms / sizeof later_ms[0]; i++)
+        assert_int_equal(kfk_time_left_ms(5 + later_ms[i]), later_ms[i]);
+    kfk_time_set_source(NULL, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -84,6 +100,7 @@ int main(void)
         MEMCHECK_TEST(the_wall_clock_is_unix_time),
         MEMCHECK_TEST(a_source_replaces_both_clocks_until_it_is_taken_away),
         MEMCHECK_TEST(adding_to_a_time_saturates),
+        MEMCHECK_TEST(what_is_left_is_rounded_up_wherever_the_clock_stands),
         MEMCHECK_TEST(the_earlier_of_two_deadlines_ignores_the_one_that_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,7 +118,8 @@ static void H12_brokers_that_cannot_be_are_not_named(void **state)
     end(&x, MIB);
 }
 
-/* A partition that such a broker leads has no leader, which dialling it waits for, and then tells. */
+/* A partition that such a broker leads has no leader, which dialling it waits for, and then tells. An answer without
+ * any other broker is none. */
 static void H12_a_leader_that_cannot_be_is_none(void **state)
 {
     (void)state;
@@ -128,9 +129,15 @@ static void H12_a_leader_that_cannot_be_is_none(void **state)
         {.node_id = 1, .host = TEXT("$(reboot)"), .port = 9092},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        said s = {.brokers = &bad[i], .broker_count = 1};
+        kfk_metadata_response_broker brokers[] = {bad[i], {.node_id = 2, .host = TEXT("127.0.0.1")}};
+        said s = {.brokers = brokers, .broker_count = 1};
         scene x = begin(&s);
         kafka_conn *leader = NULL;
+        brokers[1].port = tcp_peer_port(x.peer);
+        assert_fails(kafka_dial_leader(NULL, KAFKA_WITHIN(5000), tcp_peer_address(x.peer), "t", 0, &leader),
+                     KAFKA_EPROTO, "names no broker");
+        assert_non_null(strstr(kafka_last_error(), tcp_peer_address(x.peer)));
+        s.broker_count = 2;
         assert_fails(kafka_dial_leader(NULL, KAFKA_WITHIN(250), tcp_peer_address(x.peer), "t", 0, &leader),
                      KAFKA_ETIMEDOUT, "broker 1, is not among the brokers");
         assert_null(leader);

@@ -140,13 +140,13 @@ static void expect_given_up(sim *s, const peer_step *step, size_t most_memory, c
 }
 
 /* Half a byte a second: at a whole one, in 60 seconds, which a Produce has, its answer would be complete. */
-SCENARIO_WITH(H08_an_answer_that_trickles_is_given_up_after_the_request_timeout, .seeds = 20, .parts = 5)
+SCENARIO_WITH(H08_an_answer_that_trickles_is_given_up_after_the_request_timeout, .seeds = 8, .parts = 5)
 {
     static const peer_step trickle = PEER_ON(PEER_ANY, .action = PEER_TRICKLE, .bytes = 2000);
     expect_given_up(s, &trickle, MIB, "no answer to");
 }
 
-SCENARIO_WITH(H08_a_hello_of_one_byte_a_second_is_given_up_after_the_timeout_of_the_dial, .seeds = 20)
+SCENARIO_WITH(H08_a_hello_of_one_byte_a_second_is_given_up_after_the_timeout_of_the_dial, .seeds = 8)
 {
     scene x;
     kafka_dialer d = client_dialer(0);
@@ -161,7 +161,7 @@ SCENARIO_WITH(H08_a_hello_of_one_byte_a_second_is_given_up_after_the_timeout_of_
 }
 
 /* 90 MiB: less than the most that an answer may have. */
-SCENARIO_WITH(H04_an_answer_that_is_only_announced_takes_no_memory, .seeds = 20, .parts = 5)
+SCENARIO_WITH(H04_an_answer_that_is_only_announced_takes_no_memory, .seeds = 8, .parts = 5)
 {
     static const uint8_t announced[] = {0x05, 0xa0, 0, 0};
     static const peer_step announce =
@@ -232,7 +232,7 @@ static kafka_conn *dial_useless(sim *s, scene *x, useless *how)
     return c;
 }
 
-SCENARIO_WITH(H25_H27_answers_without_progress_are_asked_for_ten_times_a_second_and_for_three_seconds, .seeds = 20,
+SCENARIO_WITH(H25_H27_answers_without_progress_are_asked_for_ten_times_a_second_and_for_three_seconds, .seeds = 8,
               .parts = USELESS)
 {
     for (int i = 0; i < USELESS && !sim_failed(s); i++) {
@@ -258,7 +258,7 @@ SCENARIO_WITH(H25_H27_answers_without_progress_are_asked_for_ten_times_a_second_
     }
 }
 
-SCENARIO_WITH(H25_a_deadline_comes_before_the_three_seconds_and_waits_that_follow_each_other_count_as_one, .seeds = 20,
+SCENARIO_WITH(H25_a_deadline_comes_before_the_three_seconds_and_waits_that_follow_each_other_count_as_one, .seeds = 8,
               .parts = USELESS)
 {
     for (int i = 0; i < USELESS && !sim_failed(s); i++) {
@@ -287,7 +287,7 @@ SCENARIO_WITH(H25_a_deadline_comes_before_the_three_seconds_and_waits_that_follo
 
 /* ---- H38: throttled for ever ------------------------------------------------------------------------------------- */
 
-SCENARIO_WITH(H38_a_throttle_of_24_days_is_one_minute, .seeds = 20, .parts = CALLS)
+SCENARIO_WITH(H38_a_throttle_of_24_days_is_one_minute, .seeds = 8, .parts = CALLS)
 {
     for (int i = 0; i < CALLS && !sim_failed(s); i++) {
         scene x;
@@ -313,7 +313,7 @@ SCENARIO_WITH(H38_a_throttle_of_24_days_is_one_minute, .seeds = 20, .parts = CAL
     }
 }
 
-SCENARIO_WITH(H38_a_connection_that_is_throttled_is_closed_at_once, .seeds = 20)
+SCENARIO_WITH(H38_a_connection_that_is_throttled_is_closed_at_once, .seeds = 8)
 {
     scene x;
     scene_begin(&x, s);
@@ -344,7 +344,7 @@ static void call_and_wait(sim *s, void *arg)
 }
 
 /* Whatever a hostile broker makes a call wait for, close ends it, and takes no time itself. */
-SCENARIO_WITH(what_waits_for_a_hostile_broker_is_closed_at_once, .seeds = 40, .parts = CALLS)
+SCENARIO_WITH(what_waits_for_a_hostile_broker_is_closed_at_once, .seeds = 16, .parts = CALLS)
 {
     static const uint8_t announced[] = {0x05, 0xa0, 0, 0, 0, 0};
     static const peer_step ways[] = {

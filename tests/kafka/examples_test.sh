@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The README's programs do against a real broker what it says. Their address is the only thing that is changed.
+# The README's programs, and the one with an event loop, do against a real broker what is said of them. Their address is the only thing that is changed.
 #
 #   examples_test.sh SOURCE_DIR BUILD_DIR      inside `kafka.sh with`
 set -euo pipefail
@@ -15,7 +15,7 @@ cmake --install "$build" --prefix "$work/prefix" > /dev/null
 PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix" -name libkafka.pc)")
 LD_LIBRARY_PATH=$(dirname "$PKG_CONFIG_PATH")
 export PKG_CONFIG_PATH LD_LIBRARY_PATH
-for program in produce consume; do
+for program in produce consume event_loop; do
   sed "s/localhost:9092/$KAFKA_BROKERS/; s/\"greetings\"/\"$topic\"/" "$source/examples/$program.c" > "$work/$program.c"
   # shellcheck disable=SC2046
   cc "$work/$program.c" -o "$work/$program" $(pkg-config --cflags --libs libkafka)
@@ -34,4 +34,22 @@ disown "$reader"
 exec 3< "$work/out"
 read -r -t 30 first <&3 || fail "consume printed nothing in 30 s: $(cat "$work/error")"
 [ "$first" = "0: hello" ] || fail "consume printed \"$first\""
-echo "ok: produce.c and consume.c"
+kill "$reader"
+reader=
+
+# What is typed comes back: the input stays open until it has.
+mkfifo "$work/typed"
+"$work/event_loop" < "$work/typed" > "$work/echo" 2> "$work/error" &
+reader=$!
+exec 4> "$work/typed"
+printf 'one\ntwo\n' >&4
+for _ in $(seq 300); do
+  [ "$(wc -l < "$work/echo")" -ge 2 ] && break
+  kill -0 "$reader" 2> /dev/null || fail "event_loop ended: $(cat "$work/error")"
+  sleep 0.1
+done
+exec 4>&- # the end of its input is the end of the program
+wait "$reader" || fail "event_loop failed: $(cat "$work/error")"
+reader=
+[ "$(sed 's/^[0-9]*: //' "$work/echo" | tr '\n' ' ')" = "one two " ] || fail "event_loop printed \"$(cat "$work/echo")\""
+echo "ok: produce.c, consume.c and event_loop.c"

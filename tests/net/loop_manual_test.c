@@ -39,6 +39,7 @@ typedef struct slow_op {
     kfk_task finish, defer;
     kfk_loop *loop;
     int waited;
+    atomic_int has_run; /* by kfk_loop_manual_run */
     pthread_t ran_on;
 } slow_op;
 
@@ -330,6 +331,35 @@ static void a_turn_within_a_turn_or_under_the_baton_is_refused(void **state)
     loop_end(l);
 }
 
+static void *wait_on_a_loop_of_its_own(void *arg)
+{
+    slow_op *o = arg;
+    while (kfk_loop_manual_run(o->loop) != 0) continue; /* turned it last from now on */
+    atomic_store(&o->has_run, 1);
+    return wait_for_it(o);
+}
+
+static void a_run_is_refused_while_another_thread_waits_and_turns(void **state)
+{
+    (void)state;
+    kfk_loop *l = manual_start();
+    slow_op *o = op_new(l, op_finish);
+    pthread_t t = start(wait_on_a_loop_of_its_own, o);
+    assert_true(eventually_equal(&o->has_run, 1));
+    slow_op *probe = op_new(l, op_defer); /* what is deferred now that thread runs in its wait, where it stays */
+    finish_it(probe);
+    assert_int_equal(kfk_op_wait(l, &probe->op, kfk_time_now_ms() + PATIENCE_MS), 0);
+    assert_false(pthread_equal(probe->ran_on, pthread_self()));
+    kfk_op_drop(&probe->op);
+    for (int i = 0; i < 100; i++) assert_int_equal(kfk_loop_manual_run(l), KAFKA_EAGAIN);
+    finish_it(o);
+    pthread_join(t, NULL);
+    assert_int_equal(o->waited, 0);
+    assert_int_equal(kfk_loop_manual_run(l), 0);
+    kfk_op_drop(&o->op);
+    loop_end(l);
+}
+
 typedef struct crowd {
     kfk_loop *loop;
     atomic_int inside, most, turns;
@@ -424,6 +454,7 @@ int main(void)
         NET_TEST(the_last_use_may_be_given_up_under_the_baton),
         NET_TEST(what_is_left_is_done_by_whoever_gives_up_the_last_use),
         NET_TEST(a_turn_within_a_turn_or_under_the_baton_is_refused),
+        NET_TEST(a_run_is_refused_while_another_thread_waits_and_turns),
         NET_TEST(of_many_that_run_it_one_is_inside_and_nothing_gets_lost),
         NET_TEST(a_manual_loop_without_memory_or_descriptors_says_so),
     };

@@ -2,6 +2,8 @@
 #include "oom/flows.h"
 
 #include "support/libc_alloc.h"
+#include <netinet/in.h>
+#include <unistd.h>
 
 /* ---- the peer ------------------------------------------------------------------------------------------------------ */
 
@@ -219,6 +221,59 @@ static int close_under_a_call(void)
     return err;
 }
 
+/* A socket of the application's own becomes a connection. */
+static int adopt(void)
+{
+    kafka_conn *c = NULL;
+    int64_t x, y;
+    const kafka_conn_config cfg = {.topic = "t"};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    to.sin_port = htons((uint16_t)tcp_peer_port(world.peer));
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0) abort();
+    int err = kafka_conn_from_fd(fd, &cfg, &c);
+    if (err != 0) close(fd); /* still ours */
+    if (err == 0) err = kafka_conn_read_offsets(c, &x, &y);
+    kafka_conn_free(c);
+    return err;
+}
+
+static int add_address(void *userdata, const char *host, kafka_addrs *out)
+{
+    (void)userdata;
+    (void)host;
+    return kafka_addrs_add(out, "127.0.0.1");
+}
+
+static int dial_by_a_resolver(void)
+{
+    kafka_conn *c = NULL;
+    char address[32];
+    const kafka_resolver resolver = {.lookup = add_address};
+    snprintf(address, sizeof address, "somewhere:%d", tcp_peer_port(world.peer));
+    int err = kafka_dial(&(kafka_dialer){.resolver = &resolver}, KAFKA_WITHIN(10000), address, &c);
+    kafka_conn_free(c);
+    return err;
+}
+
+/* The calls of this thread turn it. */
+static int manual_loop(void)
+{
+    kafka_loop *l = NULL;
+    kafka_conn *c = NULL;
+    int64_t x, y;
+    int err = kafka_loop_new(&(kafka_loop_config){.manual = 1}, &l);
+    if (err == 0) err = kafka_dial(&(kafka_dialer){.loop = l}, KAFKA_WITHIN(10000), world.address, &c);
+    if (err == 0) err = kafka_loop_run(l);
+    kafka_conn_free(c);
+    c = NULL;
+    if (err == 0) err = kafka_dial_leader(&(kafka_dialer){.loop = l}, KAFKA_WITHIN(10000), world.address, "t", 0, &c);
+    if (err == 0) err = kafka_conn_read_offsets(c, &x, &y);
+    kafka_conn_free(c);
+    kafka_loop_free(l);
+    return err;
+}
+
 static int own_loop(void)
 {
     kafka_loop *l = NULL;
@@ -235,6 +290,9 @@ const flow flows[] = {
     {.name = "dial by name", .run = dial_by_name, .resolves = true},
     {.name = "dial the leader", .run = dial_the_leader},
     {.name = "a loop of its own", .run = own_loop},
+    {.name = "a manual loop", .run = manual_loop},
+    {.name = "dial by a resolver", .run = dial_by_a_resolver},
+    {.name = "adopt a socket", .run = adopt},
     {.name = "look up", .run = look_up},
     {.name = "describe the cluster", .run = describe},
     {.name = "create and delete topics", .run = create_and_delete_topics},

@@ -247,15 +247,21 @@ static void free_closes_the_inherited_descriptors_and_the_parent_goes_on(void **
 
 /* ---- objects of the child's own ------------------------------------------------------------------------------------ */
 
+/* The peer's address with a name in it, which a helper thread resolves. */
+static const char *by_name(const family *f)
+{
+    static char address[32];
+    snprintf(address, sizeof address, "localhost:%d", tcp_peer_port(f->peer));
+    return address;
+}
+
 static void dial_anew(void *arg)
 {
     family *f = arg;
     kafka_conn *c = NULL;
     kafka_message *m = NULL;
     kafka_ctx ctx = {.deadline = kafka_deadline_in(20000), .cancel = f->token};
-    char address[32];
-    snprintf(address, sizeof address, "localhost:%d", tcp_peer_port(f->peer)); /* resolved: on a thread */
-    CHECK(kafka_dial_leader(NULL, &ctx, address, "t", 0, &c) == 0);
+    CHECK(kafka_dial_leader(NULL, &ctx, by_name(f), "t", 0, &c) == 0);
     kafka_conn_set_deadline(c, ctx.deadline);
     kafka_conn_set_cancel(c, f->token);
     CHECK(kafka_conn_read_message(c, 0, &m) == 0 && m->offset == 0);
@@ -273,7 +279,10 @@ static void the_child_dials_anew_and_uses_its_copy_of_a_token(void **state)
     (void)state;
     family f;
     CHILD_SKIP_UNLESS(CHILD_MAY_START_THREADS);
+    kafka_conn *c = NULL;
     family_start(&f, NULL);
+    assert_works(kafka_dial(NULL, KAFKA_WITHIN(10000), by_name(&f), &c)); /* a helper thread waits for work, here */
+    kafka_conn_free(c);
     child_run(dial_anew, &f);
     assert_int_equal(tcp_peer_end(f.peer, 0), 5);
     family_end(&f); /* the parent's token has not fired */

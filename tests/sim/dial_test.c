@@ -341,6 +341,22 @@ SCENARIO(the_leader_is_found_through_any_broker)
     kafka_conn_free(c);
 }
 
+SCENARIO(a_broker_that_answers_no_metadata_costs_the_look_up_a_second)
+{
+    peer *second;
+    two_brokers(s, 2, &second);
+    kafka_broker *leader = NULL;
+    kafka_dialer d = client_dialer(0);
+    PEER_SCRIPT(second, PEER_ON(KFK_API_API_VERSIONS, .action = PEER_ANSWER),
+                PEER_ON(KFK_API_METADATA, .action = PEER_SILENCE));
+    peer_route(second)->latency_us = sim_net_route(s, BROKER)->latency_us = 500;
+    int64_t before = sim_now_ms(s);
+    sim_check_equal(s, kafka_lookup_leader(&d, NULL, BROKER2 "," BROKER, "t", 0, &leader), 0);
+    sim_check_equal(s, sim_now_ms(s) - before, 2 + 1000 + 3);
+    if (leader) sim_check_equal(s, leader->id, 2);
+    kafka_broker_free(leader);
+}
+
 SCENARIO(a_leader_that_cannot_be_reached_explains_advertised_listeners)
 {
     peer *second;
@@ -432,6 +448,7 @@ int main(void)
         MEMCHECK_TEST(a_token_ends_a_dial_wherever_it_stands),
         MEMCHECK_TEST(a_token_that_has_fired_before_sends_nothing),
         MEMCHECK_TEST(the_leader_is_found_through_any_broker),
+        MEMCHECK_TEST(a_broker_that_answers_no_metadata_costs_the_look_up_a_second),
         MEMCHECK_TEST(a_leader_that_cannot_be_reached_explains_advertised_listeners),
         MEMCHECK_TEST(a_topic_that_does_not_exist_is_code_3_within_the_timeout),
         MEMCHECK_TEST(a_partition_without_a_leader_is_asked_for_until_it_has_one),

@@ -46,6 +46,9 @@ void sim_spawn(sim *s, const char *name, void (*run)(sim *, void *), void *arg);
 void sim_sleep_ms(sim *s, int64_t ms);
 void sim_sleep_us(sim *s, int64_t us);
 void sim_wait_for(sim *s, const bool *flag);
+/* In a fiber: the process is suspended for so long. No fiber runs and the loop does not turn, while the network and its
+ * peers go on. */
+void sim_suspend_ms(sim *s, int64_t ms);
 /* In a fiber: lets others go first, if the seed says so. */
 void sim_yield(sim *s);
 

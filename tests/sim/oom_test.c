@@ -1,9 +1,10 @@
-/* Every allocation of a session fails once: dial, write, read, offsets, close, adopt. The simulated world is spared.
+/* Every allocation of a session fails once: dial, write, read, offsets, close, adopt; and of a cluster's work. The
+ * simulated world is spared.
  *
  * A call that is hit says so, or manages without; nothing leaks, hangs or crashes, and what is done afterwards succeeds.
  * One seed for each allocation, so that different schedules are met. */
 #include "base/mem.h"
-#include "sim/client.h"
+#include "sim/clusters.h"
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,12 +127,91 @@ static void session_without_memory(sim *s, void *arg)
     sim_check(s, one_session(s));
 }
 
-static void any_allocation_may_fail_and_everything_works_afterwards(void **state)
+/* ---- the cluster ------------------------------------------------------------------------------------------------- */
+
+typedef struct seeker {
+    kfk_coordinator_wait wait;
+    user *user;
+    bool done;
+    int code;
+} seeker;
+
+static void sought(kfk_coordinator_wait *w, const kfk_error *err)
 {
-    (void)state;
+    seeker *x = KFK_CONTAINER(w, seeker, wait);
+    x->code = err ? err->code : 0;
+    x->done = true;
+}
+
+static void seek(void *arg)
+{
+    seeker *x = arg;
+    x->wait.done = sought;
+    kfk_cluster_coordinator_loop(x->user->cluster, KFK_COORDINATOR_GROUP, kafka_str("g"),
+                                 sim_now_ms(x->user->sim) + 20000, NULL, &x->wait);
+}
+
+static void start_cluster(void *arg)
+{
+    user *u = arg;
+    u->code = kfk_cluster_new_loop(&u->cfg, &u->cluster);
+}
+
+static void watch_topic(void *arg)
+{
+    user *u = arg;
+    u->code = kfk_cluster_watch_loop(u->cluster, kafka_str("t"), &u->watch);
+}
+
+static void lack_or_success(sim *s, int code, const char *why)
+{
+    if (code != 0 && code != KAFKA_ENOMEM) sim_fail(s, "%d: %s", code, why);
+    if (code != 0) sim_check(s, oom.failed);
+}
+
+static void use_cluster(user *u)
+{
+    sim *s = u->sim;
+    asker a;
+    seeker x = {.user = u};
+    sim_under_baton(s, watch_topic, u);
+    lack_or_success(s, u->code, "watch");
+    lack_or_success(s, user_ask(u, "t", &a), a.why);
+    sim_under_baton(s, seek, &x);
+    sim_wait_for(s, &x.done);
+    lack_or_success(s, x.code, "coordinator"); /* it may come after a failure, and does not have to fail */
+    peer_cluster_move(u->peers, "t", 0, 2);
+    peer_stop(u->broker[1]);
+    lack_or_success(s, user_ask(u, "t", &a), a.why);
+    user_unwatch(u);
+}
+
+static void cluster_without_memory(sim *s, void *arg)
+{
+    user u;
+    asker a;
+    (void)arg;
+    oom.sim = s;
+    user_init(&u, s, BROKER "," BROKER2);
+    peer_cluster_set_coordinator(u.peers, 3);
+    sim_under_baton(s, start_cluster, &u);
+    lack_or_success(s, u.code, "new");
+    if (u.code != 0) return;
+    use_cluster(&u);
+    oom.countdown = 0;
+    sim_sleep_ms(s, 2000);
+    sim_check_equal(s, user_ask(&u, "t", &a), 0);
+    sim_check_text(s, user_leader(&u, 0), "2/1");
+    user_end(&u);
+}
+
+/* ---- all ----------------------------------------------------------------------------------------------------------- */
+
+static void each_allocation_fails(const char *name, void (*run)(sim *, void *))
+{
     kfk_mem_set_ops(&oom_ops);
     for (size_t n = 1; n == 1 || oom.failed; n++) {
-        const scenario sc = {.name = __func__, .run = session_without_memory};
+        const scenario sc = {.name = name, .run = run};
         oom.blocks = 0;
         oom.failed = false;
         oom.countdown = n;
@@ -146,8 +226,23 @@ static void any_allocation_may_fail_and_everything_works_afterwards(void **state
     kfk_mem_set_ops(NULL);
 }
 
+static void any_allocation_may_fail_and_everything_works_afterwards(void **state)
+{
+    (void)state;
+    each_allocation_fails(__func__, session_without_memory);
+}
+
+static void any_allocation_of_a_cluster_may_fail_and_everything_works_afterwards(void **state)
+{
+    (void)state;
+    each_allocation_fails(__func__, cluster_without_memory);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(any_allocation_may_fail_and_everything_works_afterwards)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_allocation_may_fail_and_everything_works_afterwards),
+        cmocka_unit_test(any_allocation_of_a_cluster_may_fail_and_everything_works_afterwards),
+    };
     return RUNNER_MAIN(tests);
 }

@@ -267,11 +267,13 @@ static void find_coordinator(asked *q, const kfk_find_coordinator_request *r, kf
         one =
             (kfk_find_coordinator_response_coordinator){.node_id = p->id, .host = kafka_str(p->host), .port = p->port};
     }
-    a->error_code = one.error_code;
-    a->node_id = one.node_id;
-    a->host = one.host;
-    a->port = one.port;
-    if (q->version < 4) return;
+    if (q->version < 4) {
+        a->error_code = one.error_code;
+        a->node_id = one.node_id;
+        a->host = one.host;
+        a->port = one.port;
+        return;
+    }
     a->coordinators.items = array(q, r->coordinator_keys.count, sizeof one);
     for (int32_t i = 0; i < r->coordinator_keys.count; i++) {
         one.key = r->coordinator_keys.items[i];

@@ -52,6 +52,13 @@ int64_t sim_now_us(const sim *s)
     return s->now_us;
 }
 
+void sim_suspend_ms(sim *s, int64_t ms)
+{
+    sim_trace(s, "suspended for %lld ms", (long long)ms);
+    s->asleep_until_us = s->now_us + ms * 1000;
+    sim_sleep_ms(s, ms);
+}
+
 int64_t sim_now_ms(const sim *s)
 {
     return s->now_us / 1000;
@@ -117,6 +124,11 @@ static void run_due(sim *s, size_t index)
 
 /* ---- steps ----------------------------------------------------------------------------------------------------------- */
 
+static bool is_suspended(const sim *s)
+{
+    return s->now_us < s->asleep_until_us;
+}
+
 /* Time jumps to what comes next. False when nothing does. */
 static bool advance(sim *s)
 {
@@ -124,6 +136,7 @@ static bool advance(sim *s)
     const kfk_heap_node *event = kfk_heap_min(&s->events);
     if (event && event->key < next) next = event->key;
     if (s->turn_at_ms < INT64_MAX / 1000 && s->turn_at_ms * 1000 < next) next = s->turn_at_ms * 1000;
+    if (is_suspended(s)) next = event && event->key < s->asleep_until_us ? event->key : s->asleep_until_us;
     if (next == INT64_MAX) return false;
     s->now_us = next;
     return true;
@@ -134,6 +147,7 @@ static bool step(sim *s)
     if (s->cfg.slow_us > 0 && sim_chance(s, 8)) s->now_us += (int64_t)sim_below(s, (uint64_t)s->cfg.slow_us);
     sim_loop_look_at_tokens(s);
     size_t due = collect_due(s), tasks = sim_tasks_ready(s), turns = sim_loop_must_turn(s), drains = s->drain_owed;
+    if (is_suspended(s)) tasks = turns = drains = 0;
     size_t all = due + tasks + turns + drains;
     if (all == 0) return advance(s);
     size_t pick = all == 1 ? 0 : sim_below(s, all);

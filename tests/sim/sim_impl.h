@@ -30,6 +30,7 @@ struct sim {
     sim_config cfg;
     kfk_rand rand;
     int64_t start_us, now_us;
+    int64_t asleep_until_us; /* before that only the world around the library goes on */
     kfk_heap events;
     kfk_list due;   /* sim_event.due: their time has come */
     kfk_list tasks; /* in order of creation */

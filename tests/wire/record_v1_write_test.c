@@ -42,6 +42,29 @@ static void a_set_without_codec_is_what_java_writes(void **state)
     }
 }
 
+/* The vectors of kafka-go's own tests: a null key and "Hello World!", whose checksum shows every field. */
+static void messages_have_the_bytes_that_kafka_go_gives_them(void **state)
+{
+    (void)state;
+    static const struct {
+        int8_t magic;
+        int64_t timestamp;
+        uint32_t crc;
+    } rows[] = {{0, 42, 0xa545b6a5}, {1, 42, 0x67f6f72b}};
+    static const char item[] = "\0\0\0\x22\x31\x08\xda\xf8\1\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\x0cHello World!";
+    uint8_t memory[100];
+    kfk_record_v1_writer w;
+    for (size_t i = 0; i < 2; i++) {
+        kfk_record_v1_writer_init(&w, rows[i].magic, memory, sizeof memory);
+        assert_int_equal(kfk_record_v1_append(&w, rows[i].timestamp, null, KAFKA_LIT("Hello World!")), 0);
+        assert_int_equal(kfk_prim_get_be32(memory + 12), rows[i].crc);
+    }
+    kfk_record_v1_writer_init(&w, 1, memory, sizeof memory);
+    assert_int_equal(kfk_record_v1_append(&w, 0, null, KAFKA_LIT("Hello World!")), 0);
+    assert_int_equal(kfk_record_v1_writer_size(&w), 8 + sizeof item - 1);
+    assert_memory_equal(memory + 8, item, sizeof item - 1); /* behind the offset, which is the broker's */
+}
+
 static void null_and_empty_stay_apart(void **state)
 {
     (void)state;
@@ -228,6 +251,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SET_TEST(a_set_without_codec_is_what_java_writes),
+        SET_TEST(messages_have_the_bytes_that_kafka_go_gives_them),
         SET_TEST(null_and_empty_stay_apart),
         SET_TEST(a_wrapper_is_what_java_writes_but_for_the_compressor),
         SET_TEST(zstd_and_unknown_codecs_are_refused),
