@@ -5,15 +5,18 @@
  * offset is the high watermark. */
 #include "testing/fetch_read.h"
 
-/* KIP-320: did the reader follow a log that is not this one? */
+enum { HINTS = 16 /* the version that tells who leads now (KIP-951) */ };
+
+/* KIP-320: did the reader follow a log that is not this one? *unknown: an epoch that never was, or whose offset is gone. */
 static bool diverges(const kft_partition *p, const kfk_fetch_request_partition *asked,
-                     kfk_fetch_response_partition *out)
+                     kfk_fetch_response_partition *out, bool *unknown)
 {
     int32_t epoch;
     int64_t end;
     if (asked->last_fetched_epoch < 0) return false;
     kft_log_end_of_epoch(&p->log, asked->last_fetched_epoch, &epoch, &end);
-    if (end < 0 || (epoch == asked->last_fetched_epoch && end >= asked->fetch_offset)) return false;
+    *unknown = end < 0 || asked->fetch_offset < p->log.start;
+    if (*unknown || (epoch == asked->last_fetched_epoch && end >= asked->fetch_offset)) return false;
     out->diverging_epoch = (kfk_fetch_response_epoch_end){epoch, end};
     return true;
 }
@@ -58,22 +61,25 @@ bool kft_fetch_read(kft_ask *ask, kft_partition *p, int16_t missing, const kfk_f
 {
     out->high_watermark = -1;
     out->records.bytes = KAFKA_LIT("");
-    out->aborted_transactions.count = room->committed ? 0 : -1;
+    out->aborted_transactions.count = !p ? 0 : -1;
     if (!p) {
         out->error_code = missing;
     } else if (p->leader != ask->node->id) {
         out->error_code = KAFKA_ERR_NOT_LEADER_OR_FOLLOWER;
-        if (ask->version >= 12) out->current_leader = (kfk_fetch_response_leader){p->leader, p->leader_epoch};
+        if (ask->version >= HINTS) out->current_leader = (kfk_fetch_response_leader){p->leader, p->leader_epoch};
     } else if ((out->error_code = kft_partition_check_epoch(p, asked->current_leader_epoch)) != 0) {
-        if (ask->version >= 12) out->current_leader = (kfk_fetch_response_leader){p->leader, p->leader_epoch};
+        if (ask->version >= HINTS && out->error_code == KAFKA_ERR_FENCED_LEADER_EPOCH)
+            out->current_leader = (kfk_fetch_response_leader){p->leader, p->leader_epoch};
     } else {
         out->high_watermark = out->last_stable_offset = p->log.high_watermark;
         out->log_start_offset = p->log.start;
-        if (diverges(p, asked, out)) return true;
-        if (asked->fetch_offset < p->log.start || asked->fetch_offset > p->log.end) {
+        bool unknown = false;
+        if (diverges(p, asked, out, &unknown)) return true;
+        if (unknown || asked->fetch_offset < p->log.start || asked->fetch_offset > p->log.end) {
             out->error_code = KAFKA_ERR_OFFSET_OUT_OF_RANGE;
             out->high_watermark = out->last_stable_offset = out->log_start_offset = -1;
         } else {
+            if (room->committed) out->aborted_transactions.count = 0;
             size_t most = asked->partition_max_bytes > 0 ? (size_t)asked->partition_max_bytes : 0;
             return fill_records(ask, &p->log, asked->fetch_offset, most, room, &out->records);
         }

@@ -1,42 +1,94 @@
-/* DeleteTopics, versions 0 to 6, as Kafka 4.3 serves it: by name, from version 6 on by id, too. A topic is gone at once.
+/* DeleteTopics, versions 0 to 6, as Kafka 4.3 serves it: by name, from version 6 on by id, too. A topic is gone at once. One
+ * that a request names twice is refused, and told once.
  *
  * Known gaps: none. */
 #include "testing/handlers.h"
 #include "wire/gen/delete_topics.h"
 #include <string.h>
 
-static void delete_one(kft_ask *ask, kafka_bytes name, const kfk_uuid *id, kfk_delete_topics_response_topic *out)
+static const kfk_uuid no_id;
+
+static bool has_id(const kfk_delete_topics_request_topic *t)
 {
-    static const kfk_uuid none;
-    bool by_id = memcmp(id, &none, sizeof none) != 0;
-    kft_topic *t = kft_topic_find_any(&ask->cluster->topics, name, id);
-    out->name = name;
-    out->topic_id = *id;
-    if (by_id && name.data) {
-        out->error_code = KAFKA_ERR_INVALID_REQUEST;
-        out->error_message = kft_ask_text(ask, "A topic is named by its name or by its id, not by both.");
-    } else if (!t) {
-        out->error_code = by_id ? KAFKA_ERR_UNKNOWN_TOPIC_ID : KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
-        out->error_message = kft_ask_text(ask, "There is no such topic.");
-    } else {
-        out->name = kft_ask_text(ask, t->name);
-        out->topic_id = t->id;
-        if (!ask->dry) kft_topic_delete(ask->cluster, t);
-    }
+    return memcmp(&t->topic_id, &no_id, sizeof no_id) != 0;
+}
+
+static kft_topic *find(kft_ask *ask, const kfk_delete_topics_request_topic *named)
+{
+    return kft_topic_find_any(&ask->cluster->topics, named->name, &named->topic_id);
+}
+
+/* Do both name the same topic, be it by name and by id? */
+static bool is_same(kft_ask *ask, const kfk_delete_topics_request_topic *a, const kfk_delete_topics_request_topic *b)
+{
+    kft_topic *t = find(ask, a);
+    if (t && t == find(ask, b)) return true;
+    if (!a->name.data || !b->name.data)
+        return !a->name.data && !b->name.data && has_id(a) && !memcmp(&a->topic_id, &b->topic_id, sizeof no_id);
+    return a->name.len == b->name.len && (a->name.len == 0 || memcmp(a->name.data, b->name.data, a->name.len) == 0);
+}
+
+/* How often the request names the i-th topic before that place. */
+static int times_named(kft_ask *ask, const kfk_delete_topics_request_topic *all, int32_t i, int32_t end)
+{
+    int times = 0;
+    for (int32_t k = 0; k < end; k++) times += is_same(ask, &all[i], &all[k]);
+    return times;
+}
+
+static int16_t refuse(kft_ask *ask, kfk_delete_topics_response_topic *out, int16_t code, const char *why)
+{
+    out->error_message = kft_ask_text(ask, why);
+    return code;
+}
+
+static int16_t check(kft_ask *ask, const kfk_delete_topics_request_topic *named, bool twice,
+                     kfk_delete_topics_response_topic *out)
+{
+    if (has_id(named) && named->name.data)
+        return refuse(ask, out, KAFKA_ERR_INVALID_REQUEST, "A topic is named by its name or by its id, not by both.");
+    if (!has_id(named) && !named->name.data)
+        return refuse(ask, out, KAFKA_ERR_INVALID_REQUEST,
+                      "A topic is named by its name or by its id, not by neither.");
+    if (twice) return refuse(ask, out, KAFKA_ERR_INVALID_REQUEST, "The request names the topic twice.");
+    if (find(ask, named)) return 0;
+    return refuse(ask, out, has_id(named) ? KAFKA_ERR_UNKNOWN_TOPIC_ID : KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION,
+                  "There is no such topic.");
+}
+
+/* The topics of the request in any version; NULL without memory. */
+static const kfk_delete_topics_request_topic *all_of(kft_ask *ask, int32_t *count)
+{
+    const kfk_delete_topics_request *r = ask->request;
+    *count = ask->version >= 6 ? r->topics.count : r->topic_names.count;
+    if (ask->version >= 6 && *count > 0) return r->topics.items;
+    kfk_delete_topics_request_topic *all = kfk_arena_array(&ask->asked, (size_t)*count, sizeof *all);
+    for (int32_t i = 0; all && i < *count; i++)
+        all[i] = (kfk_delete_topics_request_topic){.name = r->topic_names.items[i]};
+    return all;
 }
 
 static kft_outcome handle(kft_ask *ask)
 {
-    static const kfk_uuid none;
-    const kfk_delete_topics_request *r = ask->request;
     kfk_delete_topics_response *a = ask->answer;
-    int32_t count = ask->version >= 6 ? r->topics.count : r->topic_names.count;
-    if (!KFT_ARRAY(ask, &a->responses, "responses", count)) return KFT_HANG_UP;
-    for (int32_t i = 0; i < count; i++) {
-        if (ask->version >= 6)
-            delete_one(ask, r->topics.items[i].name, &r->topics.items[i].topic_id, &a->responses.items[i]);
-        else
-            delete_one(ask, r->topic_names.items[i], &none, &a->responses.items[i]);
+    int32_t count, told = 0;
+    const kfk_delete_topics_request_topic *all = all_of(ask, &count);
+    if (!all || !KFT_ARRAY(ask, &a->responses, "responses", count)) return KFT_HANG_UP;
+    for (int32_t i = 0; i < count; i++) { /* all are looked at before any is deleted */
+        if (times_named(ask, all, i, i) > 0) continue;
+        kfk_delete_topics_response_topic *out = &a->responses.items[told++];
+        out->name = all[i].name;
+        out->topic_id = all[i].topic_id;
+        out->error_code = check(ask, &all[i], times_named(ask, all, i, count) > 1, out);
+        if (out->error_code != 0) continue;
+        const kft_topic *t = find(ask, &all[i]);
+        out->name = kft_ask_text(ask, t->name);
+        out->topic_id = t->id;
+    }
+    a->responses.count = told;
+    for (int32_t i = 0; i < told && !ask->dry; i++) {
+        if (a->responses.items[i].error_code == 0)
+            kft_topic_delete(ask->cluster, kft_topic_find_id(&ask->cluster->topics, &a->responses.items[i].topic_id));
     }
     return KFT_ANSWER;
 }

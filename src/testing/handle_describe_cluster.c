@@ -5,7 +5,7 @@
 #include "testing/handlers.h"
 #include "wire/gen/describe_cluster.h"
 
-enum { BROKERS = 1, CONTROLLERS = 2, ALL_CLUSTER_OPERATIONS = 0x1ff0 };
+enum { BROKERS = 1, CONTROLLERS = 2, ALL_CLUSTER_OPERATIONS = 0x1fa0 };
 
 static kft_outcome handle(kft_ask *ask)
 {

@@ -203,13 +203,27 @@ static bool wait_on_all(kft_ask *ask, const plan *p)
     return true;
 }
 
+/* Which brokers are named as leaders. */
+static void find_named(const kfk_fetch_response *a, bool named[KFT_MOST_BROKERS + 1])
+{
+    for (int32_t i = 0; i < a->responses.count; i++) {
+        const kfk_fetch_response_topic *t = &a->responses.items[i];
+        for (int32_t k = 0; k < t->partitions.count; k++) {
+            int32_t leader = t->partitions.items[k].current_leader.leader_id;
+            if (leader > 0) named[leader] = true;
+        }
+    }
+}
+
 static bool fill_endpoints(kft_ask *ask, kfk_fetch_response *a)
 {
     kafka_cluster *c = ask->cluster;
     int32_t up = 0;
+    bool named[KFT_MOST_BROKERS + 1] = {false};
+    find_named(a, named);
     if (!KFT_ARRAY(ask, &a->node_endpoints, "node_endpoints", c->node_count)) return false;
     for (int32_t i = 0; i < c->node_count; i++) {
-        if (!kft_node_is_up(&c->nodes[i])) continue;
+        if (!named[i + 1] || !kft_node_is_up(&c->nodes[i])) continue;
         kfk_fetch_response_endpoint *e = &a->node_endpoints.items[up++];
         e->node_id = c->nodes[i].id;
         e->host = kafka_str(c->host);

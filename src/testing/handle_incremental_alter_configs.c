@@ -1,7 +1,8 @@
 /* IncrementalAlterConfigs, versions 0 and 1, as Kafka 4.3 serves it for topics: set and delete for all settings, append
  * and subtract for lists.
  *
- * Known gaps: settings of brokers and of other resources are refused. */
+ * Known gaps: settings of brokers and of other resources are refused. -1 for want of memory is unproven; for an operation
+ * that does not exist it is Kafka's answer, too. */
 #include "testing/handlers.h"
 #include "wire/gen/incremental_alter_configs.h"
 #include <string.h>
@@ -49,6 +50,27 @@ static bool without(const char *list, kafka_bytes item, char *rest)
     return found;
 }
 
+/* The list after the operation, in `room` or as it was. */
+static int16_t change_list(const kft_settings *s, const kfk_incremental_alter_configs_request_config *c, char *room,
+                           kafka_bytes *out, const char **why)
+{
+    *why = "The setting is no list.";
+    if (!is_list(c->name)) return KAFKA_ERR_INVALID_CONFIG;
+    bool had = without(present(s, c->name), c->value, room);
+    size_t len = strlen(room);
+    *why = "The list gets too long.";
+    if (c->config_operation == APPEND && len + c->value.len + 2 > MOST_VALUE) return KAFKA_ERR_INVALID_CONFIG;
+    *out = kafka_str(present(s, c->name));
+    if (c->config_operation == APPEND && had) return 0;
+    if (c->config_operation == APPEND) {
+        if (len > 0) room[len++] = ',';
+        memcpy(room + len, c->value.data, c->value.len);
+        len += c->value.len;
+    }
+    *out = (kafka_bytes){room, len};
+    return 0;
+}
+
 /* The value after the operation, in `room` or as it was given. */
 static int16_t operate(const kft_settings *s, const kfk_incremental_alter_configs_request_config *c, char *room,
                        kafka_bytes *out, const char **why)
@@ -60,44 +82,47 @@ static int16_t operate(const kft_settings *s, const kfk_incremental_alter_config
     case SET: return 0;
     case DELETE: *out = (kafka_bytes){NULL, 0}; return 0;
     case APPEND:
-    case SUBTRACT:
-        *why = "The setting is no list.";
-        if (!is_list(c->name)) return KAFKA_ERR_INVALID_CONFIG;
-        bool had = without(present(s, c->name), c->value, room);
-        size_t len = strlen(room);
-        *why = "The list gets too long.";
-        if (c->config_operation == APPEND && len + c->value.len + 2 > MOST_VALUE) return KAFKA_ERR_INVALID_CONFIG;
-        if (c->config_operation == APPEND && had) {
-            *out = kafka_str(present(s, c->name));
-            return 0;
-        }
-        if (c->config_operation == APPEND) {
-            if (len > 0) room[len++] = ',';
-            memcpy(room + len, c->value.data, c->value.len);
-            len += c->value.len;
-        }
-        *out = (kafka_bytes){room, len};
-        return 0;
-    default: *why = "The operation is unknown."; return KAFKA_ERR_INVALID_REQUEST;
+    case SUBTRACT: return change_list(s, c, room, out, why);
+    default: *why = "The operation is unknown."; return KAFKA_ERR_UNKNOWN;
     }
+}
+
+/* A setting that is taken away need not be one. */
+static int16_t change(kft_settings *s, const kfk_incremental_alter_configs_request_config *c, bool apply,
+                      const char **why)
+{
+    char room[MOST_VALUE];
+    kafka_bytes value;
+    int16_t code = operate(s, c, room, &value, why);
+    if (code != 0 || (!value.data && !kft_settings_get(s, c->name))) return code;
+    return apply ? kft_settings_set(s, c->name, value, why) : kft_settings_check(c->name, value, why);
+}
+
+static bool names_twice(const kfk_incremental_alter_configs_request_resource *r)
+{
+    for (int32_t i = 0; i < r->configs.count; i++) {
+        for (int32_t k = 0; k < i; k++) {
+            kafka_bytes a = r->configs.items[i].name, b = r->configs.items[k].name;
+            if (a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0)) return true;
+        }
+    }
+    return false;
 }
 
 static int16_t alter(kft_ask *ask, const kfk_incremental_alter_configs_request_resource *r, bool apply,
                      const char **why)
 {
-    char room[MOST_VALUE];
     kft_topic *t = kft_topic_find(&ask->cluster->topics, r->resource_name);
     *why = "Only settings of topics can be changed here.";
     if (r->resource_type != TOPIC) return KAFKA_ERR_INVALID_REQUEST;
+    *why = "The topic has no name.";
+    if (r->resource_name.len == 0) return KAFKA_ERR_INVALID_REQUEST;
+    *why = "A setting is named twice.";
+    if (names_twice(r)) return KAFKA_ERR_INVALID_REQUEST;
     *why = "There is no such topic.";
     if (!t) return KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
     for (int32_t i = 0; i < r->configs.count; i++) {
-        const kfk_incremental_alter_configs_request_config *c = &r->configs.items[i];
-        kafka_bytes value;
-        int16_t code = operate(&t->settings, c, room, &value, why);
-        if (code == 0)
-            code =
-                apply ? kft_settings_set(&t->settings, c->name, value, why) : kft_settings_check(c->name, value, why);
+        int16_t code = change(&t->settings, &r->configs.items[i], apply, why);
         if (code != 0) return code;
     }
     return 0;

@@ -1,12 +1,36 @@
 /* ListOffsets, versions 0 to 11, as Kafka 4.3 serves it: first (-2), last (-1), by time, and that of the largest time (-3,
- * KIP-734). The earliest local offset (-4) is the first one, the last tiered one (-5) is none: nothing is tiered.
+ * KIP-734). The earliest local offset (-4) is the first one, the last tiered one (-5) and the earliest that waits for its
+ * upload (-6) are none: nothing is tiered. A partition that is named twice is refused each time.
  *
  * Known gaps: version 0 gives one offset, whatever max_num_offsets is; without transactions both isolation levels end at
- * the high watermark. */
+ * the high watermark; records that were deleted no longer have the largest time, where Kafka may tell one of them as long
+ * as its segment is there. -1 (a batch that cannot be read again, for want of memory) is unproven. */
 #include "testing/handlers.h"
 #include "wire/gen/list_offsets.h"
+#include <string.h>
 
-enum { LATEST = -1, EARLIEST = -2, MAX_TIMESTAMP = -3, EARLIEST_LOCAL = -4, LATEST_TIERED = -5 };
+enum {
+    LATEST = -1,
+    EARLIEST = -2,
+    MAX_TIMESTAMP = -3,
+    EARLIEST_LOCAL = -4,
+    LATEST_TIERED = -5,
+    EARLIEST_PENDING_UPLOAD = -6
+};
+
+/* May this version ask for that time? */
+static bool is_known(int64_t wanted, int16_t version)
+{
+    switch (wanted) {
+    case LATEST:
+    case EARLIEST: return true;
+    case MAX_TIMESTAMP: return version >= 7;
+    case EARLIEST_LOCAL: return version >= 8;
+    case LATEST_TIERED: return version >= 9;
+    case EARLIEST_PENDING_UPLOAD: return version >= 11;
+    default: return wanted >= 0;
+    }
+}
 
 static int16_t look_up(const kft_partition *p, int64_t wanted, kfk_list_offsets_response_partition *out)
 {
@@ -25,11 +49,23 @@ static int16_t look_up(const kft_partition *p, int64_t wanted, kfk_list_offsets_
     case MAX_TIMESTAMP:
         code = kft_log_offset_of_max_time(l, l->high_watermark, &out->offset, &out->timestamp, &out->leader_epoch);
         break;
-    case LATEST_TIERED: break;
+    case LATEST_TIERED:
+    case EARLIEST_PENDING_UPLOAD: break;
     default:
         code = kft_log_offset_for_time(l, wanted, l->high_watermark, &out->offset, &out->timestamp, &out->leader_epoch);
     }
     return code == 0 ? 0 : KAFKA_ERR_UNKNOWN;
+}
+
+static bool is_named_twice(const kfk_list_offsets_request *r, kafka_bytes topic, int32_t index)
+{
+    int times = 0;
+    for (int32_t i = 0; i < r->topics.count; i++) {
+        const kfk_list_offsets_request_topic *t = &r->topics.items[i];
+        if (t->name.len != topic.len || (topic.len > 0 && memcmp(t->name.data, topic.data, topic.len) != 0)) continue;
+        for (int32_t k = 0; k < t->partitions.count; k++) times += t->partitions.items[k].partition_index == index;
+    }
+    return times > 1;
 }
 
 static bool fill_partition(kft_ask *ask, kafka_bytes topic, const kfk_list_offsets_request_partition *asked,
@@ -37,7 +73,12 @@ static bool fill_partition(kft_ask *ask, kafka_bytes topic, const kfk_list_offse
 {
     kft_partition *p = kft_ask_led(ask, topic, asked->partition_index, asked->current_leader_epoch, &out->error_code);
     out->partition_index = asked->partition_index;
-    if (p) out->error_code = look_up(p, asked->timestamp, out);
+    if (is_named_twice(ask->request, topic, asked->partition_index))
+        out->error_code = KAFKA_ERR_INVALID_REQUEST;
+    else if (!is_known(asked->timestamp, ask->version))
+        out->error_code = KAFKA_ERR_UNSUPPORTED_VERSION;
+    else if (p)
+        out->error_code = look_up(p, asked->timestamp, out);
     if (ask->version < 4) out->leader_epoch = -1;
     if (ask->version > 0) return true;
     int64_t *items = kfk_arena_array(&ask->arena, 1, sizeof *items);

@@ -6,7 +6,7 @@
 #include "wire/codec.h"
 #include "wire/gen/metadata.h"
 
-enum { ALL_TOPIC_OPERATIONS = 0x0df8, ALL_CLUSTER_OPERATIONS = 0x1ff0 };
+enum { ALL_TOPIC_OPERATIONS = 0x0df8, ALL_CLUSTER_OPERATIONS = 0x1fa0 };
 
 static bool fill_ids(kft_ask *ask, kfk_int32_array *out, const int32_t *ids, int count, bool only_down)
 {

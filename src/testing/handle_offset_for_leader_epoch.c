@@ -9,7 +9,8 @@ static void fill_partition(kft_ask *ask, kafka_bytes topic, const kfk_offset_for
 {
     kft_partition *p = kft_ask_led(ask, topic, asked->partition, asked->current_leader_epoch, &out->error_code);
     out->partition = asked->partition;
-    if (p) kft_log_end_of_epoch(&p->log, asked->leader_epoch, &out->leader_epoch, &out->end_offset);
+    if (p && asked->leader_epoch >= 0)
+        kft_log_end_of_epoch(&p->log, asked->leader_epoch, &out->leader_epoch, &out->end_offset);
 }
 
 static kft_outcome handle(kft_ask *ask)

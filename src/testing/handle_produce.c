@@ -26,16 +26,34 @@ static void append(kft_ask *ask, const kfk_produce_request_topic *t, const kfk_p
 {
     kft_partition *p = partition_of(ask, t, rp->index);
     *out = (kft_append){.base_offset = -1, .append_time_ms = -1};
-    if (acks < -1 || acks > 1)
-        out->code = KAFKA_ERR_INVALID_REQUIRED_ACKS;
-    else if (!p)
+    if (!p)
         out->code = ask->version >= 13 && !kft_topic_find_id(&ask->cluster->topics, &t->topic_id)
                         ? KAFKA_ERR_UNKNOWN_TOPIC_ID
                         : KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
+    else if (!kft_append_check(ask->version, rp->records.bytes, out))
+        return;
+    else if (acks < -1 || acks > 1)
+        out->code = KAFKA_ERR_INVALID_REQUIRED_ACKS;
     else if (p->leader != ask->node->id)
         out->code = KAFKA_ERR_NOT_LEADER_OR_FOLLOWER;
     else
         kft_append_records(ask, p, rp->records.bytes, acks, out);
+}
+
+/* A request with one transactional batch needs a transactional id, or all of it is refused. */
+static bool lacks_transactional_id(const kfk_produce_request *r)
+{
+    for (int32_t i = 0; !r->transactional_id.data && i < r->topic_data.count; i++) {
+        const kfk_produce_request_topic *t = &r->topic_data.items[i];
+        for (int32_t k = 0; k < t->partition_data.count; k++) {
+            kfk_batch_header h;
+            kafka_bytes data = t->partition_data.items[k].records.bytes;
+            if (data.data && kfk_record_header_parse(data.data, data.len, &h, NULL) == 0 &&
+                kfk_batch_is_transactional(&h))
+                return true;
+        }
+    }
+    return false;
 }
 
 static progress *append_all(kft_ask *ask, const kfk_produce_request *r)
@@ -45,11 +63,16 @@ static progress *append_all(kft_ask *ask, const kfk_produce_request *r)
     progress *all = kfk_arena_alloc(&ask->asked, sizeof *all + count * sizeof all->appended[0]);
     if (!all) return NULL;
     *all = (progress){0};
+    bool forbidden = lacks_transactional_id(r);
     for (int32_t i = 0; i < r->topic_data.count; i++) {
         const kfk_produce_request_topic *t = &r->topic_data.items[i];
         for (int32_t k = 0; k < t->partition_data.count; k++) {
             kft_append *out = &all->appended[all->count++];
-            append(ask, t, &t->partition_data.items[k], r->acks, out);
+            if (forbidden)
+                *out = (kft_append){
+                    .code = KAFKA_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, .base_offset = -1, .append_time_ms = -1};
+            else
+                append(ask, t, &t->partition_data.items[k], r->acks, out);
             all->failed |= out->code != 0;
         }
     }
@@ -68,7 +91,7 @@ static bool settle(kft_ask *ask, const kfk_produce_request_topic *t, int32_t ind
     else if (p->leader != ask->node->id || p->log.end < a->end_offset)
         a->code = KAFKA_ERR_NOT_LEADER_OR_FOLLOWER; /* appended, and perhaps lost with the leadership */
     else if (p->log.high_watermark >= a->end_offset)
-        a->code = p->isr_count < p->topic->settings.min_in_sync ? KAFKA_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND : 0;
+        a->code = p->isr_count < kft_partition_min_in_sync(p) ? KAFKA_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND : 0;
     else if (ask->late)
         a->code = KAFKA_ERR_REQUEST_TIMED_OUT;
     else
@@ -115,14 +138,28 @@ static bool fill_partition(kft_ask *ask, kfk_produce_response_partition *out, in
     return true;
 }
 
-/* Where the leaders that are named live: all brokers that are up, which costs little and is never wrong. */
+/* Which brokers are named as leaders. */
+static void find_named(const kfk_produce_response *a, bool named[KFT_MOST_BROKERS + 1])
+{
+    for (int32_t i = 0; i < a->responses.count; i++) {
+        const kfk_produce_response_topic *t = &a->responses.items[i];
+        for (int32_t k = 0; k < t->partition_responses.count; k++) {
+            int32_t leader = t->partition_responses.items[k].current_leader.leader_id;
+            if (leader > 0) named[leader] = true;
+        }
+    }
+}
+
+/* Where the leaders that are named live. */
 static bool fill_endpoints(kft_ask *ask, kfk_produce_response *a)
 {
     kafka_cluster *c = ask->cluster;
     int32_t up = 0;
+    bool named[KFT_MOST_BROKERS + 1] = {false};
+    find_named(a, named);
     if (!KFT_ARRAY(ask, &a->node_endpoints, "node_endpoints", c->node_count)) return false;
     for (int32_t i = 0; i < c->node_count; i++) {
-        if (!kft_node_is_up(&c->nodes[i])) continue;
+        if (!named[i + 1] || !kft_node_is_up(&c->nodes[i])) continue;
         kfk_produce_response_endpoint *e = &a->node_endpoints.items[up++];
         e->node_id = c->nodes[i].id;
         e->host = kafka_str(c->host);

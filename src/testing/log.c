@@ -73,6 +73,18 @@ static bool grow(kft_log *l)
     return true;
 }
 
+/* Of epochs that are deleted as a whole nothing is remembered; that of the first offset begins there. */
+static void forget_epochs(kft_log *l)
+{
+    size_t gone = 0;
+    while (gone + 1 < l->epoch_count && l->epochs[gone + 1].start_offset <= l->start) gone++;
+    if (gone > 0) {
+        l->epoch_count -= gone;
+        memmove(l->epochs, l->epochs + gone, l->epoch_count * sizeof l->epochs[0]);
+    }
+    if (l->epoch_count > 0 && l->epochs[0].start_offset < l->start) l->epochs[0].start_offset = l->start;
+}
+
 static void drop_first(kft_log *l)
 {
     kft_batch *b = &l->batches[l->first];
@@ -81,6 +93,7 @@ static void drop_first(kft_log *l)
     l->first = (l->first + 1) % l->cap;
     l->count--;
     if (l->high_watermark < l->start) l->high_watermark = l->start;
+    forget_epochs(l);
 }
 
 /* The oldest batches of the cluster go until the limit is met. */
@@ -165,6 +178,7 @@ void kft_log_advance_start(kft_log *l, int64_t offset)
 {
     while (l->count > 0 && kft_log_at(l, 0)->last_offset < offset) drop_first(l);
     if (offset > l->start) l->start = offset;
+    forget_epochs(l);
     if (l->high_watermark < l->start) l->high_watermark = l->start;
     requeue(l);
 }
@@ -297,12 +311,12 @@ int kft_log_begin_epoch(kft_log *l, int32_t epoch)
 
 void kft_log_end_of_epoch(const kft_log *l, int32_t epoch, int32_t *found, int64_t *end)
 {
+    size_t i = l->epoch_count;
+    while (i > 0 && l->epochs[i - 1].epoch > epoch) i--;
+    bool is_last = i == l->epoch_count;
     *found = -1;
     *end = -1;
-    for (size_t i = l->epoch_count; i-- > 0;) {
-        if (l->epochs[i].epoch > epoch) continue;
-        *found = l->epochs[i].epoch;
-        *end = i + 1 < l->epoch_count ? l->epochs[i + 1].start_offset : l->end;
-        return;
-    }
+    if (is_last && (i == 0 || l->epochs[i - 1].epoch != epoch)) return; /* never heard of it */
+    *found = i > 0 ? l->epochs[i - 1].epoch : epoch;
+    *end = is_last ? l->end : l->epochs[i].start_offset;
 }

@@ -88,7 +88,8 @@ int kft_log_offset_of_max_time(const kft_log *l, int64_t limit, int64_t *offset,
 
 /* A new leader epoch begins at the end of the log. 0 or KAFKA_ENOMEM. */
 int kft_log_begin_epoch(kft_log *l, int32_t epoch);
-/* The largest epoch that is known and <= `epoch`, and where it ends; *end = -1 when there is none (KIP-320). */
+/* The largest epoch that is known and <= `epoch`, and where it ends (KIP-320). An epoch older than all ends where the first
+ * begins; *end = -1 for one that is newer than all. */
 void kft_log_end_of_epoch(const kft_log *l, int32_t epoch, int32_t *found, int64_t *end);
 
 #endif

@@ -7,6 +7,7 @@
 void kft_producers_init(kft_producers *p, uint64_t seed)
 {
     kfk_map_init(&p->map, seed);
+    p->swept_wall_ms = 0;
 }
 
 static kft_producer *of_order(kfk_list *n)
@@ -49,6 +50,18 @@ static int32_t sequence_behind(int32_t first, int32_t delta)
     return (int32_t)(((uint32_t)first + (uint32_t)delta) & 0x7fffffff);
 }
 
+/* Producers whose newest record is old are looked for from time to time only, so that one which writes records of long ago
+ * is remembered for a while. */
+static void expire_old(kft_producers *p, int64_t now_wall_ms)
+{
+    if (now_wall_ms - p->swept_wall_ms < KFT_PRODUCER_SWEEP_MS) return;
+    p->swept_wall_ms = now_wall_ms;
+    KFK_LIST_EACH (n, &p->map.order) {
+        kft_producer *x = of_order(n);
+        if (newest(x) && now_wall_ms - newest(x)->time_ms >= KFT_PRODUCER_EXPIRATION_MS) forget(p, x);
+    }
+}
+
 static kft_producer_verdict refuse(int16_t code, const char *text, int16_t *out, const char **why)
 {
     *out = code;
@@ -59,11 +72,8 @@ static kft_producer_verdict refuse(int16_t code, const char *text, int16_t *out,
 kft_producer_verdict kft_producers_check(kft_producers *p, const kfk_batch_header *h, int64_t now_wall_ms,
                                          const kft_producer_batch **duplicate, int16_t *code, const char **why)
 {
+    expire_old(p, now_wall_ms);
     kft_producer *x = find(p, h->producer_id);
-    if (x && newest(x) && now_wall_ms - newest(x)->time_ms > KFT_PRODUCER_EXPIRATION_MS) {
-        forget(p, x);
-        x = NULL;
-    }
     if (!x || x->count == 0) return KFT_PRODUCER_APPEND;
     if (h->producer_epoch < x->epoch)
         return refuse(KAFKA_ERR_INVALID_PRODUCER_EPOCH, "The producer's epoch is older than the known one.", code, why);

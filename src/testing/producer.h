@@ -6,13 +6,19 @@
  *   - A batch with first and last sequence of one of the last five is a duplicate: acknowledged with its old offset.
  *   - An epoch below the known one is INVALID_PRODUCER_EPOCH (47); a higher one must start at sequence 0, else 45.
  *   - A restarted broker remembers of each producer only its newest batch.
- *   - A producer is forgotten when the time of its newest record is older than producer.id.expiration.ms. */
+ *   - A producer is forgotten when the time of its newest record is older than producer.id.expiration.ms, which is looked
+ *     after every ten minutes (producer.id.expiration.check.interval.ms). */
 #ifndef KFT_PRODUCER_H
 #define KFT_PRODUCER_H
 #include "base/map.h"
 #include "wire/record.h"
 
-enum { KFT_PRODUCER_BATCHES = 5, KFT_PRODUCER_EXPIRATION_MS = 24 * 3600 * 1000, KFT_MOST_PRODUCERS = 100000 };
+enum {
+    KFT_PRODUCER_BATCHES = 5,
+    KFT_PRODUCER_EXPIRATION_MS = 24 * 3600 * 1000,
+    KFT_PRODUCER_SWEEP_MS = 600 * 1000,
+    KFT_MOST_PRODUCERS = 100000
+};
 
 typedef struct kft_producer_batch {
     int32_t first_sequence, last_sequence;
@@ -29,6 +35,7 @@ typedef struct kft_producer {
 
 typedef struct kft_producers {
     kfk_map map;
+    int64_t swept_wall_ms; /* when it was last looked for old ones */
 } kft_producers;
 
 void kft_producers_init(kft_producers *p, uint64_t seed);

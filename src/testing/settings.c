@@ -79,6 +79,25 @@ static bool number_between(const char *text, int64_t least, int64_t most)
     return *text && *end == '\0' && errno == 0 && v >= least && v <= most;
 }
 
+/* The least value of a number, where that is not 0. */
+static int64_t least_of(const kft_setting_info *row)
+{
+    static const struct {
+        const char *name;
+        int64_t least;
+    } others[] = {
+        {"flush.messages", 1},      {"local.retention.bytes", -2},
+        {"local.retention.ms", -2}, {"max.compaction.lag.ms", 1},
+        {"min.insync.replicas", 1}, {"retention.bytes", INT64_MIN},
+        {"retention.ms", -1},       {"segment.bytes", 1048576},
+        {"segment.index.bytes", 4}, {"segment.ms", 1},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (strcmp(row->name, others[i].name) == 0) return others[i].least;
+    }
+    return 0;
+}
+
 static bool one_of(const char *text, const char *const *words)
 {
     for (; *words; words++) {
@@ -87,10 +106,10 @@ static bool one_of(const char *text, const char *const *words)
     return false;
 }
 
-/* delete and compact, in any order, once each at most. */
+/* delete and compact, in any order, once each at most; neither keeps everything. */
 static bool is_policy(const char *text)
 {
-    static const char *const words[] = {"delete", "compact", "delete,compact", "compact,delete", NULL};
+    static const char *const words[] = {"", "delete", "compact", "delete,compact", "compact,delete", NULL};
     return one_of(text, words);
 }
 
@@ -103,13 +122,12 @@ static bool fits(const kft_setting_info *row, const char *value)
     if (strcmp(row->name, "cleanup.policy") == 0) return is_policy(value);
     if (strcmp(row->name, "message.timestamp.type") == 0) return one_of(value, times);
     if (strcmp(row->name, "compression.type") == 0) return one_of(value, codecs);
-    if (strcmp(row->name, "min.insync.replicas") == 0) return number_between(value, 1, INT32_MAX);
     switch (row->type) {
     case BOOLEAN: return one_of(value, booleans);
     case SHORT: return number_between(value, INT16_MIN, INT16_MAX);
-    case INT: return number_between(value, 0, INT32_MAX);
-    case LONG: return number_between(value, -2, INT64_MAX);
-    case DOUBLE: return strtod(value, &end) >= 0 && *value && *end == '\0';
+    case INT: return number_between(value, least_of(row), INT32_MAX);
+    case LONG: return number_between(value, least_of(row), INT64_MAX);
+    case DOUBLE: return strtod(value, &end) >= 0 && strtod(value, NULL) <= 1 && *value && *end == '\0';
     default: return true;
     }
 }

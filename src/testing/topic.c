@@ -6,6 +6,8 @@
 #include "testing/session.h"
 #include <string.h>
 
+enum { RETENTION_CHECK_MS = 5 * 60 * 1000 };
+
 /* ---- the tables ------------------------------------------------------------------------------------------------------ */
 
 void kft_topics_init(kft_topics *t, uint64_t seed)
@@ -85,6 +87,12 @@ bool kft_partition_has_replica(const kft_partition *p, int32_t broker)
     return false;
 }
 
+int kft_partition_min_in_sync(const kft_partition *p)
+{
+    int32_t least = p->topic->settings.min_in_sync;
+    return least < p->replica_count ? least : p->replica_count;
+}
+
 int16_t kft_partition_check_epoch(const kft_partition *p, int32_t epoch)
 {
     if (epoch < 0 || epoch == p->leader_epoch) return 0;
@@ -110,6 +118,17 @@ void kft_partition_replicate(kafka_cluster *c, kft_partition *p)
     if (p->replication_held || p->log.high_watermark == p->log.end) return;
     p->log.high_watermark = p->log.end;
     kft_partition_changed(c, p);
+}
+
+void kft_partition_retain(kft_partition *p, int64_t now_wall_ms)
+{
+    const kft_settings *s = &p->topic->settings;
+    int64_t interval_ms =
+        s->retention_ms >= 0 && s->retention_ms < RETENTION_CHECK_MS ? s->retention_ms : RETENTION_CHECK_MS;
+    if (p->retained_wall_ms == 0) p->retained_wall_ms = now_wall_ms;
+    bool due = now_wall_ms - p->retained_wall_ms >= interval_ms;
+    kft_log_retain(&p->log, due ? s->retention_ms : -1, s->retention_bytes, now_wall_ms);
+    if (due) p->retained_wall_ms = now_wall_ms;
 }
 
 void kft_partition_set_leader(kafka_cluster *c, kft_partition *p, int32_t leader)
@@ -304,12 +323,29 @@ static int16_t check_assignment(const kafka_cluster *c, const kft_assignment *a,
     return 0;
 }
 
+/* Metrics cannot tell apart names that differ only in dots and underscores. */
+static bool collides(const kft_topics *t, kafka_bytes name)
+{
+    const char *s = name.data;
+    if (!memchr(s, '.', name.len) && !memchr(s, '_', name.len)) return false;
+    KFK_LIST_EACH (n, &t->by_name.order) {
+        const char *other = KFK_CONTAINER(n, kft_topic, by_name.order)->name;
+        size_t i = 0;
+        if (strlen(other) != name.len) continue;
+        while (i < name.len && (s[i] == other[i] || (strchr("._", s[i]) && strchr("._", other[i])))) i++;
+        if (i == name.len) return true;
+    }
+    return false;
+}
+
 int16_t kft_topic_check(const kafka_cluster *c, kafka_bytes name, int32_t partitions, int replication,
                         const kft_assignment *assignment, const char **why)
 {
     if (!kft_topic_name_is_valid(name, why)) return KAFKA_ERR_INVALID_TOPIC;
     if (kft_topic_find(&c->topics, name))
         return refuse(why, KAFKA_ERR_TOPIC_ALREADY_EXISTS, "The topic exists already.");
+    if (collides(&c->topics, name))
+        return refuse(why, KAFKA_ERR_INVALID_TOPIC, "A topic exists whose name differs only in '.' and '_'.");
     if (partitions < 1) return refuse(why, KAFKA_ERR_INVALID_PARTITIONS, "A topic has one partition at least.");
     if (partitions > KFT_MOST_PARTITIONS - c->topics.partition_count)
         return refuse(why, KAFKA_ERR_POLICY_VIOLATION, "The cluster has no room for so many partitions.");
@@ -321,8 +357,7 @@ int16_t kft_topic_check(const kafka_cluster *c, kafka_bytes name, int32_t partit
     return 0;
 }
 
-/* A version 4 UUID. */
-static kfk_uuid random_id(kafka_cluster *c)
+kfk_uuid kft_topic_new_id(kafka_cluster *c)
 {
     kfk_uuid id;
     uint64_t halves[2] = {kfk_loop_random(c->loop), kfk_loop_random(c->loop)};
@@ -340,7 +375,7 @@ int16_t kft_topic_create(kafka_cluster *c, kafka_bytes name, int32_t partitions,
     kft_topic *t = kfk_mem_zalloc(sizeof *t);
     if (!t) return refuse(why, KAFKA_ERR_UNKNOWN, "There is no memory for the topic.");
     memcpy(t->name, name.data, name.len);
-    t->id = random_id(c);
+    t->id = kft_topic_new_id(c);
     kft_settings_init(&t->settings);
     code = add_partitions(c, t, partitions, replication, assignment, why);
     if (code == 0 &&

@@ -26,6 +26,7 @@ typedef struct kft_partition {
     int32_t replicas[KFT_MOST_REPLICAS], isr[KFT_MOST_REPLICAS]; /* ids of brokers, preferred leader first */
     int replica_count, isr_count;
     bool replication_held;
+    int64_t retained_wall_ms; /* when it was last looked for old messages, 0 = never */
     kft_log log;
     kft_producers producers;
     kfk_list waiters; /* kft_wait.node: parked requests that news of this partition may end */
@@ -70,6 +71,8 @@ int16_t kft_topic_check(const kafka_cluster *c, kafka_bytes name, int32_t partit
                         const kft_assignment *assignment, const char **why);
 int16_t kft_topic_check_growth(const kafka_cluster *c, const kft_topic *t, int32_t partitions,
                                const kft_assignment *assignment, const char **why);
+/* A version 4 UUID. */
+kfk_uuid kft_topic_new_id(kafka_cluster *c);
 /* More partitions. 0 or a broker's code. */
 int16_t kft_topic_grow(kafka_cluster *c, kft_topic *t, int32_t partitions, const kft_assignment *assignment,
                        const char **why);
@@ -84,11 +87,16 @@ void kft_partition_set_leader(kafka_cluster *c, kft_partition *p, int32_t leader
 int kft_partition_move(kafka_cluster *c, kft_partition *p, int32_t leader, kfk_error *err);
 /* The high watermark follows the end, unless replication is held. */
 void kft_partition_replicate(kafka_cluster *c, kft_partition *p);
+/* Old messages go, as the topic's settings say. Like a broker's log cleaner it looks for messages that are too old every
+ * five minutes only, or as often as retention.ms says if that is less. */
+void kft_partition_retain(kft_partition *p, int64_t now_wall_ms);
 /* Broker `id` went down, came up: leaders and in-sync sets of all partitions follow. */
 void kft_topics_broker_down(kafka_cluster *c, int32_t id);
 void kft_topics_broker_up(kafka_cluster *c, int32_t id);
 /* 0 when a client that knows this leader epoch (-1 = none) is up to date; else FENCED or UNKNOWN_LEADER_EPOCH. */
 int16_t kft_partition_check_epoch(const kft_partition *p, int32_t epoch);
 bool kft_partition_has_replica(const kft_partition *p, int32_t broker);
+/* How many replicas acks = all needs in sync: min.insync.replicas, but not more than there are. */
+int kft_partition_min_in_sync(const kft_partition *p);
 
 #endif
