@@ -45,10 +45,9 @@ int kfk_loop_epoll_watch(kfk_loop *l, kfk_cancel *token);
 void kfk_loop_epoll_unwatch(kfk_loop *l, kfk_cancel *token);
 /* In a forked child. */
 void kfk_loop_epoll_abandon(kfk_loop *l);
-#define KFK_LOOP_EPOLL_OPS                                                                                         \
-    .wake = kfk_loop_epoll_wake, .connect = kfk_socket_connect, .adopt = kfk_socket_adopt,                         \
-    .listen = kfk_listen_start,                                                                                    \
-    .lookup = kfk_resolve_start, .resolve = kfk_resolve_now, .work = kfk_work_start, .unwork = kfk_work_take_back, \
+#define KFK_LOOP_EPOLL_OPS                                                                                             \
+    .wake = kfk_loop_epoll_wake, .connect = kfk_socket_connect, .adopt = kfk_socket_adopt, .listen = kfk_listen_start, \
+    .lookup = kfk_resolve_start, .resolve = kfk_resolve_now, .work = kfk_work_start, .unwork = kfk_work_take_back,     \
     .watch = kfk_loop_epoll_watch, .unwatch = kfk_loop_epoll_unwatch, .abandon = kfk_loop_epoll_abandon
 
 #endif

@@ -211,7 +211,8 @@ static void a_broker_that_stops_gives_leadership_away_for_good(void **state)
     EXPECT(end_of(c, &t, epoch, s.epoch).end_offset, 3);
     EXPECT(end_of(c, &t, epoch, s.epoch).leader_epoch, epoch);
     EXPECT(end_of(c, &t, s.epoch, s.epoch).end_offset, 4);
-    a = FETCH(c, &t, 0, .offset = 4, .fetched_epoch = epoch + 1, .max_wait_ms = 20000); /* wrote 3 where nobody else did */
+    a = FETCH(c, &t, 0, .offset = 4, .fetched_epoch = epoch + 1,
+              .max_wait_ms = 20000); /* wrote 3 where nobody else did */
     EXPECT(a.error_code, 0);
     EXPECT(a.diverging_epoch.epoch, epoch);
     EXPECT(a.diverging_epoch.end_offset, 3);

@@ -14,7 +14,7 @@ void client_close(client *c);
 /* Sends a request, whose API is that of the schema, and returns the decoded answer, a struct of the API's response. It
  * lives until the next call with this client. */
 void *client_ask(client *c, const kfk_schema *request, int16_t version, const void *message);
-#define ASK(c, name, version, message)                                                                              \
+#define ASK(c, name, version, message) \
     ((kfk_##name##_response *)client_ask((c), &kfk_##name##_request_schema, (version), (message)))
 /* A request at its defaults, to change fields of. */
 #define DEFAULTS(name) (*(const kfk_##name##_request *)kfk_##name##_request_schema.defaults)

@@ -6,7 +6,16 @@
 
 const suite_needs needs = {.brokers = 1};
 
-enum { TOPIC_TYPE = 2, BROKER_TYPE = 4, FROM_TOPIC = 1, FROM_DEFAULT = 5, SET = 0, DELETE = 1, APPEND = 2, SUBTRACT = 3 };
+enum {
+    TOPIC_TYPE = 2,
+    BROKER_TYPE = 4,
+    FROM_TOPIC = 1,
+    FROM_DEFAULT = 5,
+    SET = 0,
+    DELETE = 1,
+    APPEND = 2,
+    SUBTRACT = 3
+};
 
 /* ---- describing ------------------------------------------------------------------------------------------------------ */
 
@@ -41,17 +50,28 @@ static void every_setting_of_a_topic_is_described(void **state)
         const char *name, *value;
         int8_t type;
     } some[] = {
-        {"cleanup.policy", "delete", 7},          {"compression.type", "producer", 2},
-        {"max.message.bytes", "1048588", 3},      {"message.timestamp.type", "CreateTime", 2},
-        {"min.insync.replicas", "1", 3},          {"retention.bytes", "-1", 5},
-        {"preallocate", "false", 1},              {"min.cleanable.dirty.ratio", "0.5", 6},
-        {"segment.bytes", "1073741824", 3},       {"message.timestamp.after.max.ms", "3600000", 5},
-        {"delete.retention.ms", "86400000", 5},   {"file.delete.delay.ms", "60000", 5},
-        {"index.interval.bytes", "4096", 3},      {"segment.jitter.ms", "0", 5},
-        {"min.compaction.lag.ms", "0", 5},        {"max.compaction.lag.ms", "9223372036854775807", 5},
-        {"flush.ms", "9223372036854775807", 5},   {"flush.messages", "9223372036854775807", 5},
-        {"remote.storage.enable", "false", 1},    {"local.retention.ms", "-2", 5},
-        {"local.retention.bytes", "-2", 5},       {"unclean.leader.election.enable", "false", 1},
+        {"cleanup.policy", "delete", 7},
+        {"compression.type", "producer", 2},
+        {"max.message.bytes", "1048588", 3},
+        {"message.timestamp.type", "CreateTime", 2},
+        {"min.insync.replicas", "1", 3},
+        {"retention.bytes", "-1", 5},
+        {"preallocate", "false", 1},
+        {"min.cleanable.dirty.ratio", "0.5", 6},
+        {"segment.bytes", "1073741824", 3},
+        {"message.timestamp.after.max.ms", "3600000", 5},
+        {"delete.retention.ms", "86400000", 5},
+        {"file.delete.delay.ms", "60000", 5},
+        {"index.interval.bytes", "4096", 3},
+        {"segment.jitter.ms", "0", 5},
+        {"min.compaction.lag.ms", "0", 5},
+        {"max.compaction.lag.ms", "9223372036854775807", 5},
+        {"flush.ms", "9223372036854775807", 5},
+        {"flush.messages", "9223372036854775807", 5},
+        {"remote.storage.enable", "false", 1},
+        {"local.retention.ms", "-2", 5},
+        {"local.retention.bytes", "-2", 5},
+        {"unclean.leader.election.enable", "false", 1},
         {"leader.replication.throttled.replicas", "", 7},
         {"message.timestamp.before.max.ms", "9223372036854775807", 5},
     };

@@ -18,7 +18,8 @@ typedef struct ask {
 static const kfk_fetch_request *make(ask *a, const topic *t, int32_t id, int32_t epoch, const int64_t *offsets)
 {
     *a = (ask){.request = DEFAULTS(fetch)};
-    a->topic = (kfk_fetch_request_topic){.topic = kafka_str(t->name), .topic_id = t->id, .partitions = {a->partitions, 0}};
+    a->topic =
+        (kfk_fetch_request_topic){.topic = kafka_str(t->name), .topic_id = t->id, .partitions = {a->partitions, 0}};
     for (int32_t i = 0; offsets && i < PARTITIONS; i++) {
         if (offsets[i] < 0) continue;
         a->partitions[a->topic.partitions.count++] = (kfk_fetch_request_partition){.partition = i,

@@ -1,6 +1,6 @@
 /* fetch_test.c: what a Fetch gives back: from where, how much, how soon, and why not. */
-#include "conformance/steps.h"
 #include "base/time.h"
+#include "conformance/steps.h"
 #include "wire/gen/delete_records.h"
 #include "wire/record.h"
 #include <string.h>
@@ -14,7 +14,8 @@ static client *filled(topic *t)
 {
     client *c = suite_client(1);
     TOPIC(t, .partitions = 1);
-    for (int i = 0; i < BATCHES; i++) EXPECT(produce(c, t, 0, BATCH_OF(.count = PER_BATCH, .value_size = 100)).error_code, 0);
+    for (int i = 0; i < BATCHES; i++)
+        EXPECT(produce(c, t, 0, BATCH_OF(.count = PER_BATCH, .value_size = 100)).error_code, 0);
     return c;
 }
 

@@ -67,7 +67,8 @@ static void every_version_of_hello_offers_the_same(void **state)
             const kfk_api_versions_response_api *api = offered(a, served[i].key);
             if (!api) fail_msg("API %d is not offered", served[i].key);
             suite_expect(api->max_version, served[i].newest, kfk_api_find(served[i].key)->name, __FILE__, __LINE__);
-            suite_expect(api->min_version <= served[i].oldest, true, kfk_api_find(served[i].key)->name, __FILE__, __LINE__);
+            suite_expect(api->min_version <= served[i].oldest, true, kfk_api_find(served[i].key)->name, __FILE__,
+                         __LINE__);
         }
     }
 }
@@ -123,7 +124,8 @@ static void no_errors(const kfk_schema *s, int16_t version, const uint8_t *messa
 }
 
 /* Asks in every version that is offered and that the library knows. The step before a version prepares its request. */
-static void ask_all(client *c, const kfk_schema *request, void *message, void (*prepare)(void *arg, int16_t version), void *arg)
+static void ask_all(client *c, const kfk_schema *request, void *message, void (*prepare)(void *arg, int16_t version),
+                    void *arg)
 {
     const kfk_api *api = kfk_api_row(0);
     for (size_t i = 0; api->request != request; i++) api = kfk_api_row(i);
@@ -272,7 +274,8 @@ static void looking_around_works_in_every_version(void **state)
     look.topics = (kfk_metadata_request_topic_array){&one, 1};
     ask_all(c, &kfk_metadata_request_schema, &look, NULL, NULL);
 
-    kfk_describe_configs_request_resource resources[2] = {{2, kafka_str(t.name), {NULL, -1}}, {4, KAFKA_LIT("1"), {NULL, -1}}};
+    kfk_describe_configs_request_resource resources[2] = {{2, kafka_str(t.name), {NULL, -1}},
+                                                          {4, KAFKA_LIT("1"), {NULL, -1}}};
     kfk_describe_configs_request describe = DEFAULTS(describe_configs);
     describe.resources = (kfk_describe_configs_request_resource_array){resources, 2};
     ask_all(c, &kfk_describe_configs_request_schema, &describe, NULL, NULL);
@@ -402,12 +405,12 @@ static void a_broker_hangs_up_on_what_it_does_not_understand(void **state)
         const char *bytes;
         size_t len;
     } wrong[] = {
-        {"\0\0\0\x0a\x00\x03\x00\x63\0\0\0\1\0\0", 14},     /* Metadata version 99 */
-        {"\0\0\0\x0a\x03\xe7\x00\x00\0\0\0\1\0\0", 14},     /* API 999 */
-        {"\0\0\0\x0a\x00\x03\x00\x01\0\0\0\1\0\x50", 14},   /* a client id longer than the frame */
+        {"\0\0\0\x0a\x00\x03\x00\x63\0\0\0\1\0\0", 14},                     /* Metadata version 99 */
+        {"\0\0\0\x0a\x03\xe7\x00\x00\0\0\0\1\0\0", 14},                     /* API 999 */
+        {"\0\0\0\x0a\x00\x03\x00\x01\0\0\0\1\0\x50", 14},                   /* a client id longer than the frame */
         {"\0\0\0\x0e\x00\x03\x00\x01\0\0\0\1\xff\xff\x7f\xff\xff\xff", 18}, /* 2^31 - 1 topics */
-        {"\xff\xff\xff\xff", 4},                            /* a negative length */
-        {"\x7f\xff\xff\xff", 4},                            /* one over the limit */
+        {"\xff\xff\xff\xff", 4},                                            /* a negative length */
+        {"\x7f\xff\xff\xff", 4},                                            /* one over the limit */
         {"GET / HTTP/1.1\r\n\r\n", 18},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {

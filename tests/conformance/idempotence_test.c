@@ -20,13 +20,13 @@ static producer producer_of_a_new_topic(void)
 }
 
 /* Sends `count` records from `sequence` on and expects the code and, if that is 0, the offset. */
-#define SEND(p, epoch_, sequence_, count_, code, offset)                                                            \
-    do {                                                                                                            \
-        kfk_produce_response_partition a_ = produce(                                                                \
-            (p).c, &(p).t, 0,                                                                                       \
-            BATCH_OF(.count = (count_), .producer_id = (p).id, .epoch = (epoch_), .sequence = (sequence_)));        \
-        EXPECT(a_.error_code, (code));                                                                              \
-        EXPECT(a_.base_offset, (offset));                                                                           \
+#define SEND(p, epoch_, sequence_, count_, code, offset)                                                             \
+    do {                                                                                                             \
+        kfk_produce_response_partition a_ =                                                                          \
+            produce((p).c, &(p).t, 0,                                                                                \
+                    BATCH_OF(.count = (count_), .producer_id = (p).id, .epoch = (epoch_), .sequence = (sequence_))); \
+        EXPECT(a_.error_code, (code));                                                                               \
+        EXPECT(a_.base_offset, (offset));                                                                            \
     } while (0)
 
 static void ids_are_never_given_twice(void **state)

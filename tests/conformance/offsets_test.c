@@ -17,12 +17,12 @@ static client *filled(topic *t)
     return c;
 }
 
-#define FOUND(c, t, wanted, version, offset_, time_)                                                             \
-    do {                                                                                                            \
-        kfk_list_offsets_response_partition a_ = list_offset((c), (t), 0, (wanted), (version));                     \
-        EXPECT(a_.error_code, 0);                                                                                   \
-        EXPECT(a_.offset, (offset_));                                                                               \
-        EXPECT(a_.timestamp, (time_));                                                                              \
+#define FOUND(c, t, wanted, version, offset_, time_)                                            \
+    do {                                                                                        \
+        kfk_list_offsets_response_partition a_ = list_offset((c), (t), 0, (wanted), (version)); \
+        EXPECT(a_.error_code, 0);                                                               \
+        EXPECT(a_.offset, (offset_));                                                           \
+        EXPECT(a_.timestamp, (time_));                                                          \
     } while (0)
 
 static void first_and_last_offset_have_no_time(void **state)
@@ -127,8 +127,8 @@ static void offsets_of_what_is_not_there_are_refused(void **state)
 
 /* ---- OffsetForLeaderEpoch ------------------------------------------------------------------------------------------- */
 
-static kfk_offset_for_leader_epoch_response_partition end_of(client *c, const topic *t, int32_t partition, int32_t epoch,
-                                                             int32_t current)
+static kfk_offset_for_leader_epoch_response_partition end_of(client *c, const topic *t, int32_t partition,
+                                                             int32_t epoch, int32_t current)
 {
     kfk_offset_for_leader_epoch_request_partition p = {
         .partition = partition, .current_leader_epoch = current, .leader_epoch = epoch};

@@ -16,7 +16,8 @@ static void what_is_written_gets_the_next_offsets(void **state)
     TOPIC(&t, .partitions = 1);
     client *c = suite_client(1);
     for (int16_t version = 3; version <= 13; version++) {
-        kfk_produce_response_partition a = PRODUCE(c, &t, 0, BATCH_OF(.count = 2), .version = version, .acks = ACKS_LEADER);
+        kfk_produce_response_partition a =
+            PRODUCE(c, &t, 0, BATCH_OF(.count = 2), .version = version, .acks = ACKS_LEADER);
         EXPECT(a.error_code, 0);
         EXPECT(a.base_offset, 2 * (version - 3));
         EXPECT(a.log_append_time_ms, -1);

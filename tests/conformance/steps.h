@@ -19,7 +19,7 @@ enum { ACKS_ALL = 0, ACKS_LEADER = 1, ACKS_WRONG = 2 };
 kfk_produce_response_partition produce(client *c, const topic *t, int32_t partition, kafka_bytes records);
 kfk_produce_response_partition produce_how_to(client *c, const topic *t, int32_t partition, kafka_bytes records,
                                               const produce_how *how);
-#define PRODUCE(c, t, partition, records, ...)                                                                      \
+#define PRODUCE(c, t, partition, records, ...) \
     produce_how_to((c), (t), (partition), (records), &(produce_how){__VA_ARGS__})
 /* Sends without waiting for an answer. */
 void produce_unanswered(client *c, const topic *t, int32_t partition, kafka_bytes records);

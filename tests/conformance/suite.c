@@ -54,8 +54,9 @@ int suite_setup(void **state)
     memset(&world, 0, sizeof world);
     memcheck_setup(state);
     const char *real = bootstrap();
-    if (!real && kafka_cluster_new(&(kafka_cluster_config){.brokers = needs.brokers, .no_auto_create = !needs.auto_create},
-                                   &world.cluster) != 0)
+    if (!real &&
+        kafka_cluster_new(&(kafka_cluster_config){.brokers = needs.brokers, .no_auto_create = !needs.auto_create},
+                          &world.cluster) != 0)
         fail_msg("%s", kafka_last_error());
     take_addresses(real ? real : kafka_cluster_bootstrap(world.cluster));
     return 0;
@@ -188,7 +189,8 @@ typedef struct look {
 /* A leader takes over a moment after it is known to be one. */
 static bool is_served(const look *l, int32_t partition)
 {
-    kfk_list_offsets_request_partition p = {.partition_index = partition, .current_leader_epoch = -1, .timestamp = -1, .max_num_offsets = 1};
+    kfk_list_offsets_request_partition p = {
+        .partition_index = partition, .current_leader_epoch = -1, .timestamp = -1, .max_num_offsets = 1};
     kfk_list_offsets_request_topic one = {.name = kafka_str(l->t->name), .partitions = {&p, 1}};
     kfk_list_offsets_request r = DEFAULTS(list_offsets);
     r.replica_id = -1;
@@ -277,7 +279,8 @@ static uint8_t *make_records(const batch_want *want, int count, kfk_record_write
     for (int i = 0; i < count; i++) {
         bool has_key = want->keys && i >= want->without_key;
         memset(value, 'a' + i % 26, value_size);
-        assert_int_equal(kfk_record_append(w, time + i * want->step_ms, has_key ? KAFKA_LIT("key") : (kafka_bytes){NULL, 0},
+        assert_int_equal(kfk_record_append(w, time + i * want->step_ms,
+                                           has_key ? KAFKA_LIT("key") : (kafka_bytes){NULL, 0},
                                            (kafka_bytes){value, value_size}, NULL, 0),
                          0);
     }

@@ -19,7 +19,7 @@ int suite_setup(void **state);
 int suite_teardown(void **state);
 #define SUITE_TEST(function) cmocka_unit_test_setup_teardown(function, suite_setup, suite_teardown)
 
-#define EXPECT(got, want) suite_expect((int64_t)(got), (int64_t)(want), #got, __FILE__, __LINE__)
+#define EXPECT(got, want)      suite_expect((int64_t)(got), (int64_t)(want), #got, __FILE__, __LINE__)
 #define EXPECT_TRUE(condition) suite_expect((condition) ? 1 : 0, 1, #condition, __FILE__, __LINE__)
 void suite_expect(int64_t got, int64_t want, const char *what, const char *file, int line);
 

@@ -172,13 +172,20 @@ static void settings_are_checked(void **state)
     (void)state;
     topic t;
     client *c = suite_client(1);
-    static const char *const wrong[][2] = {{"no.such.setting", "1"},          {"retention.ms", "soon"},
-                                           {"retention.ms", "-2"},            {"max.message.bytes", "-1"},
-                                           {"cleanup.policy", "burn"},        {"segment.bytes", "1048575"},
-                                           {"message.timestamp.type", "now"}, {"compression.type", "zip"},
-                                           {"min.insync.replicas", "0"},      {"preallocate", "perhaps"},
-                                           {"retention.ms", "1.5"},           {"min.cleanable.dirty.ratio", "1.5"},
-                                           {"retention.bytes", ""},           {"max.message.bytes", "4294967296"}};
+    static const char *const wrong[][2] = {{"no.such.setting", "1"},
+                                           {"retention.ms", "soon"},
+                                           {"retention.ms", "-2"},
+                                           {"max.message.bytes", "-1"},
+                                           {"cleanup.policy", "burn"},
+                                           {"segment.bytes", "1048575"},
+                                           {"message.timestamp.type", "now"},
+                                           {"compression.type", "zip"},
+                                           {"min.insync.replicas", "0"},
+                                           {"preallocate", "perhaps"},
+                                           {"retention.ms", "1.5"},
+                                           {"min.cleanable.dirty.ratio", "1.5"},
+                                           {"retention.bytes", ""},
+                                           {"max.message.bytes", "4294967296"}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         kfk_create_topics_request_config config = {.name = kafka_str(wrong[i][0]), .value = kafka_str(wrong[i][1])};
         new_topic n = fresh(&t, 1);
