@@ -10,8 +10,12 @@
  * encrypted, anybody may do anything.
  *
  * Functions may be called from any thread and return when what they do is done; they wait for the cluster's loop alone,
- * never for a client. In a callback of the library that runs on that loop they return KAFKA_EAGAIN. A broker or
- * partition that does not exist is KAFKA_EINVAL, an unknown topic KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION. */
+ * never for a client. In a callback of the library they return KAFKA_EAGAIN, in a forked child KAFKA_EFORKED. A broker or
+ * partition that does not exist is KAFKA_EINVAL, an unknown topic KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION. On a manual loop
+ * (loop.h) they are blocking calls like others: the thread that turned it last turns it.
+ *
+ * Memory is bounded: the messages by a limit (kafka_cluster_set_memory_limit), topics, connections and faults by numbers
+ * far beyond what tests need. What has no room is an error to the client. */
 #ifndef KAFKA_TESTING_H
 #define KAFKA_TESTING_H
 #include <kafka/kafka.h>
@@ -34,7 +38,7 @@ typedef struct kafka_cluster_config {
 } kafka_cluster_config;
 
 /* kafka_cluster_new starts the brokers; they accept connections when it returns. `cfg` may be NULL. KAFKA_EINVAL,
- * KAFKA_ENOMEM, KAFKA_EIO when a port is taken. */
+ * KAFKA_ENOMEM, KAFKA_EIO when a port is taken, KAFKA_EVERSION when libkafka is of another version. */
 KAFKA_API KAFKA_NODISCARD int kafka_cluster_new_sized(const kafka_cluster_config *, size_t size, kafka_cluster **out);
 KAFKA_NODISCARD static inline int kafka_cluster_new(const kafka_cluster_config *cfg, kafka_cluster **out)
 {
@@ -42,7 +46,8 @@ KAFKA_NODISCARD static inline int kafka_cluster_new(const kafka_cluster_config *
 }
 /* kafka_cluster_bootstrap returns "host:port,host:port ..." of all brokers; it lives as long as the cluster. */
 KAFKA_API const char *kafka_cluster_bootstrap(const kafka_cluster *);
-/* kafka_cluster_free ends the cluster and every connection to it. NULL is fine. */
+/* kafka_cluster_free ends the cluster and every connection to it. NULL is fine. Not in a callback of the library, where
+ * it cannot wait: it does nothing there. */
 KAFKA_API void kafka_cluster_free(kafka_cluster *);
 
 /* kafka_cluster_create_topic makes a topic that is replicated to all brokers, up to three; `partitions` 0 = the default.
@@ -70,6 +75,11 @@ KAFKA_API int kafka_cluster_hold_replication(kafka_cluster *, const char *topic,
 /* kafka_cluster_set_disk_delay makes each write to a broker's logs take that long; 0 = none. */
 KAFKA_API int kafka_cluster_set_disk_delay(kafka_cluster *, int32_t broker, int64_t delay_ms);
 
+/* kafka_cluster_set_memory_limit bounds what all partitions together hold in memory, in bytes; 256 MiB at first. Over it
+ * the oldest messages of the cluster go, whichever partition they are in and whatever its retention, and its log start
+ * moves on. A batch that is larger by itself is refused with KAFKA_ERR_KAFKA_STORAGE_ERROR. KAFKA_EINVAL: below 1. */
+KAFKA_API int kafka_cluster_set_memory_limit(kafka_cluster *, int64_t bytes);
+
 /* ---- faults ------------------------------------------------------------------------------------------------------- */
 
 /* What happens to a request that meets a fault. */
@@ -83,12 +93,17 @@ enum {
     KAFKA_FAULT_SILENCE,           /* do nothing, never answer, keep the connection */
     KAFKA_FAULT_TRUNCATE           /* send `bytes` bytes of the answer, then close */
 };
-/* The protocol's API keys. */
+/* The protocol's API keys, as Kafka 4.4 has them. A fault can be set for any; requests of those that the cluster does not serve
+ * never come as far as that. */
 enum {
     KAFKA_REQUEST_PRODUCE = 0,
     KAFKA_REQUEST_FETCH = 1,
     KAFKA_REQUEST_LIST_OFFSETS = 2,
     KAFKA_REQUEST_METADATA = 3,
+    KAFKA_REQUEST_LEADER_AND_ISR = 4,
+    KAFKA_REQUEST_STOP_REPLICA = 5,
+    KAFKA_REQUEST_UPDATE_METADATA = 6,
+    KAFKA_REQUEST_CONTROLLED_SHUTDOWN = 7,
     KAFKA_REQUEST_OFFSET_COMMIT = 8,
     KAFKA_REQUEST_OFFSET_FETCH = 9,
     KAFKA_REQUEST_FIND_COORDINATOR = 10,
@@ -108,17 +123,74 @@ enum {
     KAFKA_REQUEST_ADD_PARTITIONS_TO_TXN = 24,
     KAFKA_REQUEST_ADD_OFFSETS_TO_TXN = 25,
     KAFKA_REQUEST_END_TXN = 26,
+    KAFKA_REQUEST_WRITE_TXN_MARKERS = 27,
     KAFKA_REQUEST_TXN_OFFSET_COMMIT = 28,
+    KAFKA_REQUEST_DESCRIBE_ACLS = 29,
+    KAFKA_REQUEST_CREATE_ACLS = 30,
+    KAFKA_REQUEST_DELETE_ACLS = 31,
     KAFKA_REQUEST_DESCRIBE_CONFIGS = 32,
     KAFKA_REQUEST_ALTER_CONFIGS = 33,
+    KAFKA_REQUEST_ALTER_REPLICA_LOG_DIRS = 34,
+    KAFKA_REQUEST_DESCRIBE_LOG_DIRS = 35,
     KAFKA_REQUEST_SASL_AUTHENTICATE = 36,
     KAFKA_REQUEST_CREATE_PARTITIONS = 37,
+    KAFKA_REQUEST_CREATE_DELEGATION_TOKEN = 38,
+    KAFKA_REQUEST_RENEW_DELEGATION_TOKEN = 39,
+    KAFKA_REQUEST_EXPIRE_DELEGATION_TOKEN = 40,
+    KAFKA_REQUEST_DESCRIBE_DELEGATION_TOKEN = 41,
     KAFKA_REQUEST_DELETE_GROUPS = 42,
+    KAFKA_REQUEST_ELECT_LEADERS = 43,
     KAFKA_REQUEST_INCREMENTAL_ALTER_CONFIGS = 44,
+    KAFKA_REQUEST_ALTER_PARTITION_REASSIGNMENTS = 45,
+    KAFKA_REQUEST_LIST_PARTITION_REASSIGNMENTS = 46,
     KAFKA_REQUEST_OFFSET_DELETE = 47,
+    KAFKA_REQUEST_DESCRIBE_CLIENT_QUOTAS = 48,
+    KAFKA_REQUEST_ALTER_CLIENT_QUOTAS = 49,
+    KAFKA_REQUEST_DESCRIBE_USER_SCRAM_CREDENTIALS = 50,
+    KAFKA_REQUEST_ALTER_USER_SCRAM_CREDENTIALS = 51,
+    KAFKA_REQUEST_VOTE = 52,
+    KAFKA_REQUEST_BEGIN_QUORUM_EPOCH = 53,
+    KAFKA_REQUEST_END_QUORUM_EPOCH = 54,
+    KAFKA_REQUEST_DESCRIBE_QUORUM = 55,
+    KAFKA_REQUEST_ALTER_PARTITION = 56,
+    KAFKA_REQUEST_UPDATE_FEATURES = 57,
+    KAFKA_REQUEST_ENVELOPE = 58,
+    KAFKA_REQUEST_FETCH_SNAPSHOT = 59,
     KAFKA_REQUEST_DESCRIBE_CLUSTER = 60,
+    KAFKA_REQUEST_DESCRIBE_PRODUCERS = 61,
+    KAFKA_REQUEST_BROKER_REGISTRATION = 62,
+    KAFKA_REQUEST_BROKER_HEARTBEAT = 63,
+    KAFKA_REQUEST_UNREGISTER_BROKER = 64,
     KAFKA_REQUEST_DESCRIBE_TRANSACTIONS = 65,
-    KAFKA_REQUEST_DESCRIBE_TOPIC_PARTITIONS = 75
+    KAFKA_REQUEST_LIST_TRANSACTIONS = 66,
+    KAFKA_REQUEST_ALLOCATE_PRODUCER_IDS = 67,
+    KAFKA_REQUEST_CONSUMER_GROUP_HEARTBEAT = 68,
+    KAFKA_REQUEST_CONSUMER_GROUP_DESCRIBE = 69,
+    KAFKA_REQUEST_CONTROLLER_REGISTRATION = 70,
+    KAFKA_REQUEST_GET_TELEMETRY_SUBSCRIPTIONS = 71,
+    KAFKA_REQUEST_PUSH_TELEMETRY = 72,
+    KAFKA_REQUEST_ASSIGN_REPLICAS_TO_DIRS = 73,
+    KAFKA_REQUEST_LIST_CONFIG_RESOURCES = 74,
+    KAFKA_REQUEST_DESCRIBE_TOPIC_PARTITIONS = 75,
+    KAFKA_REQUEST_SHARE_GROUP_HEARTBEAT = 76,
+    KAFKA_REQUEST_SHARE_GROUP_DESCRIBE = 77,
+    KAFKA_REQUEST_SHARE_FETCH = 78,
+    KAFKA_REQUEST_SHARE_ACKNOWLEDGE = 79,
+    KAFKA_REQUEST_ADD_RAFT_VOTER = 80,
+    KAFKA_REQUEST_REMOVE_RAFT_VOTER = 81,
+    KAFKA_REQUEST_UPDATE_RAFT_VOTER = 82,
+    KAFKA_REQUEST_INITIALIZE_SHARE_GROUP_STATE = 83,
+    KAFKA_REQUEST_READ_SHARE_GROUP_STATE = 84,
+    KAFKA_REQUEST_WRITE_SHARE_GROUP_STATE = 85,
+    KAFKA_REQUEST_DELETE_SHARE_GROUP_STATE = 86,
+    KAFKA_REQUEST_READ_SHARE_GROUP_STATE_SUMMARY = 87,
+    KAFKA_REQUEST_STREAMS_GROUP_HEARTBEAT = 88,
+    KAFKA_REQUEST_STREAMS_GROUP_DESCRIBE = 89,
+    KAFKA_REQUEST_DESCRIBE_SHARE_GROUP_OFFSETS = 90,
+    KAFKA_REQUEST_ALTER_SHARE_GROUP_OFFSETS = 91,
+    KAFKA_REQUEST_DELETE_SHARE_GROUP_OFFSETS = 92,
+    KAFKA_REQUEST_STREAMS_GROUP_TOPOLOGY_DESCRIPTION_UPDATE = 93,
+    KAFKA_REQUEST_UNREGISTER_CONTROLLER = 94
 };
 /* A fault: the next `count` requests that match it meet it, in the order in which faults were added; KAFKA_NEVER =
  * until they are cleared. With `topic` or `partition` given, a request matches that names it. */

@@ -31,6 +31,11 @@ int kfk_fail_unless_may_wait(const kafka_ctx *ctx, const char *call)
     return 0;
 }
 
+void *kafka__thread(void)
+{
+    return kfk_thread_self();
+}
+
 int kafka__fail(int code, const char *text)
 {
     return kfk_failf(NULL, code, "%s", text);

@@ -7,19 +7,21 @@
  * of the application's own thread (a log line, a turn of a manual loop) whose result it is about to read. So the last
  * failure is put aside when a callback begins and comes back when it ends. */
 #include "base/thread.h"
+#include <stdatomic.h>
 #include <string.h>
 
 static _Thread_local kfk_thread local;
-static kfk_thread *(*source)(void);
+static kfk_thread *(*_Atomic source)(void);
 
 kfk_thread *kfk_thread_self(void)
 {
-    return source != NULL ? source() : &local;
+    kfk_thread *(*from)(void) = atomic_load_explicit(&source, memory_order_relaxed);
+    return from != NULL ? from() : &local;
 }
 
 void kfk_thread_set_source(kfk_thread *(*self)(void))
 {
-    source = self;
+    atomic_store(&source, self);
 }
 
 /* Copies only as much of the text as there is. */

@@ -36,7 +36,8 @@ static inline void kfk_thread_unshield(int before)
 {
     pthread_setcancelstate(before, NULL);
 }
-/* Tests only: where the state comes from; NULL restores thread-local storage. */
+/* For tests, and for libkafka-testing, which shares the state of libkafka: where it comes from; NULL restores
+ * thread-local storage. */
 void kfk_thread_set_source(kfk_thread *(*self)(void));
 
 #endif

@@ -67,6 +67,7 @@ int kfk_loop_init(kfk_loop *l, const kfk_loop_ops *ops, uint64_t seed)
     kfk_ref_init(&l->refs);
     kfk_ref_init(&l->uses);
     l->born = kfk_fork_generation();
+    l->forks = &kfk_fork_count;
     kfk_rand_seed(&l->rand, seed);
     kfk_heap_init(&l->timers);
     kfk_list_init(&l->watches);
@@ -108,7 +109,7 @@ void kfk_loop_drop(kfk_loop *l)
 
 bool kfk_loop_is_parents(const kfk_loop *l)
 {
-    return kfk_fork_is_parents(l->born);
+    return l->born != atomic_load_explicit(l->forks, memory_order_relaxed);
 }
 
 void kfk_loop_abandon_now(kfk_loop *l)

@@ -40,7 +40,8 @@ struct kafka_loop {
     const kfk_loop_ops *ops;
     kfk_baton baton;
     kfk_ref refs, uses;
-    uint32_t born; /* base/fork.h */
+    uint32_t born; /* base/fork.h; and the count to compare it with: libkafka-testing has another one */
+    const _Atomic uint32_t *forks;
     kfk_rand rand;
     int64_t now_ms;
     kfk_heap timers;

@@ -149,14 +149,20 @@ static bool check_producer(kft_partition *p, const kfk_batch_header *h, kft_appe
 static void append(kft_ask *ask, kft_partition *p, const kfk_batch_header *h, kafka_bytes data, kft_append *out)
 {
     int64_t now = kfk_time_wall_ms();
-    int64_t append_time_ms = p->topic->settings.append_time ? now : -1;
-    if ((h->producer_id >= 0 && kft_producers_reserve(&p->producers, h->producer_id) != 0) ||
-        kft_log_append(&p->log, ask->frame, (uint8_t *)(uintptr_t)data.data, h, p->leader_epoch, append_time_ms, now,
-                       &out->base_offset) != 0) {
-        refuse(out, KAFKA_ERR_KAFKA_STORAGE_ERROR, "There is no memory for the batch.");
+    const kft_settings *s = &p->topic->settings;
+    int64_t append_time_ms = s->append_time ? now : -1;
+    int code = h->producer_id >= 0 ? kft_producers_reserve(&p->producers, h->producer_id) : 0;
+    if (code == 0)
+        code = kft_log_append(&p->log, ask->frame, (uint8_t *)(uintptr_t)data.data, h, p->leader_epoch, append_time_ms,
+                              now, &out->base_offset);
+    if (code != 0) {
+        refuse(out, KAFKA_ERR_KAFKA_STORAGE_ERROR,
+               code == KAFKA_ETOOBIG ? "The batch is larger than the memory of the cluster."
+                                     : "There is no memory for the batch.");
         return;
     }
-    if (h->producer_id >= 0) kft_producers_appended(&p->producers, h, out->base_offset);
+    if (h->producer_id >= 0)
+        kft_producers_appended(&p->producers, h, out->base_offset, s->append_time ? now : h->max_timestamp);
     out->append_time_ms = append_time_ms;
     out->end_offset = p->log.end;
     kft_partition_retain(p, now);

@@ -2,7 +2,9 @@
  *
  * Everything happens on the thread that turns the loop: a call of another thread defers a task there and waits for it. */
 #include "testing/cluster.h"
+#include "base/fork.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "testing/call.h"
 #include "testing/node.h"
 #include "testing/session.h"
@@ -10,6 +12,8 @@
 #include <string.h>
 
 enum { LOG_LIMIT = 256 * 1024 * 1024 };
+
+void *kafka__thread(void); /* libkafka's */
 
 kft_node *kft_cluster_node(kafka_cluster *c, int32_t id)
 {
@@ -41,6 +45,11 @@ static void make_id(kafka_cluster *c)
     c->id[21] = digits[(unsigned)(kfk_loop_random(c->loop) % 4) * 16]; /* two bits are left for the last */
 }
 
+static kfk_thread *library_thread(void)
+{
+    return kafka__thread();
+}
+
 static void destroy(kafka_cluster *c)
 {
     kft_topics_fini(&c->topics);
@@ -48,9 +57,21 @@ static void destroy(kafka_cluster *c)
     kfk_mem_free(c->nodes);
     kfk_mem_free(c->host);
     kfk_mem_free(c->bootstrap);
+    kft_call_release(c->last_call);
     kfk_loop_unuse(c->loop);
     kfk_loop_drop(c->loop);
     kfk_mem_free(c);
+}
+
+/* The loop's inside, and the thread's, are shared with a libkafka that was built from the same source. */
+static int join_library(kfk_error *err)
+{
+    if (strcmp(kafka_version(), KAFKA_VERSION_STRING) != 0)
+        return kfk_error_set(err, KAFKA_EVERSION,
+                             "this is libkafka-testing %s beside libkafka %s: install both from the same version",
+                             KAFKA_VERSION_STRING, kafka_version());
+    if ((void *)kfk_thread_self() != kafka__thread()) kfk_thread_set_source(library_thread);
+    return kfk_fork_watch(NULL) == 0 ? 0 : kfk_error_set(err, KAFKA_ENOMEM, "no memory for a cluster");
 }
 
 static int take_config(kafka_cluster *c, const kafka_cluster_config *cfg, kfk_error *err)
@@ -62,7 +83,7 @@ static int take_config(kafka_cluster *c, const kafka_cluster_config *cfg, kfk_er
     if (c->node_count < 1 || c->node_count > KFT_MOST_BROKERS)
         return kfk_error_set(err, KAFKA_EINVAL, "brokers is %d, possible are 1 to %d", (int)cfg->brokers,
                              KFT_MOST_BROKERS);
-    if (cfg->base_port < 0 || cfg->base_port + c->node_count - 1 > 65535)
+    if (cfg->base_port < 0 || cfg->base_port > 65536 - c->node_count)
         return kfk_error_set(err, KAFKA_EINVAL, "base_port %d leaves no ports for %d brokers", (int)cfg->base_port,
                              (int)c->node_count);
     if (c->default_partitions < 1 || c->default_partitions > KFT_MOST_PARTITIONS)
@@ -70,7 +91,8 @@ static int take_config(kafka_cluster *c, const kafka_cluster_config *cfg, kfk_er
                              KFT_MOST_PARTITIONS);
     c->host = kfk_mem_strdup(cfg->host ? cfg->host : "127.0.0.1");
     c->nodes = kfk_mem_array((size_t)c->node_count, sizeof(kft_node));
-    if (!c->host || !c->nodes) return kfk_error_set(err, KAFKA_ENOMEM, "no memory for the brokers");
+    c->last_call = kft_call_reserve();
+    if (!c->host || !c->nodes || !c->last_call) return kfk_error_set(err, KAFKA_ENOMEM, "no memory for the brokers");
     return 0;
 }
 
@@ -102,6 +124,9 @@ static int start_run(kft_call *x, kfk_error *err)
 
 int kft_cluster_new(const kafka_cluster_config *cfg, kafka_cluster **out, kfk_error *err)
 {
+    int code = join_library(err);
+    if (code == 0) code = kft_call_check(err);
+    if (code != 0) return code;
     kafka_cluster *c = kfk_mem_zalloc(sizeof *c);
     if (!c) return kfk_error_set(err, KAFKA_ENOMEM, "no memory for a cluster");
     kfk_list_init(&c->woken);
@@ -109,7 +134,7 @@ int kft_cluster_new(const kafka_cluster_config *cfg, kafka_cluster **out, kfk_er
     kft_faults_init(&c->faults);
     kft_memory_init(&c->memory, LOG_LIMIT);
     c->next_producer_id = 1000;
-    int code = take_config(c, cfg, err);
+    code = take_config(c, cfg, err);
     if (code == 0 && cfg->loop) {
         kfk_loop_use(cfg->loop);
         c->loop = kfk_loop_hold(cfg->loop);
@@ -117,6 +142,7 @@ int kft_cluster_new(const kafka_cluster_config *cfg, kafka_cluster **out, kfk_er
         code = kfk_loop_new("kafka-cluster", &c->loop, err);
     }
     if (code != 0) {
+        kft_call_release(c->last_call);
         kfk_mem_free(c->nodes);
         kfk_mem_free(c->host);
         kfk_mem_free(c);
@@ -130,17 +156,25 @@ int kft_cluster_new(const kafka_cluster_config *cfg, kafka_cluster **out, kfk_er
     return code;
 }
 
+/* A task that wakes sessions may be under way still; without a session there is never another one. */
 static int end_run(kft_call *x, kfk_error *err)
 {
     (void)err;
     for (int32_t i = 0; i < x->cluster->node_count; i++) kft_node_stop(&x->cluster->nodes[i]);
-    return 0;
+    return x->cluster->wake_queued ? KFT_CALL_AGAIN : 0;
 }
 
-void kft_cluster_free(kafka_cluster *c)
+int kft_cluster_free(kafka_cluster *c, kfk_error *err)
 {
-    kfk_error err;
-    while (kft_call_run(&(kft_call){.cluster = c, .run = end_run}, &err) == KAFKA_ENOMEM) { /* it has to be done */
+    if (kfk_loop_is_parents(c->loop)) { /* its locks may be taken for ever: memory and connections stay */
+        kfk_loop_abandon(c->loop);
+        return 0;
     }
+    int code = kft_call_check(err);
+    if (code != 0) return code;
+    kft_call_memory *m = c->last_call;
+    c->last_call = NULL;
+    kft_call_run_with(&(kft_call){.cluster = c, .run = end_run}, m, err);
     destroy(c);
+    return 0;
 }

@@ -4,7 +4,7 @@
  * request after the other, and a handler (handler.h) answers each from what stands here. In place of a controller and
  * replication between brokers there is one truth: a partition's log exists once, whoever leads the partition serves
  * it. What a user can see of replication (high watermarks that lag, logs that are truncated, in-sync sets that shrink)
- * is modelled in partition.h.
+ * is modelled in topic.h.
  *
  * Everything but the functions of kafka/testing.h runs on the thread that turns the loop. Symbols of this folder begin
  * with kft_. */
@@ -43,14 +43,16 @@ struct kafka_cluster {
     kfk_list woken;     /* sessions whose parked request has news */
     kfk_task wake_task; /* runs them */
     bool wake_queued;
-    kft_memory memory; /* what the logs hold */
+    kft_memory memory;                 /* what the logs hold */
+    struct kft_call_memory *last_call; /* so that kft_cluster_free needs no memory */
     kafka_cluster_listener listener;
     int64_t requests[KFT_API_KEYS]; /* so far, by API key */
 };
 
 /* Starts the brokers; 0 or an error with its sentence. */
 int kft_cluster_new(const kafka_cluster_config *cfg, kafka_cluster **out, kfk_error *err);
-void kft_cluster_free(kafka_cluster *c);
+/* 0, or KAFKA_EAGAIN inside a callback: it is as it was. In a forked child, of the parent's: what can be given up there. */
+int kft_cluster_free(kafka_cluster *c, kfk_error *err);
 
 /* The broker that listens, or NULL: no such id, or stopped. */
 kft_node *kft_cluster_node(kafka_cluster *c, int32_t id);

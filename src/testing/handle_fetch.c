@@ -96,6 +96,7 @@ static plan *make_plan(kft_ask *ask)
     plan *p = kfk_arena_alloc(&ask->asked, sizeof *p);
     if (!p) return NULL;
     *p = (plan){0};
+    if (ask->dry) return plan_request(ask, p) ? p : NULL;
     if (ask->version >= 7 && r->session_epoch > 0) return go_on_with_session(ask, p) ? p : NULL;
     kft_fetch_session *old = r->session_id != 0 ? kft_fetch_session_find(s, r->session_id) : NULL;
     if (old) kft_fetch_session_free(s, old); /* -1 ends it, 0 begins a new one */

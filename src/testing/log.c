@@ -106,6 +106,12 @@ static void evict(kft_memory *m)
     }
 }
 
+void kft_memory_set_limit(kft_memory *m, size_t limit)
+{
+    m->limit = limit;
+    evict(m);
+}
+
 /* ---- appending ------------------------------------------------------------------------------------------------------- */
 
 /* Makes it a batch with the broker's time: attributes and largest time change, and with them the CRC, which is combined
@@ -129,7 +135,8 @@ int kft_log_append(kft_log *l, kfk_block *frame, uint8_t *data, const kfk_batch_
     size_t len = kfk_batch_size(header);
     kfk_block *block;
     if (!grow(l)) return KAFKA_ENOMEM;
-    if (len * COPY_BELOW < frame->cap) {
+    if (len > l->memory->limit) return KAFKA_ETOOBIG;
+    if (len * COPY_BELOW < frame->cap || frame->cap > l->memory->limit) {
         if (!(block = kfk_block_new(len))) return KAFKA_ENOMEM;
         memcpy(block->data, data, len);
         data = block->data;

@@ -6,7 +6,7 @@
  *
  * A batch is part of a frame, and keeps all of it alive: that is what it counts for in kft_memory. One that is smaller
  * than a quarter of its frame is copied instead. Over the limit of the cluster the oldest batches go, whichever
- * partition they are in; the limit can always be met, since a frame is smaller than it. */
+ * partition they are in; a batch that is larger than the limit by itself is refused. */
 #ifndef KFT_LOG_H
 #define KFT_LOG_H
 #include "base/buf.h"
@@ -25,6 +25,8 @@ typedef struct kft_memory {
 } kft_memory;
 
 void kft_memory_init(kft_memory *m, size_t limit);
+/* Another limit from now on: what is over it goes. */
+void kft_memory_set_limit(kft_memory *m, size_t limit);
 
 /* A batch in a log. */
 typedef struct kft_batch {
@@ -63,7 +65,7 @@ void kft_log_fini(kft_log *l);
 /* Appends a batch of magic 2 whose header was parsed and whose CRC was checked: `data` points to its header->batch_length
  * + 12 bytes inside `frame`. Gives it offsets from `l->end` on and this leader epoch; append_time_ms >= 0 makes it
  * LogAppendTime with that time. `*base` is its first offset. The high watermark stays where it is. May evict old batches
- * of any log. 0 or KAFKA_ENOMEM, nothing has changed then. */
+ * of any log. 0, KAFKA_ENOMEM, or KAFKA_ETOOBIG when the limit is smaller than the batch; nothing has changed then. */
 int kft_log_append(kft_log *l, kfk_block *frame, uint8_t *data, const kfk_batch_header *header, int32_t leader_epoch,
                    int64_t append_time_ms, int64_t now_wall_ms, int64_t *base);
 

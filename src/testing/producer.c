@@ -104,10 +104,12 @@ int kft_producers_reserve(kft_producers *p, int64_t id)
     return KAFKA_ENOMEM;
 }
 
-void kft_producers_appended(kft_producers *p, const kfk_batch_header *h, int64_t base_offset)
+void kft_producers_appended(kft_producers *p, const kfk_batch_header *h, int64_t base_offset, int64_t time_ms)
 {
     kft_producer *x = find(p, h->producer_id);
     if (!x) return;
+    kfk_list_remove(&x->node.order);
+    kfk_list_push_back(&p->map.order, &x->node.order);
     if (h->producer_epoch != x->epoch) x->count = 0;
     x->epoch = h->producer_epoch;
     if (x->count == KFT_PRODUCER_BATCHES) {
@@ -119,7 +121,7 @@ void kft_producers_appended(kft_producers *p, const kfk_batch_header *h, int64_t
                              .last_sequence = sequence_behind(h->base_sequence, h->last_offset_delta),
                              .base_offset = base_offset,
                              .last_offset = base_offset + h->last_offset_delta,
-                             .time_ms = h->max_timestamp};
+                             .time_ms = time_ms};
 }
 
 void kft_producers_restart(kft_producers *p)

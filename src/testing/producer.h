@@ -7,7 +7,8 @@
  *   - An epoch below the known one is INVALID_PRODUCER_EPOCH (47); a higher one must start at sequence 0, else 45.
  *   - A restarted broker remembers of each producer only its newest batch.
  *   - A producer is forgotten when the time of its newest record is older than producer.id.expiration.ms, which is looked
- *     after every ten minutes (producer.id.expiration.check.interval.ms). */
+ *     after every ten minutes (producer.id.expiration.check.interval.ms).
+ *   - Beyond KFT_MOST_PRODUCERS the one that wrote least recently goes. */
 #ifndef KFT_PRODUCER_H
 #define KFT_PRODUCER_H
 #include "base/map.h"
@@ -34,7 +35,7 @@ typedef struct kft_producer {
 } kft_producer;
 
 typedef struct kft_producers {
-    kfk_map map;
+    kfk_map map;           /* in the order in which they wrote last */
     int64_t swept_wall_ms; /* when it was last looked for old ones */
 } kft_producers;
 
@@ -51,9 +52,10 @@ typedef enum kft_producer_verdict {
  * broker's, *why a sentence for the answer's error_message (constant). */
 kft_producer_verdict kft_producers_check(kft_producers *p, const kfk_batch_header *h, int64_t now_wall_ms,
                                          const kft_producer_batch **duplicate, int16_t *code, const char **why);
-/* It was appended at this offset. Makes room for it before: call kft_producers_reserve first, which may fail. */
+/* Makes room for what kft_producers_appended will note. 0 or KAFKA_ENOMEM. */
 int kft_producers_reserve(kft_producers *p, int64_t id);
-void kft_producers_appended(kft_producers *p, const kfk_batch_header *h, int64_t base_offset);
+/* It was appended at this offset; time_ms: the largest time of its records, as stored. After kft_producers_reserve. */
+void kft_producers_appended(kft_producers *p, const kfk_batch_header *h, int64_t base_offset, int64_t time_ms);
 
 /* As after a restart: one batch each. */
 void kft_producers_restart(kft_producers *p);

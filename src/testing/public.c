@@ -46,7 +46,8 @@ const char *kafka_cluster_bootstrap(const kafka_cluster *c)
 
 void kafka_cluster_free(kafka_cluster *c)
 {
-    if (c) kft_cluster_free(c);
+    kfk_error err;
+    if (c && kft_cluster_free(c, &err) != 0) fail(__func__, &err);
 }
 
 /* ---- topics and partitions ------------------------------------------------------------------------------------------- */
@@ -226,6 +227,18 @@ static int disk_run(kft_call *x, kfk_error *err)
 int kafka_cluster_set_disk_delay(kafka_cluster *c, int32_t broker, int64_t delay_ms)
 {
     return call(__func__, &(kft_call){.cluster = c, .run = disk_run, .broker = broker, .number = delay_ms});
+}
+
+static int memory_run(kft_call *x, kfk_error *err)
+{
+    if (x->number < 1) return kfk_error_set(err, KAFKA_EINVAL, "bytes is %lld", (long long)x->number);
+    kft_memory_set_limit(&x->cluster->memory, (size_t)x->number);
+    return 0;
+}
+
+int kafka_cluster_set_memory_limit(kafka_cluster *c, int64_t bytes)
+{
+    return call(__func__, &(kft_call){.cluster = c, .run = memory_run, .number = bytes});
 }
 
 /* ---- faults ---------------------------------------------------------------------------------------------------------- */

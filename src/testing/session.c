@@ -390,7 +390,10 @@ static void run_handler(kft_session *s)
         answer(s);
         if (!s->dead) end_ask(s);
         return;
-    case KFT_NO_ANSWER: end_ask(s); return;
+    case KFT_NO_ANSWER:
+        s->dead = s->fault_met && s->fault.kind != KAFKA_FAULT_DELAY; /* nothing is left to be spoiled */
+        if (!s->dead) end_ask(s);
+        return;
     case KFT_HANG_UP: s->dead = true; return;
     }
 }
@@ -437,6 +440,20 @@ static void begin_request(kft_session *s)
 
 /* ---- driving it ------------------------------------------------------------------------------------------------------ */
 
+/* While a request waits, its client may go: nothing of what it sent ahead is read but the next length. */
+static void notice_end(kft_session *s)
+{
+    kfk_error err;
+    int code = 0;
+    while (code == 0 && s->length_got < sizeof s->length) {
+        size_t got = 0;
+        code = s->stream->ops->read(s->stream, s->length + s->length_got, sizeof s->length - s->length_got, &got, &err);
+        s->length_got += got;
+        if (s->length_got == sizeof s->length && !begin_frame(s)) code = KAFKA_EPROTO;
+    }
+    if (code != 0 && code != KAFKA_EAGAIN) s->dead = true;
+}
+
 /* A silent broker still notices that its client has gone. */
 static void drain(kft_session *s)
 {
@@ -454,6 +471,7 @@ static void advance(kft_session *s)
 {
     if (s->gone) return;
     if (s->state == SESSION_SILENT) drain(s);
+    if (s->state == SESSION_PARKED) notice_end(s);
     for (int i = 0; !s->dead; i++) {
         if (!flush(s)) break;
         if (s->finish) s->dead = true;

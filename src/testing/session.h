@@ -2,7 +2,8 @@
  *
  * A session takes one request at a time, as brokers do: while it is busy nothing is read, so what a client sends ahead
  * stays in the sockets, and an answer that the client does not read holds up its next request. An idle session holds no
- * buffer. A frame's memory grows behind the bytes that have arrived; one that does not arrive whole within a minute ends
+ * buffer. A client that goes while its request waits is noticed, so that it does not wait for nobody; what had begun
+ * before, a delayed write, is done all the same. A frame's memory grows behind the bytes that have arrived; one that does not arrive whole within a minute ends
  * the connection. */
 #ifndef KFT_SESSION_H
 #define KFT_SESSION_H
