@@ -11,7 +11,7 @@
 typedef struct settings {
     const char *host, *control;
     kc_strings topics;
-    int64_t brokers, base_port;
+    int64_t brokers, partitions, base_port, memory_mib;
     bool no_auto_create, verbose;
 } settings;
 
@@ -19,6 +19,20 @@ static bool take_port(void *into, const char *text, kc_why *why)
 {
     if (kc_read_int(text, 1, 65535, into)) return true;
     snprintf(why->text, sizeof why->text, "is no port from 1 to 65535");
+    return false;
+}
+
+static bool take_partitions(void *into, const char *text, kc_why *why)
+{
+    if (kc_read_int(text, 1, 100000, into)) return true;
+    snprintf(why->text, sizeof why->text, "is no number from 1 to 100000");
+    return false;
+}
+
+static bool take_memory(void *into, const char *text, kc_why *why)
+{
+    if (kc_read_int(text, 1, 1 << 20, into)) return true;
+    snprintf(why->text, sizeof why->text, "is no number of MiB from 1 to 1048576");
     return false;
 }
 
@@ -64,12 +78,17 @@ static int run(const settings *o)
                                                                       .logger = &logger,
                                                                       .brokers = (int32_t)o->brokers,
                                                                       .base_port = (int32_t)o->base_port,
+                                                                      .partitions = (int32_t)o->partitions,
                                                                       .no_auto_create = o->no_auto_create},
                                               &c);
     if (err != 0) {
         kc_say_error("cannot start: %s", kafka_last_error());
         if (err == KAFKA_EIO) kc_say_try("is something else listening there? without --base-port free ports are taken");
         return err == KAFKA_EINVAL ? KC_USAGE : KC_FAILED;
+    }
+    if (o->memory_mib > 0 && kafka_cluster_set_memory_limit(c, o->memory_mib << 20) != 0) {
+        kc_say_error("--memory: %s", kafka_last_error());
+        code = KC_FAILED;
     }
     for (size_t i = 0; i < o->topics.count && code == KC_OK; i++) code = create_topic(c, o->topics.items[i]);
     if (code == KC_OK) {
@@ -86,11 +105,14 @@ int kc_broker(int argc, char **argv)
     const kc_option options[] = {
         {'n', 0, "brokers", "N", take_brokers, &o.brokers, "how many brokers, default 1"},
         {'t', 0, "topic", "NAME[:PARTITIONS]", kc_take_string, &o.topics, "make this topic; may be repeated"},
+        {'p', 0, "partitions", "N", take_partitions, &o.partitions, "of topics made without a number, default 1"},
         {0, 0, "host", "ADDRESS", kc_take_text, &o.host, "the numeric address to listen at, default 127.0.0.1"},
         {0, 0, "base-port", "PORT", take_port, &o.base_port,
          "the first broker's port, the next one's is one higher;\nwithout it, free ports are taken"},
         {0, 0, "no-auto-create", NULL, kc_take_flag, &o.no_auto_create,
          "a topic does not come into being by being asked for"},
+        {0, 0, "memory", "MIB", take_memory, &o.memory_mib,
+         "how much all messages may take, default 256; beyond it\nthe oldest go"},
         {0, 0, "control", "PATH", kc_take_text, &o.control,
          "listen for commands at this unix socket, a line each:\nhelp lists them"},
         {'v', 0, "verbose", NULL, kc_take_flag, &o.verbose, "show every request and answer on standard error"},

@@ -147,6 +147,12 @@ static void do_disk(command *x)
         answer(x, kafka_cluster_set_disk_delay(x->cluster, (int32_t)broker, ms));
 }
 
+static void do_memory(command *x)
+{
+    int64_t bytes;
+    if (number(x, 1, 1, INT64_MAX, &bytes)) answer(x, kafka_cluster_set_memory_limit(x->cluster, bytes));
+}
+
 static void do_clear(command *x)
 {
     kafka_cluster_clear_faults(x->cluster);
@@ -288,6 +294,7 @@ static const struct verb {
     {"expire", 3, do_expire, "expire TOPIC PARTITION [PRODUCER-ID]"},
     {"hold", 4, do_hold, "hold TOPIC PARTITION 1|0: replication stands still, goes on"},
     {"disk", 3, do_disk, "disk BROKER MS: each write takes that long"},
+    {"memory", 2, do_memory, "memory BYTES: the oldest messages go when all take more"},
     {"fault", 2, do_fault,
      "fault KIND [api=..] [count=N|forever] [error=N] [delay=MS] [bytes=N] [topic=..] [partition=N] [broker=N]"},
     {"clear", 1, do_clear, "clear: no more faults"},
@@ -413,6 +420,15 @@ static void accept_one(int listener, client *clients)
     if (fd >= 0) close(fd);
 }
 
+/* Does a program still serve the socket that is there? */
+static bool is_served(const struct sockaddr_un *at)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool served = fd >= 0 && (connect(fd, (const struct sockaddr *)at, sizeof *at) == 0 || errno == EAGAIN);
+    if (fd >= 0) close(fd);
+    return served;
+}
+
 /* -1: said why. */
 static int listen_at(const char *path)
 {
@@ -423,7 +439,13 @@ static int listen_at(const char *path)
         return -1;
     }
     memcpy(at.sun_path, path, strlen(path) + 1);
-    if (lstat(path, &there) == 0 && S_ISSOCK(there.st_mode)) unlink(path); /* of one that ended badly */
+    if (lstat(path, &there) == 0 && S_ISSOCK(there.st_mode)) {
+        if (is_served(&at)) {
+            kc_say_error("--control %s: another program listens there", path);
+            return -1;
+        }
+        unlink(path); /* of one that ended badly */
+    }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && chmod(path, 0600) == 0 && listen(fd, 16) == 0)
         return fd;

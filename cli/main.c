@@ -35,7 +35,7 @@ static void print_help(FILE *to)
                 "  2  wrong usage   130  stopped by Ctrl-C (128 + the signal's number)\n"
                 "When the reader of the output goes away, as with | head, kc ends quietly with 0.\n"
                 "\n"
-                "to begin with, beside a broker on this machine:\n"
+                "to begin with, beside a broker on this machine, such as kc broker --base-port 9092:\n"
                 "  export KAFKA_BROKERS=localhost:9092\n"
                 "  kc topics create greetings\n"
                 "  echo hello | kc produce -t greetings\n"

@@ -59,7 +59,7 @@ else()
   set_target_properties(kafka_testing_static PROPERTIES EXCLUDE_FROM_ALL ON)
 endif()
 
-# ---- what is installed: headers, both libraries, libkafka.pc, and the CMake package `kafka` with target kafka::kafka --------
+# ---- what is installed: headers, the libraries, their .pc files, and the CMake package `kafka` with its targets -------------
 include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/kafka)
 
@@ -95,7 +95,9 @@ endif()
 # The prefix is found from where the file lies, so that an installed tree may be moved.
 file(RELATIVE_PATH KAFKA_PC_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 configure_file(${PROJECT_SOURCE_DIR}/cmake/libkafka.pc.in ${CMAKE_CURRENT_BINARY_DIR}/libkafka.pc @ONLY)
-install(FILES ${CMAKE_CURRENT_BINARY_DIR}/libkafka.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+configure_file(${PROJECT_SOURCE_DIR}/cmake/libkafka-testing.pc.in ${CMAKE_CURRENT_BINARY_DIR}/libkafka-testing.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/libkafka.pc ${CMAKE_CURRENT_BINARY_DIR}/libkafka-testing.pc
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
 # ---- `uninstall` removes what the last install wrote ----------------------------------------------------------------------
 add_custom_target(uninstall COMMAND ${CMAKE_COMMAND} -DMANIFEST=${CMAKE_BINARY_DIR}/install_manifest.txt

@@ -75,7 +75,7 @@ _kc() {
   else
     case ${command[*]:1} in
       produce) compopt -o default 2>/dev/null; return ;; # files
-      consume | 'topics list' | 'topics create') ;;
+      broker | consume | 'topics list' | 'topics create') ;;
       *) words=$(_kc_topics "$kc") ;;
     esac
   fi

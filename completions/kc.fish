@@ -67,7 +67,7 @@ function __kc_candidates
                 __kc_options $command
             else
                 switch "$command[2..-1]"
-                    case produce consume 'topics list' 'topics create'
+                    case broker produce consume 'topics list' 'topics create'
                     case '*'
                         __kc_topics
                 end

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Pins what programs that were built against one version of libkafka rely on in the next.
+"""Pins what programs that were built against one version of libkafka and libkafka-testing rely on in the next.
 
-    abi.py check BUILD_DIR     compares headers and libkafka.so with abi.txt
+    abi.py check BUILD_DIR     compares headers and the libraries with abi.txt
     abi.py write BUILD_DIR     writes abi.txt anew
     abi.py print BUILD_DIR     prints it
 
@@ -34,7 +34,7 @@ def run(*args, text=None):
 
 def clang(*args):
     return run(os.environ.get("CLANG", "clang-14"), "-std=c11", "-I", INCLUDE, *args, "-x", "c", "-",
-               text="#include <kafka/kafka.h>\n")
+               text="#include <kafka/testing.h>\n")  # which includes all others
 
 
 def declarations():
@@ -78,7 +78,7 @@ def measure(found):
             lines.append('printf("%s.%s at %%zu: %s\\n", offsetof(%s %s, %s));' % (name, field, ctype, kind, name, field))
     for name in sorted(set(found["EnumDecl"]) | set(constants())):
         lines.append('printf("constant %s = %%lld\\n", (long long)(%s));' % (name, name))
-    program = "#include <kafka/kafka.h>\n#include <stddef.h>\n#include <stdio.h>\nint main(void)\n{\n%s\nreturn 0;\n}\n" % "\n".join(lines)
+    program = "#include <kafka/testing.h>\n#include <stddef.h>\n#include <stdio.h>\nint main(void)\n{\n%s\nreturn 0;\n}\n" % "\n".join(lines)
     with tempfile.TemporaryDirectory() as folder:
         binary = os.path.join(folder, "measure")
         run("cc", "-std=c11", "-I", INCLUDE, "-x", "c", "-", "-o", binary, text=program)
@@ -86,13 +86,13 @@ def measure(found):
 
 
 def exported(build):
-    """Symbol versions of what libkafka.so exports, by name."""
-    library = os.path.join(build, "libkafka.so")
+    """Symbol versions of what the libraries export, by name; kafka__... is between the two of them."""
     names = {}
-    for line in run("nm", "-D", "--defined-only", library).splitlines():
-        name, _, version = line.split()[-1].partition("@@")
-        if version:
-            names[name] = version
+    for library in ("libkafka.so", "libkafka-testing.so"):
+        for line in run("nm", "-D", "--defined-only", os.path.join(build, library)).splitlines():
+            name, _, version = line.split()[-1].partition("@@")
+            if version and not name.startswith("kafka__"):
+                names[name] = version
     return names
 
 
@@ -112,7 +112,7 @@ def describe(build):
 
 def subject(line):
     """What a line is about: the line without what it says of it."""
-    return re.sub(r"(:| = | size | at | KAFKA_[0-9]| NOT EXPORTED).*", "", line)
+    return re.sub(r"(:| = | size | at | KAFKA_(?:TESTING_)?[0-9]| NOT EXPORTED).*", "", line)
 
 
 def compare(pinned, now):

@@ -40,6 +40,8 @@ breaks types.h 's/KAFKA_OFFSET_NONE INT64_C(-1001)/KAFKA_OFFSET_NONE INT64_C(-10
 breaks types.h 's/^typedef int32_t kafka_acks;/typedef int64_t kafka_acks;/' 'pinned: typedef kafka_acks = int32_t'
 breaks conn.h 's/int kafka_conn_close(kafka_conn \*);/void kafka_conn_close(kafka_conn *);/' 'now: function kafka_conn_close KAFKA_0: void (kafka_conn *)'
 breaks types.h 's/int64_t kafka_now_ms(void);/int64_t kafka_now(void);/' 'NOT DECLARED'
+breaks testing.h 's/^    int32_t brokers;  *\/\*/    int64_t brokers; \/*/' 'pinned: kafka_cluster_config.brokers at 24: int32_t'
+breaks testing.h 's/kafka_cluster_stop_broker(kafka_cluster \*, int32_t broker)/kafka_cluster_stop_broker(kafka_cluster *, int64_t broker)/' 'now: function kafka_cluster_stop_broker KAFKA_TESTING_0: int (kafka_cluster *, int64_t)'
 passes types.h 's/^    int32_t id, port, reserved\[2\];/    int32_t id, port, region, reserved;/' 'new: kafka_broker.region at 24: int32_t'
 passes types.h 's/KAFKA_ACKS_ONE = 1 /KAFKA_ACKS_ONE = 1, KAFKA_ACKS_TWO = 2 /' 'new: constant KAFKA_ACKS_TWO = 2'
 passes conn.h 's/^typedef struct kafka_config_entry {/typedef struct kafka_extra { int n; } kafka_extra;\n&/' 'new: struct kafka_extra size 4 align 4'

@@ -51,14 +51,23 @@ ok "what is installed is what is listed"
 
 # ---- the libraries themselves -----------------------------------------------------------------------------------------------
 
-if on KAFKA_BUILD_SHARED; then
-  [ "$(basename "$(readlink "$libdir/libkafka.so")")" = libkafka.so.0 ] || fail "libkafka.so does not lead to libkafka.so.0"
-  exported=$(nm -D --defined-only "$libdir/libkafka.so" | awk '{sub(/@.*/, "", $3); print $3}')
-  foreign=$(grep -v -e '^kafka_' -e '^KAFKA_0' <<< "$exported" || true)
-  [ -z "$foreign" ] || fail "symbols are exported that do not begin with kafka_: $foreign"
-  for f in $(cat "$prefix"/include/kafka/*.h | tr '\n' ' ' | grep -oE 'KAFKA_API [^;]*;' | grep -oE '\bkafka_[a-z0-9_]+ ?\(' | tr -d ' (' | sort -u); do
-    grep -qx "$f" <<< "$exported" || fail "$f is declared and not exported"
+exported() { nm -D --defined-only "$1" | awk '{sub(/@.*/, "", $3); print $3}'; }
+declared() { tr '\n' ' ' | grep -oE 'KAFKA_API [^;]*;' | grep -oE '\bkafka_[a-z0-9_]+ ?\(' | tr -d ' (' | sort -u; }
+every_declared() { # LIBRARY: what the declarations on standard input promise is there
+  local f
+  for f in $(declared); do
+    grep -qx "$f" <(exported "$1") || fail "$f is declared and not exported"
   done
+}
+if on KAFKA_BUILD_SHARED; then
+  for name in kafka kafka-testing; do
+    [ "$(basename "$(readlink "$libdir/lib$name.so")")" = lib$name.so.0 ] || fail "lib$name.so does not lead to lib$name.so.0"
+  done
+  foreign=$(exported "$libdir/libkafka.so" | grep -v -e '^kafka_' -e '^KAFKA_0' || true)
+  foreign+=$(exported "$libdir/libkafka-testing.so" | grep -v -e '^kafka_cluster_' -e '^kafka_fault_on$' -e '^KAFKA_TESTING_0' || true)
+  [ -z "$foreign" ] || fail "symbols are exported that do not belong there: $foreign"
+  find "$prefix/include/kafka" -name '*.h' ! -name testing.h -exec cat {} + | every_declared "$libdir/libkafka.so"
+  every_declared "$libdir/libkafka-testing.so" < "$prefix/include/kafka/testing.h"
   ok "all that is declared is exported, and nothing else"
   if [ "$(setting CMAKE_BUILD_TYPE)" != Debug ] && [ -z "$(setting KAFKA_SANITIZE)" ]; then
     text=$(size "$libdir/libkafka.so" | awk 'NR == 2 {print $1}')
@@ -67,9 +76,11 @@ if on KAFKA_BUILD_SHARED; then
   fi
 fi
 if on KAFKA_BUILD_STATIC; then
-  foreign=$(nm -g --defined-only "$libdir/libkafka.a" 2>/dev/null | awk 'NF == 3 && $2 != "V" && $2 != "W" && $3 !~ /^(kafka|kfk)_/ {print $3}')
-  [ -z "$foreign" ] || fail "libkafka.a defines names that may be somebody else's: $foreign"
-  ok "the static library takes no names but its own"
+  for name in kafka kafka-testing; do
+    foreign=$(nm -g --defined-only "$libdir/lib$name.a" 2>/dev/null | awk 'NF == 3 && $2 != "V" && $2 != "W" && $3 !~ /^(kafka|kfk|kft)_/ {print $3}')
+    [ -z "$foreign" ] || fail "lib$name.a defines names that may be somebody else's: $foreign"
+  done
+  ok "the static libraries take no names but their own"
 fi
 
 # ---- programs ---------------------------------------------------------------------------------------------------------------
@@ -87,34 +98,39 @@ runs() { # NAME LINKED: it runs, and libkafka is linked as said: shared, static,
   ok "$1"
 }
 
-# compile NAME LANGUAGE SOURCE-OPTIONS LINK-OPTIONS: the options are pkg-config's, quoted for a shell. A C program is linked
+# compile SOURCE NAME LANGUAGE COMPILE-OPTIONS LINK-OPTIONS: the options are pkg-config's, quoted for a shell. A C program is linked
 # as one, so that what the library needs of C++ has to come from pkg-config.
 compile() {
   local compiler=$cc standard=c11 language=c
-  [ "$2" = c ] || { compiler=$cxx standard=c++17 language=c++; }
-  eval "\"\$compiler\" -std=$standard \"\${strict[@]}\" -x $language \"\$here/program.c\" -x none -o \"\$work/$1\" $3 $4" ||
-    fail "$1 does not compile"
+  [ "$3" = c ] || { compiler=$cxx standard=c++17 language=c++; }
+  eval "\"\$compiler\" -std=$standard \"\${strict[@]}\" -x $language \"\$here/$1.c\" -x none -o \"\$work/$2\" $4 $5" ||
+    fail "$2 does not compile"
 }
 
 pkg_config_programs() { # SUFFIX
-  local language cflags
+  local language cflags package program prefix
   export PKG_CONFIG_PATH=$libdir/pkgconfig
-  [ "$(pkg-config --modversion libkafka)" = "$version" ] || fail "pkg-config knows another version"
-  cflags=$(pkg-config --cflags libkafka)
-  for language in c c++; do
-    if on KAFKA_BUILD_SHARED; then
-      compile "pkgconfig-shared-$language$1" $language "$cflags" "$(pkg-config --libs libkafka)"
-      runs "pkgconfig-shared-$language$1" shared
-    else
-      compile "pkgconfig-$language$1" $language "$cflags" "$(pkg-config --libs libkafka)"
-      runs "pkgconfig-$language$1" static
-    fi
-    on KAFKA_BUILD_STATIC || continue
-    compile "pkgconfig-static-$language$1" $language "$cflags" "$(pkg-config --static --libs libkafka | sed 's/-lkafka\b/-l:libkafka.a/')"
-    runs "pkgconfig-static-$language$1" static
-    # The warnings are glibc's, about names that a static program looks up through shared libraries all the same.
-    compile "pkgconfig-all-static-$language$1" $language "$cflags" "-static $(pkg-config --static --libs libkafka)" 2> /dev/null
-    runs "pkgconfig-all-static-$language$1" all-static
+  for program in program cluster; do
+    package=libkafka prefix=pkgconfig
+    [ $program = program ] || package=libkafka-testing prefix=pkgconfig-cluster
+    [ "$(pkg-config --modversion $package)" = "$version" ] || fail "pkg-config knows another version of $package"
+    cflags=$(pkg-config --cflags $package)
+    for language in c c++; do
+      if on KAFKA_BUILD_SHARED; then
+        compile $program "$prefix-shared-$language$1" $language "$cflags" "$(pkg-config --libs $package)"
+        runs "$prefix-shared-$language$1" shared
+      else
+        compile $program "$prefix-$language$1" $language "$cflags" "$(pkg-config --libs $package)"
+        runs "$prefix-$language$1" static
+      fi
+      on KAFKA_BUILD_STATIC || continue
+      compile $program "$prefix-static-$language$1" $language "$cflags" \
+        "$(pkg-config --static --libs $package | sed 's/-lkafka\(-testing\)\?\b/-l:libkafka\1.a/g')"
+      runs "$prefix-static-$language$1" static
+      # The warnings are glibc's, about names that a static program looks up through shared libraries all the same.
+      compile $program "$prefix-all-static-$language$1" $language "$cflags" "-static $(pkg-config --static --libs $package)" 2> /dev/null
+      runs "$prefix-all-static-$language$1" all-static
+    done
   done
 }
 
@@ -128,7 +144,7 @@ cmake_programs() { # SUFFIX
     linked=$kind
     on KAFKA_BUILD_STATIC || [ $kind = shared ] || continue
     on KAFKA_BUILD_SHARED || linked=static
-    for language in c c++; do
+    for language in c c++ cluster-c cluster-c++; do
       cp "$tree/$kind-$language" "$work/cmake-$kind-$language$1"
       runs "cmake-$kind-$language$1" $linked
     done
@@ -137,6 +153,13 @@ cmake_programs() { # SUFFIX
 
 pkg_config_programs ""
 cmake_programs ""
+
+if on KAFKA_BUILD_SHARED; then # a libkafka of another version, as far as it says so itself
+  "$cc" -shared -fPIC -x c -o "$work/other.so" - <<< 'const char *kafka_version(void) { return "99.0"; }'
+  out=$(LD_PRELOAD=$work/other.so LD_LIBRARY_PATH=$libdir "$work/pkgconfig-cluster-shared-c" refused) || fail "libkafka-testing takes another version's libkafka"
+  [[ $out == *"libkafka-testing $version beside libkafka 99.0"* ]] || fail "libkafka-testing beside another version says \"$out\""
+  ok "libkafka-testing refuses a libkafka of another version"
+fi
 
 for wrong in "${version%%.*}.$(($(cut -d. -f2 <<< "$version") + 1))" "$((${version%%.*} + 1)).0"; do
   cmake -S "$here" -B "$work/wrong" -DCMAKE_PREFIX_PATH="$prefix" -DVERSION="$wrong" > "$work/cmake.log" 2>&1 &&
