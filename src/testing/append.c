@@ -5,6 +5,7 @@
 #include "testing/append.h"
 #include "base/crc32c.h"
 #include "base/time.h"
+#include "testing/session.h"
 #include "wire/compress.h"
 #include "wire/prim.h"
 #include <string.h>
@@ -72,7 +73,7 @@ static void refuse_unreadable(const kfk_batch_header *h, kafka_bytes data, int c
     kfk_buf inflated;
     int stream = 0;
     kfk_buf_init(&inflated, INFLATE_LIMIT);
-    if (kfk_batch_codec(h) != KFK_CODEC_NONE)
+    if (kfk_batch_codec(h) != KFK_CODEC_NONE && code == KAFKA_ECORRUPT)
         stream = kfk_decompress(kfk_batch_codec(h), (const uint8_t *)data.data + KFK_RECORD_HEADER,
                                 kfk_batch_body_size(h), &inflated, NULL);
     kfk_buf_fini(&inflated);
@@ -80,7 +81,7 @@ static void refuse_unreadable(const kfk_batch_header *h, kafka_bytes data, int c
         refuse(out, KAFKA_ERR_UNKNOWN, "There is no memory for the batch.");
     else if (code == KAFKA_ETOOBIG)
         refuse(out, KAFKA_ERR_UNKNOWN, "The batch inflates to more than 64 MiB.");
-    else if (stream != 0)
+    else if (stream != 0 || code == KAFKA_ECODEC)
         refuse(out, KAFKA_ERR_UNKNOWN, "The records of the batch cannot be inflated.");
     else
         refuse(out, KAFKA_ERR_INVALID_RECORD, "The records of the batch cannot be read.");
@@ -96,9 +97,9 @@ static bool check_records(const kft_settings *s, const kfk_batch_header *h, kafk
     int64_t now = kfk_time_wall_ms();
     kfk_buf_init(&scratch, INFLATE_LIMIT);
     int code = kfk_record_open(h, data.data, &scratch, &it, NULL);
-    if (code != 0) refuse_unreadable(h, data, code, out);
     while (code == 0 && kfk_record_iter_next(&it, &r)) check_record(s, &r, index++, now, out);
     kfk_buf_fini(&scratch);
+    if (code != 0) refuse_unreadable(h, data, code, out);
     return out->code == 0;
 }
 
@@ -167,6 +168,7 @@ static void append(kft_ask *ask, kft_partition *p, const kfk_batch_header *h, ka
     out->end_offset = p->log.end;
     kft_partition_retain(p, now);
     kft_partition_replicate(ask->cluster, p);
+    kft_session_relieve(ask->cluster);
 }
 
 bool kft_append_check(int16_t version, kafka_bytes data, kft_append *out)

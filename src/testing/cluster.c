@@ -53,6 +53,7 @@ static kfk_thread *library_thread(void)
 static void destroy(kafka_cluster *c)
 {
     kft_topics_fini(&c->topics);
+    kft_memory_fini(&c->memory);
     kft_faults_clear(&c->faults);
     kfk_mem_free(c->nodes);
     kfk_mem_free(c->host);

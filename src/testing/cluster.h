@@ -20,6 +20,7 @@ enum {
     KFT_MOST_BROKERS = 100,
     KFT_MOST_SESSIONS = 20000,         /* connections to all brokers together; what comes beyond is closed */
     KFT_MOST_PARTITIONS = 100000,      /* of all topics together */
+    KFT_MOST_BUSY = 512 * 1024 * 1024, /* bytes of requests and answers of all connections together */
     KFT_MOST_FRAME = 100 * 1024 * 1024 /* socket.request.max.bytes */
 };
 
@@ -45,6 +46,7 @@ struct kafka_cluster {
     bool wake_queued;
     kft_memory memory;                 /* what the logs hold */
     struct kft_call_memory *last_call; /* so that kft_cluster_free needs no memory */
+    size_t busy;                       /* bytes that requests and answers take just now */
     kafka_cluster_listener listener;
     int64_t requests[KFT_API_KEYS]; /* so far, by API key */
 };

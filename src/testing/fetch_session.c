@@ -1,6 +1,7 @@
 /* Fetch sessions; see the header. */
 #include "testing/fetch_session.h"
 #include "base/mem.h"
+#include "testing/topic.h"
 #include <string.h>
 
 void kft_fetch_sessions_init(kft_fetch_sessions *s, uint64_t seed)
@@ -42,6 +43,7 @@ kft_fetch_session *kft_fetch_session_new(kft_fetch_sessions *s, bool by_id)
     x->id = s->next_id;
     s->next_id = x->id == INT32_MAX ? 1 : x->id + 1;
     x->epoch = 1;
+    x->all = s;
     x->by_id = by_id;
     kfk_map_init(&x->partitions, s->seed);
     if (kfk_map_add(&s->by_id, &x->node, kfk_map_hash(&s->by_id, &x->id, sizeof x->id)) == 0) return x;
@@ -52,6 +54,7 @@ kft_fetch_session *kft_fetch_session_new(kft_fetch_sessions *s, bool by_id)
 static void remove_partition(kft_fetch_session *x, kft_fetch_partition *p)
 {
     kfk_map_remove(&x->partitions, &p->node);
+    x->all->partition_count--;
     kfk_mem_free(p->topic);
     kfk_mem_free(p);
 }
@@ -109,16 +112,30 @@ kft_fetch_partition *kft_fetch_session_partition(kft_fetch_session *x, kafka_byt
     return find(x, &(partition_key){topic, *id, index});
 }
 
+/* For one more partition. */
+static bool make_room(const kft_fetch_session *x)
+{
+    kft_fetch_sessions *s = x->all;
+    while (s->partition_count >= KFT_MOST_SESSION_PARTITIONS) {
+        kft_fetch_session *oldest = KFK_CONTAINER(kfk_list_first(&s->by_id.order), kft_fetch_session, node.order);
+        if (oldest == x) return false;
+        kft_fetch_session_free(s, oldest);
+    }
+    return true;
+}
+
 static kft_fetch_partition *add(kft_fetch_session *x, const partition_key *k)
 {
-    if (x->partitions.count >= KFT_MOST_SESSION_PARTITIONS) return NULL;
+    if (!make_room(x) || k->topic.len > KFT_TOPIC_NAME_MAX) return NULL;
     kft_fetch_partition *p = kfk_mem_zalloc(sizeof *p);
     if (!p) return NULL;
     p->topic_id = k->id;
     p->told_high_watermark = p->told_log_start = -1;
     if ((x->by_id || (p->topic = kfk_mem_strndup(k->topic.data, k->topic.len)) != NULL) &&
-        kfk_map_add(&x->partitions, &p->node, hash_of(x, k)) == 0)
+        kfk_map_add(&x->partitions, &p->node, hash_of(x, k)) == 0) {
+        x->all->partition_count++;
         return p;
+    }
     kfk_mem_free(p->topic);
     kfk_mem_free(p);
     return NULL;

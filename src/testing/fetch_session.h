@@ -8,7 +8,7 @@
 #include "base/map.h"
 #include "wire/gen/fetch.h"
 
-enum { KFT_MOST_FETCH_SESSIONS = 1000, KFT_MOST_SESSION_PARTITIONS = 100000 };
+enum { KFT_MOST_FETCH_SESSIONS = 1000, KFT_MOST_SESSION_PARTITIONS = 100000 /* of all sessions of a broker */ };
 
 /* A partition that a fetch is about: as it was asked for, and what was told last. */
 typedef struct kft_fetch_partition {
@@ -22,14 +22,16 @@ typedef struct kft_fetch_partition {
 
 typedef struct kft_fetch_session {
     kfk_map_node node;
-    int32_t id, epoch; /* epoch: of the next request */
-    bool by_id;        /* topics are named by id: version 13 and up */
+    struct kft_fetch_sessions *all; /* that it is one of */
+    int32_t id, epoch;              /* epoch: of the next request */
+    bool by_id;                     /* topics are named by id: version 13 and up */
     kfk_map partitions;
 } kft_fetch_session;
 
 typedef struct kft_fetch_sessions {
     kfk_map by_id; /* least recently used first */
     int32_t next_id;
+    size_t partition_count; /* of all of them */
     uint64_t seed;
 } kft_fetch_sessions;
 
@@ -44,7 +46,8 @@ kft_fetch_session *kft_fetch_session_new(kft_fetch_sessions *s, bool by_id);
 void kft_fetch_session_free(kft_fetch_sessions *s, kft_fetch_session *x);
 /* It was used: it is the last to go, and its epoch moves on (from 2^31 - 1 to 1). */
 void kft_fetch_session_used(kft_fetch_sessions *s, kft_fetch_session *x);
-/* Adds or changes the partitions of a request and takes away the forgotten ones. False: no memory, or too many. */
+/* Adds or changes the partitions of a request and takes away the forgotten ones. For those that are new sessions that were
+ * not used for longer may have to go. False: no memory, too many, or a name that no topic can have. */
 bool kft_fetch_session_update(kft_fetch_session *x, const kfk_fetch_request *r);
 /* The partition of the session, NULL = not part of it any more. */
 kft_fetch_partition *kft_fetch_session_partition(kft_fetch_session *x, kafka_bytes topic, const kfk_uuid *id,

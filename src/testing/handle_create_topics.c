@@ -117,11 +117,6 @@ static bool tell_configs(kft_ask *ask, const kfk_create_topics_request_topic *t,
     return true;
 }
 
-static bool is_same_name(kafka_bytes a, kafka_bytes b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
 /* A refused topic has no numbers. */
 static void forget_outcome(kfk_create_topics_response_topic *out)
 {
@@ -130,12 +125,12 @@ static void forget_outcome(kfk_create_topics_response_topic *out)
     out->replication_factor = -1;
 }
 
-/* How often the request names the i-th topic before that place, and at all. */
-static int times_named(const kfk_create_topics_request *r, int32_t i, int32_t end)
+static kft_key *mark_names(kft_ask *ask, const kfk_create_topics_request *r)
 {
-    int times = 0;
-    for (int32_t k = 0; k < end; k++) times += is_same_name(r->topics.items[i].name, r->topics.items[k].name);
-    return times;
+    kft_key *keys = kfk_arena_array(&ask->asked, (size_t)r->topics.count, sizeof *keys);
+    for (int32_t i = 0; keys && i < r->topics.count; i++) keys[i] = (kft_key){.name = r->topics.items[i].name};
+    if (keys) kft_keys_mark(keys, r->topics.count);
+    return keys;
 }
 
 static kft_outcome handle(kft_ask *ask)
@@ -143,15 +138,15 @@ static kft_outcome handle(kft_ask *ask)
     const kfk_create_topics_request *r = ask->request;
     kfk_create_topics_response *a = ask->answer;
     int32_t told = 0;
-    if (!KFT_ARRAY(ask, &a->topics, "topics", r->topics.count)) return KFT_HANG_UP;
+    const kft_key *keys = mark_names(ask, r);
+    if (!keys || !KFT_ARRAY(ask, &a->topics, "topics", r->topics.count)) return KFT_HANG_UP;
     for (int32_t i = 0; i < r->topics.count; i++) {
-        if (times_named(r, i, i) > 0) continue;
+        if (keys[i].again) continue;
         kfk_create_topics_response_topic *out = &a->topics.items[told++];
         const char *why = NULL;
         out->name = r->topics.items[i].name;
-        out->error_code = times_named(r, i, r->topics.count) > 1
-                              ? refuse(&why, KAFKA_ERR_INVALID_REQUEST, "The request names the topic twice.")
-                              : create(ask, &r->topics.items[i], out, &why);
+        out->error_code = keys[i].twice ? refuse(&why, KAFKA_ERR_INVALID_REQUEST, "The request names the topic twice.")
+                                        : create(ask, &r->topics.items[i], out, &why);
         out->error_message = kft_ask_text(ask, out->error_code != 0 ? why : NULL);
         if (out->error_code == 0 && !tell_configs(ask, &r->topics.items[i], out)) return KFT_HANG_UP;
         if (out->error_code != 0) forget_outcome(out);

@@ -18,22 +18,18 @@ static kft_topic *find(kft_ask *ask, const kfk_delete_topics_request_topic *name
     return kft_topic_find_any(&ask->cluster->topics, named->name, &named->topic_id);
 }
 
-/* Do both name the same topic, be it by name and by id? */
-static bool is_same(kft_ask *ask, const kfk_delete_topics_request_topic *a, const kfk_delete_topics_request_topic *b)
+/* Topics that are there count by their name, however they are named. */
+static kft_key *mark(kft_ask *ask, const kfk_delete_topics_request_topic *all, int32_t count)
 {
-    kft_topic *t = find(ask, a);
-    if (t && t == find(ask, b)) return true;
-    if (!a->name.data || !b->name.data)
-        return !a->name.data && !b->name.data && has_id(a) && !memcmp(&a->topic_id, &b->topic_id, sizeof no_id);
-    return a->name.len == b->name.len && (a->name.len == 0 || memcmp(a->name.data, b->name.data, a->name.len) == 0);
-}
-
-/* How often the request names the i-th topic before that place. */
-static int times_named(kft_ask *ask, const kfk_delete_topics_request_topic *all, int32_t i, int32_t end)
-{
-    int times = 0;
-    for (int32_t k = 0; k < end; k++) times += is_same(ask, &all[i], &all[k]);
-    return times;
+    kft_key *keys = kfk_arena_array(&ask->asked, (size_t)count, sizeof *keys);
+    for (int32_t i = 0; keys && i < count; i++) {
+        const kft_topic *t = find(ask, &all[i]);
+        keys[i] = t                  ? (kft_key){.name = kafka_str(t->name)}
+                  : all[i].name.data ? (kft_key){.name = all[i].name}
+                                     : (kft_key){.name = {all[i].topic_id.bytes, sizeof no_id.bytes}, .number = 1};
+    }
+    if (keys) kft_keys_mark(keys, count);
+    return keys;
 }
 
 static int16_t refuse(kft_ask *ask, kfk_delete_topics_response_topic *out, int16_t code, const char *why)
@@ -73,13 +69,14 @@ static kft_outcome handle(kft_ask *ask)
     kfk_delete_topics_response *a = ask->answer;
     int32_t count, told = 0;
     const kfk_delete_topics_request_topic *all = all_of(ask, &count);
-    if (!all || !KFT_ARRAY(ask, &a->responses, "responses", count)) return KFT_HANG_UP;
+    const kft_key *keys = all ? mark(ask, all, count) : NULL;
+    if (!keys || !KFT_ARRAY(ask, &a->responses, "responses", count)) return KFT_HANG_UP;
     for (int32_t i = 0; i < count; i++) { /* all are looked at before any is deleted */
-        if (times_named(ask, all, i, i) > 0) continue;
+        if (keys[i].again) continue;
         kfk_delete_topics_response_topic *out = &a->responses.items[told++];
         out->name = all[i].name;
         out->topic_id = all[i].topic_id;
-        out->error_code = check(ask, &all[i], times_named(ask, all, i, count) > 1, out);
+        out->error_code = check(ask, &all[i], keys[i].twice, out);
         if (out->error_code != 0) continue;
         const kft_topic *t = find(ask, &all[i]);
         out->name = kft_ask_text(ask, t->name);

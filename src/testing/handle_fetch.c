@@ -84,8 +84,8 @@ static bool go_on_with_session(kft_ask *ask, plan *p)
     if (p->code != 0) return true;
     p->session_id = x->id;
     p->incremental = true;
+    kft_fetch_session_used(s, x); /* first, so that it is not the one to go */
     if (!kft_fetch_session_update(x, r)) return false;
-    kft_fetch_session_used(s, x);
     return plan_session(ask, p, x);
 }
 

@@ -98,15 +98,15 @@ static int16_t change(kft_settings *s, const kfk_incremental_alter_configs_reque
     return apply ? kft_settings_set(s, c->name, value, why) : kft_settings_check(c->name, value, why);
 }
 
-static bool names_twice(const kfk_incremental_alter_configs_request_resource *r)
+/* False also without memory. */
+static bool names_all_once(kft_ask *ask, const kfk_incremental_alter_configs_request_resource *r)
 {
-    for (int32_t i = 0; i < r->configs.count; i++) {
-        for (int32_t k = 0; k < i; k++) {
-            kafka_bytes a = r->configs.items[i].name, b = r->configs.items[k].name;
-            if (a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0)) return true;
-        }
-    }
-    return false;
+    bool once = true;
+    kft_key *keys = kfk_arena_array(&ask->asked, (size_t)r->configs.count, sizeof *keys);
+    for (int32_t i = 0; keys && i < r->configs.count; i++) keys[i] = (kft_key){.name = r->configs.items[i].name};
+    if (keys) kft_keys_mark(keys, r->configs.count);
+    for (int32_t i = 0; keys && i < r->configs.count; i++) once &= !keys[i].again;
+    return keys && once;
 }
 
 static int16_t alter(kft_ask *ask, const kfk_incremental_alter_configs_request_resource *r, bool apply,
@@ -118,7 +118,7 @@ static int16_t alter(kft_ask *ask, const kfk_incremental_alter_configs_request_r
     *why = "The topic has no name.";
     if (r->resource_name.len == 0) return KAFKA_ERR_INVALID_REQUEST;
     *why = "A setting is named twice.";
-    if (names_twice(r)) return KAFKA_ERR_INVALID_REQUEST;
+    if (!names_all_once(ask, r)) return KAFKA_ERR_INVALID_REQUEST;
     *why = "There is no such topic.";
     if (!t) return KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
     for (int32_t i = 0; i < r->configs.count; i++) {

@@ -7,7 +7,6 @@
  * as its segment is there. -1 (a batch that cannot be read again, for want of memory) is unproven. */
 #include "testing/handlers.h"
 #include "wire/gen/list_offsets.h"
-#include <string.h>
 
 enum {
     LATEST = -1,
@@ -57,23 +56,26 @@ static int16_t look_up(const kft_partition *p, int64_t wanted, kfk_list_offsets_
     return code == 0 ? 0 : KAFKA_ERR_UNKNOWN;
 }
 
-static bool is_named_twice(const kfk_list_offsets_request *r, kafka_bytes topic, int32_t index)
+static kft_key *mark_partitions(kft_ask *ask, const kfk_list_offsets_request *r)
 {
-    int times = 0;
-    for (int32_t i = 0; i < r->topics.count; i++) {
+    size_t count = 0, n = 0;
+    for (int32_t i = 0; i < r->topics.count; i++) count += (size_t)r->topics.items[i].partitions.count;
+    kft_key *keys = kfk_arena_array(&ask->asked, count, sizeof *keys);
+    for (int32_t i = 0; keys && i < r->topics.count; i++) {
         const kfk_list_offsets_request_topic *t = &r->topics.items[i];
-        if (t->name.len != topic.len || (topic.len > 0 && memcmp(t->name.data, topic.data, topic.len) != 0)) continue;
-        for (int32_t k = 0; k < t->partitions.count; k++) times += t->partitions.items[k].partition_index == index;
+        for (int32_t k = 0; k < t->partitions.count; k++)
+            keys[n++] = (kft_key){.name = t->name, .number = t->partitions.items[k].partition_index};
     }
-    return times > 1;
+    if (keys) kft_keys_mark(keys, (int32_t)count);
+    return keys;
 }
 
-static bool fill_partition(kft_ask *ask, kafka_bytes topic, const kfk_list_offsets_request_partition *asked,
+static bool fill_partition(kft_ask *ask, kafka_bytes topic, const kfk_list_offsets_request_partition *asked, bool twice,
                            kfk_list_offsets_response_partition *out)
 {
     kft_partition *p = kft_ask_led(ask, topic, asked->partition_index, asked->current_leader_epoch, &out->error_code);
     out->partition_index = asked->partition_index;
-    if (is_named_twice(ask->request, topic, asked->partition_index))
+    if (twice)
         out->error_code = KAFKA_ERR_INVALID_REQUEST;
     else if (!is_known(asked->timestamp, ask->version))
         out->error_code = KAFKA_ERR_UNSUPPORTED_VERSION;
@@ -93,14 +95,16 @@ static kft_outcome handle(kft_ask *ask)
 {
     const kfk_list_offsets_request *r = ask->request;
     kfk_list_offsets_response *a = ask->answer;
-    if (!KFT_ARRAY(ask, &a->topics, "topics", r->topics.count)) return KFT_HANG_UP;
+    const kft_key *key = mark_partitions(ask, r);
+    if (!key || !KFT_ARRAY(ask, &a->topics, "topics", r->topics.count)) return KFT_HANG_UP;
     for (int32_t i = 0; i < r->topics.count; i++) {
         const kfk_list_offsets_request_topic *t = &r->topics.items[i];
         kfk_list_offsets_response_topic *out = &a->topics.items[i];
         out->name = t->name;
         if (!KFT_ARRAY(ask, &out->partitions, "topics.partitions", t->partitions.count)) return KFT_HANG_UP;
         for (int32_t k = 0; k < t->partitions.count; k++) {
-            if (!fill_partition(ask, t->name, &t->partitions.items[k], &out->partitions.items[k])) return KFT_HANG_UP;
+            if (!fill_partition(ask, t->name, &t->partitions.items[k], key++->twice, &out->partitions.items[k]))
+                return KFT_HANG_UP;
         }
     }
     return KFT_ANSWER;

@@ -2,6 +2,7 @@
 #include "testing/handler.h"
 #include "testing/handlers.h"
 #include "wire/codec.h"
+#include <stdlib.h>
 #include <string.h>
 
 const kft_handler *kft_handler_row(size_t i)
@@ -77,6 +78,41 @@ kft_partition *kft_ask_led(kft_ask *ask, kafka_bytes topic, int32_t index, int32
     else
         *code = kft_partition_check_epoch(p, current_epoch);
     return *code == 0 ? p : NULL;
+}
+
+static int compare_keys(const kft_key *a, const kft_key *b)
+{
+    size_t len = a->name.len < b->name.len ? a->name.len : b->name.len;
+    int order = len > 0 ? memcmp(a->name.data, b->name.data, len) : 0;
+    if (order == 0) order = (a->name.len > b->name.len) - (a->name.len < b->name.len);
+    if (order == 0) order = (a->number > b->number) - (a->number < b->number);
+    return order;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const kft_key *x = a, *y = b;
+    int order = compare_keys(x, y);
+    return order != 0 ? order : (x->index > y->index) - (x->index < y->index);
+}
+
+static int by_index(const void *a, const void *b)
+{
+    const kft_key *x = a, *y = b;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+void kft_keys_mark(kft_key *keys, int32_t count)
+{
+    if (count < 2) return;
+    for (int32_t i = 0; i < count; i++) keys[i].index = i;
+    qsort(keys, (size_t)count, sizeof *keys, by_key);
+    for (int32_t i = 1; i < count; i++) {
+        if (compare_keys(&keys[i - 1], &keys[i]) != 0) continue;
+        keys[i].again = true;
+        keys[i - 1].twice = keys[i].twice = true;
+    }
+    qsort(keys, (size_t)count, sizeof *keys, by_index);
 }
 
 bool kft_ask_names_topic(const kft_ask *ask, kafka_bytes wanted, kafka_bytes name, const kfk_uuid *id)

@@ -69,6 +69,14 @@ kafka_bytes kft_ask_text(kft_ask *ask, const char *text);
 /* The partition, when this broker leads it in that epoch (-1 = any); otherwise NULL and a code: 3, 6, 74, 75. */
 kft_partition *kft_ask_led(kft_ask *ask, kafka_bytes topic, int32_t index, int32_t current_epoch, int16_t *code);
 
+/* What a request names, to see what it names twice; marked in order of n log n, since it may name a million. */
+typedef struct kft_key {
+    kafka_bytes name;
+    int32_t number, index; /* index: its place, set by kft_keys_mark */
+    bool again, twice;     /* named before; named anywhere else */
+} kft_key;
+void kft_keys_mark(kft_key *keys, int32_t count);
+
 /* For faults: is the topic that a request names by name or id (zero: by name) the one called `wanted`? */
 bool kft_ask_names_topic(const kft_ask *ask, kafka_bytes wanted, kafka_bytes name, const kfk_uuid *id);
 

@@ -25,6 +25,53 @@ void kft_memory_init(kft_memory *m, size_t limit)
     kfk_heap_init(&m->oldest);
 }
 
+void kft_memory_fini(kft_memory *m)
+{
+    for (size_t i = 0; i < m->leaving_count; i++) kfk_block_drop(m->leaving[i]);
+    kfk_mem_free(m->leaving);
+    m->leaving = NULL;
+    m->leaving_count = m->leaving_cap = m->leaving_bytes = 0;
+}
+
+static bool is_shared(const kfk_block *b)
+{
+    return atomic_load_explicit(&b->ref.count, memory_order_acquire) > 1;
+}
+
+/* Takes over the log's reference. */
+static void leave(kft_memory *m, kfk_block *b)
+{
+    if (is_shared(b) && m->leaving_count == m->leaving_cap) {
+        size_t cap = m->leaving_cap ? m->leaving_cap * 2 : 64;
+        kfk_block **grown = kfk_mem_realloc(m->leaving, cap * sizeof(kfk_block *));
+        if (grown) m->leaving_cap = cap;
+        if (grown) m->leaving = grown;
+    }
+    if (!is_shared(b) || m->leaving_count == m->leaving_cap) {
+        kfk_block_drop(b);
+        return;
+    }
+    m->leaving[m->leaving_count++] = b;
+    m->leaving_bytes += b->cap;
+}
+
+bool kft_memory_is_strained(kft_memory *m)
+{
+    size_t kept = 0;
+    if (m->leaving_bytes <= m->limit / 4) return false;
+    for (size_t i = 0; i < m->leaving_count; i++) {
+        kfk_block *b = m->leaving[i];
+        if (is_shared(b)) {
+            m->leaving[kept++] = b;
+            continue;
+        }
+        m->leaving_bytes -= b->cap;
+        kfk_block_drop(b);
+    }
+    m->leaving_count = kept;
+    return m->leaving_bytes > m->limit / 4;
+}
+
 /* Puts the log where the age of its first batch belongs. */
 static void requeue(kft_log *l)
 {
@@ -41,7 +88,7 @@ static void release(kft_log *l, kft_batch *b)
 {
     l->memory->bytes -= b->charge;
     l->bytes -= b->len;
-    kfk_block_drop(b->block);
+    leave(l->memory, b->block);
 }
 
 void kft_log_fini(kft_log *l)
@@ -150,7 +197,7 @@ int kft_log_append(kft_log *l, kfk_block *frame, uint8_t *data, const kfk_batch_
     *b = (kft_batch){.block = block,
                      .data = data,
                      .len = (uint32_t)len,
-                     .charge = (uint32_t)block->cap,
+                     .charge = (uint32_t)(block->cap + sizeof *block + sizeof *b),
                      .base_offset = l->end,
                      .last_offset = l->end + header->last_offset_delta,
                      .max_time = append_time_ms >= 0 ? append_time_ms : header->max_timestamp,

@@ -22,11 +22,17 @@ typedef struct kft_memory {
     size_t bytes, limit; /* limit: default 256 MiB */
     kfk_heap oldest;     /* logs by the age of their first batch */
     int64_t next_age;
+    /* blocks that have left their logs while an answer that is being written refers to them */
+    kfk_block **leaving;
+    size_t leaving_count, leaving_cap, leaving_bytes;
 } kft_memory;
 
 void kft_memory_init(kft_memory *m, size_t limit);
 /* Another limit from now on: what is over it goes. */
 void kft_memory_set_limit(kft_memory *m, size_t limit);
+void kft_memory_fini(kft_memory *m);
+/* Do slow readers keep alive more than a quarter of the limit of what has left the logs? Looks again at each block. */
+bool kft_memory_is_strained(kft_memory *m);
 
 /* A batch in a log. */
 typedef struct kft_batch {

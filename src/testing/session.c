@@ -17,12 +17,13 @@
 #include <string.h>
 
 enum {
-    FIRST_BLOCK = 64 * 1024,     /* memory for a frame before more of it has arrived */
-    LONGEST_PAUSE_MS = 60000,    /* for a request that began to arrive whole, for an answer to be read on */
-    REQUESTS_PER_TURN = 64,      /* then others get their turn */
-    ANSWER_BUDGET = 64 << 20,    /* of an answer's own memory */
-    REQUEST_BUDGET_FACTOR = 32,  /* decoded, a request takes that many times its bytes at most, */
-    REQUEST_BUDGET_LEAST = 65536 /* and may always take that */
+    FIRST_BLOCK = 64 * 1024,       /* memory for a frame before more of it has arrived */
+    LONGEST_PAUSE_MS = 60000,      /* for a request that began to arrive whole, for an answer to be read on */
+    REQUESTS_PER_TURN = 64,        /* then others get their turn */
+    ANSWER_BUDGET = 64 << 20,      /* of an answer's own memory */
+    REQUEST_BUDGET_FACTOR = 32,    /* decoded, a request takes that many times its bytes at most, */
+    REQUEST_BUDGET_LEAST = 65536,  /* may always take that, */
+    REQUEST_BUDGET_MOST = 64 << 20 /* and never more than that */
 };
 
 typedef struct kft_hold {
@@ -57,6 +58,8 @@ struct kft_session {
     kfk_gather out;
     kft_hold *holds; /* what it refers to; their own memory is allocated one by one */
     size_t out_len, out_put;
+    int64_t out_ms; /* when it was last read on */
+    size_t busy;    /* its part of kafka_cluster.busy */
 };
 
 static void advance(kft_session *s);
@@ -167,6 +170,63 @@ static void tell(kft_session *s, bool is_answer, const void *message)
     kfk_buf_fini(&text);
 }
 
+/* ---- memory --------------------------------------------------------------------------------------------------------- */
+
+/* Counts anew what the session takes. */
+static void recount(kft_session *s)
+{
+    kafka_cluster *c = cluster_of(s);
+    c->busy -= s->busy;
+    s->busy = (s->frame ? s->frame->cap : 0) + s->out.buf.cap;
+    if (s->ask.frame) s->busy += s->ask.frame->cap + s->ask.asked.used + s->ask.arena.used;
+    c->busy += s->busy;
+}
+
+/* Of all sessions the one that takes most, or that has not read its answer for longest; NULL = none takes anything, or
+ * everybody reads. */
+static kft_session *find_worst(kafka_cluster *c, bool reading)
+{
+    kft_session *worst = NULL;
+    for (int32_t i = 0; i < c->node_count; i++) {
+        KFK_LIST_EACH (n, &c->nodes[i].sessions) {
+            kft_session *s = kft_session_of(n);
+            if (reading ? s->out_len > 0 && (!worst || s->out_ms < worst->out_ms) : s->busy > (worst ? worst->busy : 0))
+                worst = s;
+        }
+    }
+    return worst;
+}
+
+void kft_session_relieve(kafka_cluster *c)
+{
+    while (kft_memory_is_strained(&c->memory)) {
+        kft_session *slowest = find_worst(c, true);
+        if (!slowest) return;
+        kft_log(c, KAFKA_LOG_WARN, "connection %d does not read its answer, and memory is scarce: it is closed",
+                slowest->number);
+        kft_session_free(slowest);
+    }
+}
+
+/* Is there memory for what the session has come to take? When there is not, whoever takes most has to go. False: it is
+ * this one, which is dead. */
+static bool is_affordable(kft_session *s)
+{
+    kafka_cluster *c = cluster_of(s);
+    recount(s);
+    while (c->busy > KFT_MOST_BUSY) {
+        kft_session *largest = find_worst(c, false);
+        kft_log(c, KAFKA_LOG_WARN, "connection %d takes %zu bytes, and memory is scarce: it is closed", largest->number,
+                largest->busy);
+        if (largest == s) {
+            s->dead = true;
+            return false;
+        }
+        kft_session_free(largest);
+    }
+    return true;
+}
+
 /* ---- the frame that arrives ------------------------------------------------------------------------------------------ */
 
 static void forget_frame(kft_session *s)
@@ -187,7 +247,7 @@ static bool begin_frame(kft_session *s)
     s->frame_len = (size_t)len;
     s->frame_got = 0;
     s->frame = kfk_block_new(s->frame_len < FIRST_BLOCK ? s->frame_len : FIRST_BLOCK);
-    return s->frame != NULL;
+    return s->frame && is_affordable(s);
 }
 
 static bool grow_frame(kft_session *s)
@@ -196,7 +256,7 @@ static bool grow_frame(kft_session *s)
     size_t cap = s->frame->cap * 2 < s->frame_len ? s->frame->cap * 2 : s->frame_len;
     kfk_block *grown = kfk_block_grow(s->frame, cap);
     if (grown) s->frame = grown;
-    return grown != NULL;
+    return grown && is_affordable(s);
 }
 
 static int64_t now_ms(const kft_session *s)
@@ -228,6 +288,7 @@ static bool read_frame(kft_session *s)
                                         &got, &err);
         else
             code = KAFKA_ENOMEM;
+        if (code == KAFKA_EAGAIN && s->length_got > 0) set_patience(s);
         if (code == KAFKA_EAGAIN) return false;
         if (code != 0) {
             s->dead = true;
@@ -268,6 +329,7 @@ static bool flush(kft_session *s)
             return false;
         }
         s->out_put += put;
+        s->out_ms = now_ms(s);
         kfk_loop_timer_clear(cluster_of(s)->loop, &s->timer);
     }
     if (s->out_len > 0) {
@@ -275,6 +337,7 @@ static bool flush(kft_session *s)
         drop_holds(&s->holds);
         kfk_gather_fini(&s->out); /* an idle connection holds nothing */
         kfk_gather_init(&s->out, SIZE_MAX);
+        recount(s);
     }
     return true;
 }
@@ -293,6 +356,7 @@ static void end_ask(kft_session *s)
     ask->request = ask->answer = ask->done = NULL;
     ask->handler = NULL;
     ask->api = NULL;
+    recount(s);
     s->fault_met = false;
     s->state = SESSION_IDLE;
     kfk_loop_timer_clear(cluster_of(s)->loop, &s->timer);
@@ -317,7 +381,9 @@ static void answer(kft_session *s)
     }
     s->holds = ask->holds;
     ask->holds = NULL;
+    if (!is_affordable(s)) return;
     s->out_len = kfk_gather_len(&s->out);
+    s->out_ms = now_ms(s);
     if (s->fault_met && s->fault.kind == KAFKA_FAULT_TRUNCATE) {
         if ((uint64_t)s->fault.bytes < s->out_len) s->out_len = (size_t)s->fault.bytes;
         s->finish = true;
@@ -349,7 +415,8 @@ static bool understand(kft_session *s)
     kft_ask *ask = &s->ask;
     kfk_error err = {0};
     size_t budget = s->frame_len * REQUEST_BUDGET_FACTOR;
-    kfk_arena_init(&ask->asked, budget < REQUEST_BUDGET_LEAST ? REQUEST_BUDGET_LEAST : budget);
+    if (budget < REQUEST_BUDGET_LEAST) budget = REQUEST_BUDGET_LEAST;
+    kfk_arena_init(&ask->asked, budget < REQUEST_BUDGET_MOST ? budget : REQUEST_BUDGET_MOST);
     kfk_arena_init(&ask->arena, ANSWER_BUDGET);
     ask->frame = s->frame;
     s->frame = NULL;
@@ -383,6 +450,7 @@ static void run_handler(kft_session *s)
     kfk_codec_default(ask->api->response, ask->answer);
     switch (ask->handler->handle(ask)) {
     case KFT_WAIT:
+        if (!is_affordable(s)) return;
         s->state = SESSION_PARKED;
         kfk_loop_timer_set(cluster_of(s)->loop, &s->timer, ask->until_ms);
         return;
@@ -421,6 +489,7 @@ static void begin_request(kft_session *s)
         return;
     }
     if (!ask->api) return; /* answered already */
+    if (!is_affordable(s)) return;
     ask->dry = ask->late = false;
     ask->done = NULL;
     ask->arrived_ms = now_ms(s);
@@ -569,6 +638,7 @@ void kft_session_free(kft_session *s)
     forget_frame(s);
     drop_holds(&s->holds);
     kfk_gather_fini(&s->out);
+    c->busy -= s->busy;
     s->stream->ops->close(s->stream);
     c->session_count--;
     kfk_mem_free(s);

@@ -14,6 +14,7 @@ void kft_topics_init(kft_topics *t, uint64_t seed)
 {
     kfk_map_init(&t->by_name, seed);
     kfk_map_init(&t->by_id, seed);
+    kfk_map_init(&t->by_folded, seed);
     t->partition_count = 0;
 }
 
@@ -52,6 +53,29 @@ kft_topic *kft_topic_find_any(const kft_topics *t, kafka_bytes name, const kfk_u
 kft_partition *kft_topic_partition(const kft_topic *t, int32_t index)
 {
     return t && index >= 0 && index < t->partition_count ? t->partitions[index] : NULL;
+}
+
+/* Metrics cannot tell apart names that differ only in dots and underscores. The name is valid. */
+static uint64_t hash_folded(const kft_topics *t, kafka_bytes name)
+{
+    char folded[KFT_TOPIC_NAME_MAX];
+    for (size_t i = 0; i < name.len; i++)
+        folded[i] = ((const char *)name.data)[i] == '.' ? '_' : ((const char *)name.data)[i];
+    return kfk_map_hash(&t->by_folded, folded, name.len);
+}
+
+static bool folded_is(const kfk_map_node *n, const void *key, size_t len)
+{
+    const char *a = KFK_CONTAINER(n, kft_topic, by_folded)->name, *b = key;
+    size_t i = 0;
+    if (strlen(a) != len) return false;
+    while (i < len && (a[i] == b[i] || ((a[i] == '.' || a[i] == '_') && (b[i] == '.' || b[i] == '_')))) i++;
+    return i == len;
+}
+
+static bool collides(const kft_topics *t, kafka_bytes name)
+{
+    return kfk_map_find(&t->by_folded, hash_folded(t, name), folded_is, name.data, name.len) != NULL;
 }
 
 bool kft_topic_name_is_valid(kafka_bytes name, const char **why)
@@ -235,10 +259,12 @@ void kft_topics_fini(kft_topics *t)
         kft_topic *topic = KFK_CONTAINER(n, kft_topic, by_name.order);
         kfk_map_remove(&t->by_name, &topic->by_name);
         kfk_map_remove(&t->by_id, &topic->by_id);
+        kfk_map_remove(&t->by_folded, &topic->by_folded);
         topic_free(topic);
     }
     kfk_map_fini(&t->by_name);
     kfk_map_fini(&t->by_id);
+    kfk_map_fini(&t->by_folded);
 }
 
 /* Replicas in turn over the brokers, so that leaders are spread. */
@@ -323,21 +349,6 @@ static int16_t check_assignment(const kafka_cluster *c, const kft_assignment *a,
     return 0;
 }
 
-/* Metrics cannot tell apart names that differ only in dots and underscores. */
-static bool collides(const kft_topics *t, kafka_bytes name)
-{
-    const char *s = name.data;
-    if (!memchr(s, '.', name.len) && !memchr(s, '_', name.len)) return false;
-    KFK_LIST_EACH (n, &t->by_name.order) {
-        const char *other = KFK_CONTAINER(n, kft_topic, by_name.order)->name;
-        size_t i = 0;
-        if (strlen(other) != name.len) continue;
-        while (i < name.len && (s[i] == other[i] || (strchr("._", s[i]) && strchr("._", other[i])))) i++;
-        if (i == name.len) return true;
-    }
-    return false;
-}
-
 int16_t kft_topic_check(const kafka_cluster *c, kafka_bytes name, int32_t partitions, int replication,
                         const kft_assignment *assignment, const char **why)
 {
@@ -367,6 +378,19 @@ kfk_uuid kft_topic_new_id(kafka_cluster *c)
     return id;
 }
 
+/* Into all tables or none. */
+static bool enter(kft_topics *all, kft_topic *t)
+{
+    kafka_bytes name = kafka_str(t->name);
+    if (kfk_map_add(&all->by_name, &t->by_name, kfk_map_hash(&all->by_name, name.data, name.len)) != 0) return false;
+    if (kfk_map_add(&all->by_id, &t->by_id, kfk_map_hash(&all->by_id, t->id.bytes, sizeof t->id.bytes)) == 0) {
+        if (kfk_map_add(&all->by_folded, &t->by_folded, hash_folded(all, name)) == 0) return true;
+        kfk_map_remove(&all->by_id, &t->by_id);
+    }
+    kfk_map_remove(&all->by_name, &t->by_name);
+    return false;
+}
+
 int16_t kft_topic_create(kafka_cluster *c, kafka_bytes name, int32_t partitions, int replication,
                          const kft_assignment *assignment, kft_topic **out, const char **why)
 {
@@ -378,14 +402,7 @@ int16_t kft_topic_create(kafka_cluster *c, kafka_bytes name, int32_t partitions,
     t->id = kft_topic_new_id(c);
     kft_settings_init(&t->settings);
     code = add_partitions(c, t, partitions, replication, assignment, why);
-    if (code == 0 &&
-        kfk_map_add(&c->topics.by_name, &t->by_name, kfk_map_hash(&c->topics.by_name, name.data, name.len)) != 0)
-        code = refuse(why, KAFKA_ERR_UNKNOWN, "There is no memory for the topic.");
-    else if (code == 0 && kfk_map_add(&c->topics.by_id, &t->by_id,
-                                      kfk_map_hash(&c->topics.by_id, t->id.bytes, sizeof t->id.bytes)) != 0) {
-        kfk_map_remove(&c->topics.by_name, &t->by_name);
-        code = refuse(why, KAFKA_ERR_UNKNOWN, "There is no memory for the topic.");
-    }
+    if (code == 0 && !enter(&c->topics, t)) code = refuse(why, KAFKA_ERR_UNKNOWN, "There is no memory for the topic.");
     if (code != 0) {
         topic_free(t);
         return code;
@@ -426,5 +443,6 @@ void kft_topic_delete(kafka_cluster *c, kft_topic *t)
     c->topics.partition_count -= t->partition_count;
     kfk_map_remove(&c->topics.by_name, &t->by_name);
     kfk_map_remove(&c->topics.by_id, &t->by_id);
+    kfk_map_remove(&c->topics.by_folded, &t->by_folded);
     topic_free(t);
 }

@@ -33,7 +33,7 @@ typedef struct kft_partition {
 } kft_partition;
 
 struct kft_topic {
-    kfk_map_node by_name, by_id;
+    kfk_map_node by_name, by_id, by_folded;
     char name[KFT_TOPIC_NAME_MAX + 1];
     kfk_uuid id;
     kft_settings settings;
@@ -43,6 +43,7 @@ struct kft_topic {
 
 typedef struct kft_topics {
     kfk_map by_name, by_id;  /* in the order of creation */
+    kfk_map by_folded;       /* by the name with '_' for '.': no two topics may have the same */
     int32_t partition_count; /* of all topics */
 } kft_topics;
 
