@@ -8,6 +8,7 @@ void kft_fetch_sessions_init(kft_fetch_sessions *s, uint64_t seed)
 {
     kfk_map_init(&s->by_id, seed);
     s->seed = seed;
+    s->partition_count = 0;
     s->next_id = 1 + (int32_t)(seed % 1000000);
 }
 

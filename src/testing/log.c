@@ -182,8 +182,8 @@ int kft_log_append(kft_log *l, kfk_block *frame, uint8_t *data, const kfk_batch_
     size_t len = kfk_batch_size(header);
     kfk_block *block;
     if (!grow(l)) return KAFKA_ENOMEM;
-    if (len > l->memory->limit) return KAFKA_ETOOBIG;
-    if (len * COPY_BELOW < frame->cap || frame->cap > l->memory->limit) {
+    if (len + KFT_BATCH_OVERHEAD > l->memory->limit) return KAFKA_ETOOBIG;
+    if (len * COPY_BELOW < frame->cap || frame->cap + KFT_BATCH_OVERHEAD > l->memory->limit) {
         if (!(block = kfk_block_new(len))) return KAFKA_ENOMEM;
         memcpy(block->data, data, len);
         data = block->data;
@@ -197,7 +197,7 @@ int kft_log_append(kft_log *l, kfk_block *frame, uint8_t *data, const kfk_batch_
     *b = (kft_batch){.block = block,
                      .data = data,
                      .len = (uint32_t)len,
-                     .charge = (uint32_t)(block->cap + sizeof *block + sizeof *b),
+                     .charge = (uint32_t)(block->cap + KFT_BATCH_OVERHEAD),
                      .base_offset = l->end,
                      .last_offset = l->end + header->last_offset_delta,
                      .max_time = append_time_ms >= 0 ? append_time_ms : header->max_timestamp,

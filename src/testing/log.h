@@ -17,6 +17,8 @@
 
 typedef struct kft_log kft_log;
 
+enum { KFT_BATCH_OVERHEAD = 160 }; /* bytes that a batch counts for beside its block */
+
 /* What all logs of a cluster hold together. */
 typedef struct kft_memory {
     size_t bytes, limit; /* limit: default 256 MiB */

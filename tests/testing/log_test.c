@@ -101,11 +101,11 @@ static void a_batch_stays_where_it_came_unless_its_frame_is_much_larger(void **s
         const kft_batch *b = kft_log_at(&l, more);
         if (more == 0) {
             assert_ptr_equal(b->data, at);
-            assert_int_equal(m.bytes - before, frame->cap);
+            assert_int_equal(m.bytes - before, frame->cap + KFT_BATCH_OVERHEAD);
         } else {
             assert_ptr_not_equal(b->block, frame);
             assert_memory_equal(b->data + 21, bytes.data + 21, bytes.len - 21);
-            assert_int_equal(m.bytes - before, bytes.len);
+            assert_int_equal(m.bytes - before, bytes.len + KFT_BATCH_OVERHEAD);
             assert_int_equal(kfk_prim_get_be64(at), 0); /* what the client sent is left alone */
         }
         kfk_block_drop(frame);
@@ -193,7 +193,7 @@ static void over_the_limit_the_oldest_batches_of_all_logs_go(void **state)
     kft_memory m;
     kft_log logs[3];
     batch_spec spec = {.count = 1, .value_size = 1000};
-    size_t each = size_of(&spec);
+    size_t each = size_of(&spec) + KFT_BATCH_OVERHEAD;
     kft_memory_init(&m, 5 * each);
     for (size_t i = 0; i < 3; i++) kft_log_init(&logs[i], &m);
     static const size_t order[] = {1, 0, 0, 1, 2};
@@ -254,8 +254,13 @@ static void readers_keep_what_was_evicted(void **state)
     assert_int_equal(l.start, 1);
     kfk_batch_header h = parsed(read.data, read.len);
     assert_int_equal(kfk_record_crc_check(&h, read.data, NULL), 0);
+    assert_int_equal(m.leaving_bytes, read.block->cap); /* it still counts as long as it is read */
+    assert_true(kft_memory_is_strained(&m));
     kfk_block_drop(read.block);
+    assert_false(kft_memory_is_strained(&m));
+    assert_int_equal(m.leaving_bytes, 0);
     kft_log_fini(&l);
+    kft_memory_fini(&m);
 }
 
 /* ---- finding, deleting, cutting ---------------------------------------------------------------------------------------- */
