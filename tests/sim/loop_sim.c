@@ -242,6 +242,7 @@ static const kfk_loop_ops sim_ops = {
     .wake = loop_wake,
     .connect = sim_network_connect,
     .adopt = sim_network_adopt,
+    .listen = sim_network_listen,
     .lookup = sim_names_lookup,
     .resolve = sim_names_resolve,
     .work = loop_work,

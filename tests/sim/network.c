@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_LATENCY_US = 200, DEFAULT_WINDOW = 64 * 1024, FIRST_FD = 100000 };
+enum { DEFAULT_LATENCY_US = 200, DEFAULT_WINDOW = 64 * 1024, FIRST_FD = 100000, CONNECT_AGAIN_US = 1000000 };
 
 /* ---- routes -------------------------------------------------------------------------------------------------------- */
 
@@ -50,6 +50,33 @@ static void tell_server(sim_link *k)
     if (k->accepted && !k->server_closed && k->config.server->received) k->config.server->received(k->config.arg, k);
 }
 
+/* At an end that is a stream, or was. */
+static void arrives_at_stream(sim_pipe *p, sim_stream *end, const chunk *c)
+{
+    sim_link *k = p->link;
+    bool up = p == &k->up, anybody = end || (!up && k->unclaimed);
+    sim_pipe *back = up ? &k->down : &k->up;
+    switch (c->kind) {
+    case CHUNK_BYTES:
+        sim_pipe_store(p, c);
+        if (!anybody) sim_pipe_reset(back);
+        sim_stream_readable(end);
+        break;
+    case CHUNK_TAKEN:
+        back->outstanding -= c->len;
+        sim_stream_writable(end);
+        break;
+    case CHUNK_END:
+        p->in_ended = true;
+        sim_stream_readable(end);
+        break;
+    case CHUNK_RESET:
+        p->in_reset = true;
+        sim_stream_edge(end, KFK_STREAM_READABLE | KFK_STREAM_WRITABLE);
+        break;
+    }
+}
+
 static void arrives_at_server(sim_link *k, const chunk *c)
 {
     switch (c->kind) {
@@ -67,47 +94,43 @@ static void arrives_at_server(sim_link *k, const chunk *c)
     tell_server(k);
 }
 
-static void arrives_at_client(sim_link *k, const chunk *c)
-{
-    switch (c->kind) {
-    case CHUNK_BYTES:
-        sim_pipe_store(&k->down, c);
-        if (!k->client && !k->unclaimed) sim_pipe_reset(&k->up); /* nobody is there any more */
-        sim_stream_readable(k->client);
-        break;
-    case CHUNK_TAKEN:
-        k->outstanding -= c->len;
-        sim_stream_writable(k->client);
-        break;
-    case CHUNK_END:
-        k->down.in_ended = true;
-        sim_stream_readable(k->client);
-        break;
-    case CHUNK_RESET:
-        k->down.in_reset = true;
-        sim_stream_edge(k->client, KFK_STREAM_READABLE | KFK_STREAM_WRITABLE);
-        break;
-    }
-}
-
 void sim_link_arrived(sim_pipe *p, const chunk *c)
 {
-    if (p == &p->link->up)
-        arrives_at_server(p->link, c);
+    sim_link *k = p->link;
+    if (p == &k->down)
+        arrives_at_stream(p, k->client, c);
+    else if (k->paired)
+        arrives_at_stream(p, k->server, c);
     else
-        arrives_at_client(p->link, c);
+        arrives_at_server(k, c);
 }
 
 /* ---- connecting ---------------------------------------------------------------------------------------------------- */
 
+/* Both directions are needed. The first packet is sent again, after twice the time each. */
+static bool is_lost(sim *s, sim_link *k)
+{
+    if (!k->route->held_up && !k->route->held_down) return false;
+    sim_event_set(s, &k->connect, s->now_us + k->connect_again_us);
+    k->connect_again_us *= 2;
+    return true;
+}
+
 static void connect_done(sim *s, sim_event *e)
 {
     sim_link *k = KFK_CONTAINER(e, sim_link, connect);
-    bool answers = k->config.reach == SIM_ANSWERS && k->config.server;
+    if (is_lost(s, k)) return;
+    sim_listener *listener = k->config.server ? NULL : k->route->listener;
+    bool answers = k->config.reach == SIM_ANSWERS && (k->config.server || listener);
     k->state = answers ? LINK_OPEN : LINK_REFUSED;
     sim_trace(s, "#%d %s", k->number, answers ? "is connected" : "is refused");
     sim_stream_edge(k->client, KFK_STREAM_WRITABLE);
     if (!answers) return;
+    if (listener) {
+        k->paired = true;
+        sim_listener_takes(listener, k);
+        return;
+    }
     k->accepted = true;
     if (k->config.server->accepted) k->config.server->accepted(k->config.arg, k);
 }
@@ -118,6 +141,8 @@ static sim_link *link_new(sim *s, sim_route *route)
     k->sim = s;
     k->number = ++s->network->link_count;
     k->config = *route;
+    k->route = route;
+    k->connect_again_us = CONNECT_AGAIN_US;
     sim_event_init(&k->connect, connect_done);
     sim_pipe_init(&k->up, k, "up", route->cut_up);
     sim_pipe_init(&k->down, k, "down", route->cut_down);
@@ -138,9 +163,8 @@ int sim_network_connect(kfk_loop *l, const kfk_address *to, const kfk_connect_op
     if (!c) return kfk_error_set(err, KAFKA_ENOMEM, "no memory for a socket");
     sim_route *route = sim_net_route(s, address);
     sim_link *k = link_new(s, route);
-    sim_stream_attach(c, k);
+    sim_stream_attach(c, k, &k->down);
     route->connects++;
-    s->network->streams++;
     sim_trace(s, "#%d connects to %s", k->number, address);
     if (route->reach != SIM_BLACKHOLE) sim_event_set(s, &k->connect, k->down.last_at_us);
     *out = &c->stream;
@@ -172,8 +196,7 @@ int sim_network_adopt(kfk_loop *l, int fd, kfk_stream **out, kfk_error *err)
         if (!c) return kfk_error_set(err, KAFKA_ENOMEM, "no memory for a socket");
         c->unheard = true;
         k->unclaimed = false;
-        sim_stream_attach(c, k);
-        s->network->streams++;
+        sim_stream_attach(c, k, &k->down);
         sim_trace(s, "#%d is adopted", k->number);
         *out = &c->stream;
         return 0;
@@ -302,7 +325,71 @@ int sim_net_open_streams(const sim *s)
 
 int sim_network_streams(const sim *s)
 {
-    return s->network->streams;
+    return s->network->streams + s->network->server_streams;
+}
+
+/* ---- what befalls an address -------------------------------------------------------------------------------------------- */
+
+static const char *direction_names(unsigned directions)
+{
+    static const char *const names[] = {"nowhere", "up", "down", "both ways"};
+    return names[directions & (SIM_UP | SIM_DOWN)];
+}
+
+void sim_net_hold(sim *s, const char *address, unsigned directions)
+{
+    sim_route *r = sim_net_route(s, address);
+    sim_trace(s, "%s is cut off: %s", address, direction_names(directions));
+    r->held_up = directions & SIM_UP;
+    r->held_down = directions & SIM_DOWN;
+    KFK_LIST_EACH (node, &s->network->links) {
+        sim_link *k = KFK_CONTAINER(node, sim_link, node);
+        if (k->route != r) continue;
+        sim_pipe_go_on(&k->up);
+        sim_pipe_go_on(&k->down);
+    }
+}
+
+void sim_net_freeze(sim *s, const char *address, unsigned directions)
+{
+    sim_route *r = sim_net_route(s, address);
+    sim_trace(s, "who reads from %s stands still: %s", address, direction_names(directions));
+    bool server_goes_on = r->frozen_up && !(directions & SIM_UP);
+    bool client_goes_on = r->frozen_down && !(directions & SIM_DOWN);
+    r->frozen_up = directions & SIM_UP;
+    r->frozen_down = directions & SIM_DOWN;
+    KFK_LIST_EACH (node, &s->network->links) {
+        sim_link *k = KFK_CONTAINER(node, sim_link, node);
+        if (k->route != r) continue;
+        if (server_goes_on) sim_stream_thaw(k->server);
+        if (client_goes_on) sim_stream_thaw(k->client);
+    }
+    if (server_goes_on && r->listener) sim_listener_thaw(r->listener);
+}
+
+int sim_net_reset(sim *s, const char *address)
+{
+    sim_route *r = sim_net_route(s, address);
+    int count = 0;
+    KFK_LIST_EACH (node, &s->network->links) {
+        sim_link *k = KFK_CONTAINER(node, sim_link, node);
+        if (k->route != r || k->state != LINK_OPEN || (!k->client && !k->server)) continue;
+        sim_pipe_reset(&k->up);
+        sim_pipe_reset(&k->down);
+        count++;
+    }
+    sim_trace(s, "%d connections to %s are reset", count, address);
+    return count;
+}
+
+void sim_net_vanish(sim *s, const char *address)
+{
+    sim_route *r = sim_net_route(s, address);
+    r->reach = SIM_BLACKHOLE;
+    KFK_LIST_EACH (node, &s->network->links) {
+        sim_link *k = KFK_CONTAINER(node, sim_link, node);
+        if (k->route == r && k->state == LINK_OPEN) sim_link_silence(k);
+    }
 }
 
 /* ---- the end ------------------------------------------------------------------------------------------------------- */

@@ -1,10 +1,11 @@
 /* network: addresses, and the connections to them, in memory and virtual time.
  *
- * A route says what becomes of connections to an address and how the way there is; what listens there is a `sim_server`,
- * which stands for another machine: its functions run as events, outside of the library. A connection is a `sim_link`,
- * the server's end of it; the library holds the other end, as a kfk_stream.
+ * A route says what becomes of connections to an address and how the way there is. What listens there is either a
+ * `sim_server`, which stands for another machine: its functions run as events, outside of the library, and it has its end
+ * of a connection as a `sim_link`. Or it is a listener of the loop (kfk_loop_listen), such as a broker of an in-memory
+ * cluster: then both ends are kfk_streams of the same loop, and everything that may happen to one may happen to the other.
  *
- *     up: from the library to the server        down: from the server to the library
+ *     up: from the client to the server        down: from the server to the client
  *
  * Bytes are copied when they are sent, arrive in order after the latency, and are cut into pieces by the seed. */
 #ifndef KAFKA_TESTS_SIM_NETWORK_H
@@ -12,6 +13,7 @@
 #include "sim/loop_sim.h"
 
 typedef struct sim_link sim_link;
+typedef struct sim_listener sim_listener;
 
 typedef struct sim_server {
     void (*accepted)(void *arg, sim_link *);
@@ -28,24 +30,44 @@ typedef enum sim_cut {
     SIM_CUT_SILENCE /* what follows is lost and nobody is told */
 } sim_cut;
 
-/* May be changed at any time; a connection goes by what stood here when it was opened. */
+/* May be changed at any time; a connection goes by what stood here when it was opened, but for what says `now`. */
 typedef struct sim_route {
     char address[KFK_ADDRESS_TEXT]; /* "10.0.0.1:9092" */
     sim_reach reach;                /* SIM_ANSWERS where nothing listens is a refusal, too */
     int64_t latency_us, jitter_us;  /* one way; defaults 200 and none */
     int64_t bytes_per_s;            /* in each direction; 0 = no limit */
-    size_t window;                  /* most bytes that wait to be read by the server; default 64 KiB */
+    size_t window;                  /* most bytes that wait to be read by the other side; default 64 KiB. A sim_server's
+                                       answers have no such limit */
     int64_t cut_up, cut_down;       /* cut behind so many bytes of the direction; -1 = never */
     sim_cut cut;                    /* how */
+    int64_t flip_up, flip_down;     /* now: one bit in about so many bytes of the direction is wrong; 0 = none */
+    bool held_up, held_down;        /* now: see sim_net_hold */
+    bool frozen_up, frozen_down;    /* now: see sim_net_freeze */
     const sim_server *server;
     void *arg;
-    int connects; /* attempts so far */
+    sim_listener *listener; /* of the loop */
+    int connects;           /* attempts so far */
 } sim_route;
 
 /* The route of an address, made on first use. */
 sim_route *sim_net_route(sim *s, const char *address);
 /* Something answers there from now on. */
 sim_route *sim_net_listen(sim *s, const char *address, const sim_server *server, void *arg);
+
+/* ---- what befalls an address, and all connections to it ---------------------------------------------------------------- */
+
+enum { SIM_UP = 1, SIM_DOWN = 2 };
+/* The directions given are cut off (all others are not, or no longer): what is sent there arrives when the network is whole
+ * again, as TCP sends it again then; connections are made with both directions only. 0 = whole. */
+void sim_net_hold(sim *s, const char *address, unsigned directions);
+/* The programs that read the directions given do nothing on these connections for now, as if they were stopped: buffers
+ * fill up. 0 = they go on. */
+void sim_net_freeze(sim *s, const char *address, unsigned directions);
+/* Every open connection is reset at both ends. Returns how many there were. */
+int sim_net_reset(sim *s, const char *address);
+/* The machine is gone without a word: its connections are silent for ever, new attempts get no answer until `reach` is
+ * changed again. */
+void sim_net_vanish(sim *s, const char *address);
 
 /* A descriptor, as far as the library can see, of a socket that the application has connected to an address where
  * something listens: for kafka_conn_from_fd. */

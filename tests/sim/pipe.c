@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_PIECES = 4 };
+enum { MOST_PIECES = 4, RESEND_US = 200000 };
 
 /* ---- sending --------------------------------------------------------------------------------------------------------- */
 
@@ -24,6 +24,23 @@ int64_t sim_pipe_arrival(sim_pipe *p, size_t bytes)
     return at;
 }
 
+static bool is_up(const sim_pipe *p)
+{
+    return p == &p->link->up;
+}
+
+/* Damage that TCP's checksum did not find. */
+static void flip_bits(const sim_pipe *p, chunk *c)
+{
+    sim *s = p->link->sim;
+    int64_t every = is_up(p) ? p->link->route->flip_up : p->link->route->flip_down;
+    if (every <= 0 || sim_below(s, (uint64_t)every) >= c->len) return;
+    size_t at = sim_below(s, c->len);
+    c->data[at] ^= (uint8_t)(1U << sim_below(s, 8));
+    sim_trace(s, "#%d %s: a bit of byte %zu is wrong", p->link->number, p->name, at);
+    sim_sometimes(s, "a bit was flipped");
+}
+
 static void put(sim_pipe *p, chunk_kind kind, const void *data, size_t len)
 {
     if (p->lost) return;
@@ -32,6 +49,7 @@ static void put(sim_pipe *p, chunk_kind kind, const void *data, size_t len)
     c->len = len;
     if (kind == CHUNK_BYTES) memcpy(c->data, data, len);
     c->at_us = sim_pipe_arrival(p, kind == CHUNK_BYTES ? len : 0);
+    if (kind == CHUNK_BYTES) flip_bits(p, c);
     *p->last = c;
     p->last = &c->next;
     if (p->first == c) sim_event_set(p->link->sim, &p->event, c->at_us);
@@ -70,7 +88,7 @@ void sim_pipe_reset(sim_pipe *p)
 
 static sim_pipe *other(sim_pipe *p)
 {
-    return p == &p->link->up ? &p->link->down : &p->link->up;
+    return is_up(p) ? &p->link->down : &p->link->up;
 }
 
 static void cut(sim_pipe *p)
@@ -121,9 +139,22 @@ static const char *kind_name(chunk_kind kind)
     return names[kind];
 }
 
+static bool is_held(const sim_pipe *p)
+{
+    return is_up(p) ? p->link->route->held_up : p->link->route->held_down;
+}
+
+void sim_pipe_go_on(sim_pipe *p)
+{
+    sim *s = p->link->sim;
+    if (!p->first || is_held(p) || sim_event_is_set(&p->event)) return;
+    sim_event_set(s, &p->event, s->now_us + (s->cfg.calm ? RESEND_US : (int64_t)sim_below(s, RESEND_US)));
+}
+
 static void pipe_arrives(sim *s, sim_event *e)
 {
     sim_pipe *p = KFK_CONTAINER(e, sim_pipe, event);
+    if (is_held(p)) return; /* it is sent again later */
     chunk *c = p->first;
     p->first = c->next;
     if (p->first)

@@ -76,8 +76,10 @@ void sim_network_free(sim *s);
 int sim_network_connect(kfk_loop *l, const kfk_address *to, const kfk_connect_options *options, kfk_stream **out,
                         kfk_error *err);
 int sim_network_adopt(kfk_loop *l, int fd, kfk_stream **out, kfk_error *err);
-int sim_network_streams(const sim *s); /* the library's, that are open */
-void sim_network_disturb(sim *s);      /* perhaps a spurious edge */
+int sim_network_streams(const sim *s); /* that are open, of clients and of listeners */
+/* listen.c */
+int sim_network_listen(kfk_loop *l, const kfk_address *at, kfk_listener **out, kfk_error *err);
+void sim_network_disturb(sim *s); /* perhaps a spurious edge */
 /* names.c */
 void sim_names_new(sim *s);
 void sim_names_free(sim *s);

@@ -1,4 +1,5 @@
-/* The library's end of a connection, a kfk_stream.
+/* An end of a connection that is a kfk_stream: the client's, and the server's where a listener of the loop accepted it. Both
+ * are the same but for the pipes that they read and write.
  *
  * Edges are what net/stream.h promises and no more: after KAFKA_EAGAIN or a short read the stream owes an edge for whatever
  * arrives next; without that it owes none, and gives one only at times. A partial read leaves the rest to arrive a moment
@@ -20,11 +21,26 @@ static sim_stream *end_of(kfk_stream *stream)
     return KFK_CONTAINER(stream, sim_stream, stream);
 }
 
+static const char *name_of(const sim_stream *c)
+{
+    return c == c->link->server ? " server" : "";
+}
+
 static size_t room(const sim_stream *c)
 {
     const sim_link *k = c->link;
     if (k->state != LINK_OPEN || c->stalled) return 0;
-    return k->config.window > k->outstanding ? k->config.window - k->outstanding : 0;
+    return k->config.window > c->out->outstanding ? k->config.window - c->out->outstanding : 0;
+}
+
+bool sim_stream_is_frozen(const sim_stream *c)
+{
+    return c == c->link->server ? c->link->route->frozen_up : c->link->route->frozen_down;
+}
+
+void sim_stream_thaw(sim_stream *c)
+{
+    if (c && !c->unheard) sim_stream_edge(c, KFK_STREAM_READABLE | KFK_STREAM_WRITABLE);
 }
 
 void sim_stream_edge(sim_stream *c, unsigned events)
@@ -38,10 +54,11 @@ static void edge_report(sim *s, sim_report *r)
 {
     sim_stream *c = KFK_CONTAINER(r, sim_stream, edge);
     unsigned events = c->pending;
+    if (sim_stream_is_frozen(c)) return;
     if (room(c) > 0 && sim_chance(s, 2)) events |= KFK_STREAM_WRITABLE;
-    if (c->link->down.in_len > 0 && sim_chance(s, 2)) events |= KFK_STREAM_READABLE;
+    if (c->in->in_len > 0 && sim_chance(s, 2)) events |= KFK_STREAM_READABLE;
     c->pending = 0;
-    sim_trace(s, "loop: #%d is%s%s", c->link->number, events & KFK_STREAM_READABLE ? " readable" : "",
+    sim_trace(s, "loop: #%d%s is%s%s", c->link->number, name_of(c), events & KFK_STREAM_READABLE ? " readable" : "",
               events & KFK_STREAM_WRITABLE ? " writable" : "");
     if (c->stream.ready) c->stream.ready(c->stream.owner, events);
 }
@@ -63,22 +80,24 @@ void sim_stream_writable(sim_stream *c)
 
 void sim_network_disturb(sim *s)
 {
-    if (s->network->streams == 0 || !sim_chance(s, 16)) return;
-    uint64_t pick = sim_below(s, (uint64_t)s->network->streams);
+    int streams = sim_network_streams(s);
+    if (streams == 0 || !sim_chance(s, 16)) return;
+    uint64_t pick = sim_below(s, (uint64_t)streams);
     KFK_LIST_EACH (node, &s->network->links) {
-        sim_stream *c = KFK_CONTAINER(node, sim_link, node)->client;
-        if (c && pick-- == 0) sim_stream_edge(c, 1 + (unsigned)sim_below(s, 3));
+        sim_link *k = KFK_CONTAINER(node, sim_link, node);
+        if (k->client && pick-- == 0) sim_stream_edge(k->client, 1 + (unsigned)sim_below(s, 3));
+        if (k->server && pick-- == 0) sim_stream_edge(k->server, 1 + (unsigned)sim_below(s, 3));
     }
 }
 
-/* ---- the library's end ------------------------------------------------------------------------------------------------- */
+/* ---- its operations ----------------------------------------------------------------------------------------------------- */
 
 static int system_error(kfk_error *err, const char *what, int number)
 {
     return kfk_error_set(err, KAFKA_EIO, "%s: %s", what, strerror(number));
 }
 
-static int client_connected(kfk_stream *stream, kfk_error *err)
+static int stream_connected(kfk_stream *stream, kfk_error *err)
 {
     const sim_link *k = end_of(stream)->link;
     if (end_of(stream)->unheard) {
@@ -89,11 +108,24 @@ static int client_connected(kfk_stream *stream, kfk_error *err)
     return k->state == LINK_OPEN ? 0 : system_error(err, "connect", ECONNREFUSED);
 }
 
-static int client_read(kfk_stream *stream, void *buf, size_t cap, size_t *got, kfk_error *err)
+/* As a kernel, not for each byte: a fourth of the window is worth a word. */
+static void tell_of_room(sim_stream *c, size_t taken)
+{
+    c->in->untold += taken;
+    if (c->in->untold * 4 < c->link->config.window) return;
+    sim_pipe_taken(c->out, c->in->untold);
+    c->in->untold = 0;
+}
+
+static int stream_read(kfk_stream *stream, void *buf, size_t cap, size_t *got, kfk_error *err)
 {
     sim_stream *c = end_of(stream);
-    sim_pipe *p = &c->link->down;
+    sim_pipe *p = c->in;
     sim *s = c->link->sim;
+    if (sim_stream_is_frozen(c)) {
+        c->pending |= KFK_STREAM_READABLE;
+        return KAFKA_EAGAIN;
+    }
     if (p->in_len == 0) {
         if (p->in_reset) return system_error(err, "read", ECONNRESET);
         if (p->in_ended) return KAFKA_EOF;
@@ -104,10 +136,11 @@ static int client_read(kfk_stream *stream, void *buf, size_t cap, size_t *got, k
     if (n > 1 && sim_chance(s, 4)) n = 1 + sim_below(s, n - 1);
     memcpy(buf, p->in, n);
     sim_pipe_drop(p, n);
+    if (c->link->paired) tell_of_room(c, n);
     *got = n;
     c->read_armed = n < cap;
     if (c->read_armed && (p->in_len > 0 || p->in_ended || p->in_reset)) sim_stream_readable(c);
-    sim_trace(s, "#%d reads %zu of %zu", c->link->number, n, cap);
+    sim_trace(s, "#%d%s reads %zu of %zu", c->link->number, name_of(c), n, cap);
     return 0;
 }
 
@@ -136,13 +169,13 @@ static void stall_over(sim *s, sim_event *e)
     sim_stream_edge(c, KFK_STREAM_WRITABLE);
 }
 
-static int client_write(kfk_stream *stream, const struct iovec *iov, int count, size_t *sent, kfk_error *err)
+static int stream_write(kfk_stream *stream, const struct iovec *iov, int count, size_t *sent, kfk_error *err)
 {
     sim_stream *c = end_of(stream);
     sim_link *k = c->link;
     sim *s = k->sim;
-    if (k->down.in_reset) return system_error(err, "write", EPIPE);
-    size_t most = room(c);
+    if (c->in->in_reset) return system_error(err, "write", EPIPE);
+    size_t most = sim_stream_is_frozen(c) ? 0 : room(c);
     if (most == 0) {
         c->write_armed = true;
         return KAFKA_EAGAIN;
@@ -154,8 +187,8 @@ static int client_write(kfk_stream *stream, const struct iovec *iov, int count, 
         c->stalled = sim_chance(s, 2);
         if (c->stalled) sim_event_set(s, &c->stall, s->now_us);
     }
-    k->outstanding += n;
-    sim_pipe_send(&k->up, bytes, n);
+    c->out->outstanding += n;
+    sim_pipe_send(c->out, bytes, n);
     free(bytes);
     *sent = n;
     return 0;
@@ -168,49 +201,75 @@ static int give_address(const kfk_address *a, struct sockaddr *addr, socklen_t *
     return 0;
 }
 
-static int client_peer_addr(kfk_stream *stream, struct sockaddr *addr, socklen_t *len)
+static int remote_address(const sim_link *k, struct sockaddr *addr, socklen_t *len)
 {
     kfk_hostport to;
     kfk_address a;
-    const char *text = end_of(stream)->link->config.address;
+    const char *text = k->config.address;
     if (kfk_hostport_parse(text, strlen(text), &to, NULL) != 0 || !kfk_address_numeric(to.host, to.port, &a))
         return KAFKA_EIO;
     return give_address(&a, addr, len);
 }
 
-static int client_local_addr(kfk_stream *stream, struct sockaddr *addr, socklen_t *len)
+static int client_address(const sim_link *k, struct sockaddr *addr, socklen_t *len)
 {
     kfk_address a;
-    if (!kfk_address_numeric("10.255.0.1", (uint16_t)(FIRST_PORT + end_of(stream)->link->number), &a)) return KAFKA_EIO;
+    if (!kfk_address_numeric("10.255.0.1", (uint16_t)(FIRST_PORT + k->number), &a)) return KAFKA_EIO;
     return give_address(&a, addr, len);
 }
 
-/* As a kernel: what was not read makes it a reset. */
-static void client_close(kfk_stream *stream)
+static int stream_peer_addr(kfk_stream *stream, struct sockaddr *addr, socklen_t *len)
 {
-    sim_stream *c = end_of(stream);
+    const sim_link *k = end_of(stream)->link;
+    return end_of(stream) == k->server ? client_address(k, addr, len) : remote_address(k, addr, len);
+}
+
+static int stream_local_addr(kfk_stream *stream, struct sockaddr *addr, socklen_t *len)
+{
+    const sim_link *k = end_of(stream)->link;
+    return end_of(stream) == k->server ? remote_address(k, addr, len) : client_address(k, addr, len);
+}
+
+static void leave_link(sim_stream *c)
+{
     sim_link *k = c->link;
-    sim_trace(k->sim, "#%d closes", k->number);
+    if (c == k->server) {
+        k->server = NULL;
+        k->server_closed = true;
+        k->sim->network->server_streams--;
+        return;
+    }
     k->client = NULL;
     k->sim->network->streams--;
     sim_event_clear(k->sim, &k->connect);
-    sim_event_clear(k->sim, &c->stall);
-    sim_report_remove(&c->edge);
-    kfk_mem_free(c);
-    if (k->state != LINK_OPEN) return;
-    if (k->down.in_len > 0)
-        sim_pipe_reset(&k->up);
-    else
-        sim_pipe_end(&k->up);
 }
 
-static const kfk_stream_ops client_ops = {
-    .connected = client_connected,
-    .read = client_read,
-    .write = client_write,
-    .local_addr = client_local_addr,
-    .peer_addr = client_peer_addr,
-    .close = client_close,
+/* As a kernel: what was not read makes it a reset. */
+static void stream_close(kfk_stream *stream)
+{
+    sim_stream *c = end_of(stream);
+    sim_link *k = c->link;
+    sim_pipe *in = c->in, *out = c->out;
+    sim_trace(k->sim, "#%d%s closes", k->number, name_of(c));
+    leave_link(c);
+    sim_event_clear(k->sim, &c->stall);
+    sim_report_remove(&c->edge);
+    kfk_list_remove(&c->backlog);
+    kfk_mem_free(c);
+    if (k->state != LINK_OPEN) return;
+    if (in->in_len > 0)
+        sim_pipe_reset(out);
+    else
+        sim_pipe_end(out);
+}
+
+static const kfk_stream_ops stream_ops = {
+    .connected = stream_connected,
+    .read = stream_read,
+    .write = stream_write,
+    .local_addr = stream_local_addr,
+    .peer_addr = stream_peer_addr,
+    .close = stream_close,
 };
 
 /* ---- birth ----------------------------------------------------------------------------------------------------------- */
@@ -219,15 +278,24 @@ sim_stream *sim_stream_new(void)
 {
     sim_stream *c = kfk_mem_zalloc(sizeof *c);
     if (!c) return NULL;
-    c->stream.ops = &client_ops;
+    c->stream.ops = &stream_ops;
     c->read_armed = true; /* whatever arrives first is news */
+    kfk_list_init(&c->backlog);
     sim_report_init(&c->edge, edge_report);
     sim_event_init(&c->stall, stall_over);
     return c;
 }
 
-void sim_stream_attach(sim_stream *c, sim_link *k)
+void sim_stream_attach(sim_stream *c, sim_link *k, sim_pipe *in)
 {
     c->link = k;
-    k->client = c;
+    c->in = in;
+    c->out = in == &k->down ? &k->up : &k->down;
+    if (in == &k->down) {
+        k->client = c;
+        k->sim->network->streams++;
+    } else {
+        k->server = c;
+        k->sim->network->server_streams++;
+    }
 }
