@@ -46,10 +46,16 @@ bool kfk_baton_held(kfk_baton *b)
     return atomic_load_explicit(&b->holder, memory_order_relaxed) == this_thread();
 }
 
+static void pass(kfk_baton *b, kfk_baton_point point)
+{
+    if (b->pass) b->pass(b->arg, point);
+}
+
 static void take(kfk_baton *b, bool by_loop)
 {
     atomic_store_explicit(&b->holder, this_thread(), memory_order_relaxed);
     b->after_take(b->arg, by_loop);
+    pass(b, KFK_BATON_TAKEN);
 }
 
 /* Both sides change the same atomic: the one that comes second sees everything the first wrote before. A plain fence would
@@ -61,11 +67,13 @@ static void full_fence(kfk_baton *b)
 
 static void unlock(kfk_baton *b, bool by_loop)
 {
+    pass(b, KFK_BATON_LEAVING);
     void *done = b->before_release(b->arg, by_loop);
     atomic_store_explicit(&b->holder, NULL, memory_order_relaxed);
     pthread_mutex_unlock(&b->lock);
     b->after_release(b->arg, done);
     full_fence(b);
+    pass(b, KFK_BATON_LEFT);
 }
 
 static bool try_take(kfk_baton *b)
@@ -126,6 +134,7 @@ void kfk_baton_submit(kfk_baton *b, kfk_task *t)
         release(b);
     } else {
         kfk_baton_push(b, t);
+        pass(b, KFK_BATON_PUSHED);
         if (try_take(b)) release(b);
     }
     kfk_thread_unshield(shield);

@@ -17,6 +17,14 @@ struct kfk_task {
     void (*run)(kfk_task *);
 };
 
+/* Where the simulation lets others go on in the middle. */
+typedef enum kfk_baton_point {
+    KFK_BATON_TAKEN,   /* inside, nothing was done yet */
+    KFK_BATON_LEAVING, /* inside, everything was done; the loop has published that it sleeps */
+    KFK_BATON_LEFT,    /* let go of; the mailbox was not looked at yet */
+    KFK_BATON_PUSHED   /* outside, a task was pushed; the lock was not looked at again yet */
+} kfk_baton_point;
+
 typedef struct kfk_baton {
     pthread_mutex_t lock;
     _Atomic bool wants;          /* the loop waits for the lock: others leave it alone and use the mailbox */
@@ -25,6 +33,7 @@ typedef struct kfk_baton {
     _Atomic(void *) holder;      /* for assertions: identifies the thread inside */
     /* The simulation's scheduling point before an attempt to take the baton; true = let it fail. NULL otherwise. */
     bool (*try_fails)(void *arg);
+    void (*pass)(void *arg, kfk_baton_point); /* the simulation's; NULL otherwise */
     /* Called under the baton just after it was taken, before anything runs. */
     void (*after_take)(void *arg, bool by_loop);
     /* Called under the baton just before it is let go of, by a caller or by the loop; what it returns goes to

@@ -3,10 +3,13 @@
  * It turns only for the reasons a real one has: its time came, a caller woke it, there is something to report, or it found
  * the mailbox filled as it left. So an engine that forgets to wake its loop hangs here too, and the run says so.
  *
- * The baton is never contended on one thread. Instead the try-lock may fail by seed, as if somebody were inside; the one
- * who is said to be inside then has to do what a holder does and look into the mailbox, at some later step: either the
- * loop, by a turn, or another caller, by an empty submission. A try is also where a fiber may be interrupted: it holds
- * nothing there.
+ * Fibers may be interrupted around the baton: before they try to take it, once they have it, when they are about to let go,
+ * when they have, and between a push and the second try. One that is interrupted inside keeps the others out, also the
+ * loop, which then waits for the baton (`wants`). The loop is interrupted by others likewise: as it leaves, when it has said
+ * that it sleeps, before and after it unlocks, some fiber may run.
+ *
+ * The try-lock may also fail by seed, as if an outsider were inside, who then has to do what a holder does and look into the
+ * mailbox, at some later step: either the loop, by a turn, or another caller, by an empty submission.
  *
  * Tokens are watched by looking at them before each step. Jobs run as events, on a helper thread as far as the library can
  * see. */
@@ -16,7 +19,7 @@
 #include "sim/sim_impl.h"
 #include <stdlib.h>
 
-enum { MOST_JOB_US = 800 };
+enum { MOST_JOB_US = 800, INTERRUPTED = 6 /* one in so many times at each point */ };
 
 /* ---- what the loop reports ------------------------------------------------------------------------------------------- */
 
@@ -262,10 +265,43 @@ static bool try_fails(void *arg)
     sim *s = self(arg);
     if (s->must_not_fail) return false;
     if (s->running) sim_yield(s);
+    if (s->inside) { /* it will fail by itself */
+        s->contended = true;
+        return false;
+    }
     if (!sim_chance(s, 4)) return false;
     sim_trace(s, "the baton is taken");
     s->drain_owed = true;
     return true;
+}
+
+/* Somebody else runs for a moment, unless the seed says no. */
+static void interrupt(sim *s)
+{
+    if (s->running) {
+        sim_yield(s);
+        return;
+    }
+    size_t ready = sim_tasks_ready(s);
+    if (ready == 0) return;
+    sim_trace(s, "the loop is interrupted");
+    sim_task_run(s, sim_tasks_ready_at(s, sim_below(s, ready)));
+    s->thread = &s->loop_thread;
+}
+
+static void pass(void *arg, kfk_baton_point point)
+{
+    static char somebody; /* whom the baton belongs to as others see it */
+    sim *s = self(arg);
+    kfk_baton *b = &s->loop.baton;
+    bool by_fiber = s->running != NULL, inside = point == KFK_BATON_TAKEN || point == KFK_BATON_LEAVING;
+    if (s->must_not_fail || (!by_fiber && s->thread != &s->loop_thread) || !sim_chance(s, INTERRUPTED)) return;
+    void *holder = NULL;
+    if (inside) holder = atomic_exchange(&b->holder, (void *)&somebody);
+    s->inside += by_fiber && inside;
+    interrupt(s);
+    s->inside -= by_fiber && inside;
+    if (inside) atomic_store(&b->holder, holder);
 }
 
 static void nothing(kfk_task *t)
@@ -288,11 +324,17 @@ void sim_loop_drain(sim *s)
 
 bool sim_loop_must_turn(const sim *s)
 {
-    return s->woken || !kfk_list_empty(&s->reports) || s->turn_at_ms <= s->now_us / 1000;
+    return s->woken || atomic_load(&s->loop.baton.wants) || !kfk_list_empty(&s->reports) ||
+           s->turn_at_ms <= s->now_us / 1000;
 }
 
 void sim_loop_turn(sim *s)
 {
+    if (s->inside) { /* by a fiber that was interrupted there: it leaves, and finds that nobody may barge in */
+        sim_trace(s, "the loop waits for the baton");
+        atomic_store(&s->loop.baton.wants, true);
+        return;
+    }
     s->turns++;
     s->woken = s->drain_owed = false;
     s->thread = &s->loop_thread;
@@ -310,6 +352,7 @@ void sim_loop_init(sim *s)
 {
     if (kfk_loop_init(&s->loop, &sim_ops, kfk_rand_next(&s->rand)) != 0) abort();
     s->loop.baton.try_fails = try_fails;
+    s->loop.baton.pass = pass;
 }
 
 kfk_loop *sim_loop(sim *s)
@@ -330,6 +373,11 @@ uint64_t sim_turns(const sim *s)
 uint64_t sim_wakes(const sim *s)
 {
     return s->wakes;
+}
+
+bool sim_contended(const sim *s)
+{
+    return s->contended;
 }
 
 /* ---- for tests of what lies below the public interface ----------------------------------------------------------------- */

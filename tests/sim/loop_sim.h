@@ -118,5 +118,7 @@ void sim_job_takes_ms(sim *s, int64_t ms);
 /* How often the loop turned, and how often it was woken by a caller. */
 uint64_t sim_turns(const sim *s);
 uint64_t sim_wakes(const sim *s);
+/* Did a fiber try to take the baton while another one had been interrupted holding it? */
+bool sim_contended(const sim *s);
 
 #endif

@@ -206,6 +206,54 @@ SCENARIO_WITH(every_task_runs_once_in_its_threads_order_whether_or_not_the_baton
     for (int i = 0; i < SUBMITTERS; i++) sim_wait_for(s, &all[i].all);
 }
 
+/* A timer that fires again and again, so that the loop has reasons to turn. */
+typedef struct alarm_clock {
+    sim *sim;
+    kfk_timer timer;
+    int left;
+    bool over;
+} alarm_clock;
+
+static void clock_ticks(kfk_timer *t)
+{
+    alarm_clock *a = KFK_CONTAINER(t, alarm_clock, timer);
+    a->over = --a->left == 0;
+    if (!a->over) kfk_loop_timer_set(sim_loop(a->sim), t, kfk_loop_now_ms(sim_loop(a->sim)));
+}
+
+static void clock_begins(void *arg)
+{
+    alarm_clock *a = arg;
+    a->left = 30;
+    kfk_loop_timer_set(sim_loop(a->sim), &a->timer, kfk_loop_now_ms(sim_loop(a->sim)));
+}
+
+/* The points at which others may come in between: what the model of the baton (tests/models) interleaves. */
+static const char *const interrupted[] = {"a fiber found the baton taken by another", "the loop waits for the baton",
+                                          "the loop is interrupted", NULL};
+
+static void look_into_trace(sim *s, const char *what)
+{
+    if (strstr(sim_trace_text(s), what)) sim_sometimes(s, what);
+}
+
+SCENARIO_WITH(callers_and_the_loop_are_interrupted_around_the_baton, .sometimes = interrupted)
+{
+    static submitter all[SUBMITTERS];
+    static alarm_clock ticking;
+    ticking = (alarm_clock){.sim = s};
+    kfk_timer_init(&ticking.timer, clock_ticks);
+    sim_under_baton(s, clock_begins, &ticking);
+    for (int i = 0; i < SUBMITTERS; i++) {
+        all[i] = (submitter){.in_order = true};
+        sim_spawn(s, "submitter", submit_all, &all[i]);
+    }
+    for (int i = 0; i < SUBMITTERS; i++) sim_wait_for(s, &all[i].all);
+    if (sim_contended(s)) sim_sometimes(s, interrupted[0]);
+    for (int i = 1; interrupted[i]; i++) look_into_trace(s, interrupted[i]);
+    sim_wait_for(s, &ticking.over);
+}
+
 typedef struct deferral {
     kfk_task task;
     sim *sim;
@@ -468,6 +516,7 @@ int main(void)
         MEMCHECK_TEST(equal_timeouts_one_after_another_do_not_wake_the_loop),
         MEMCHECK_TEST(a_blocking_call_returns_when_its_operation_is_finished),
         MEMCHECK_TEST(a_wait_that_meets_its_deadline_leaves_the_operation_to_be_finished),
+        MEMCHECK_TEST(callers_and_the_loop_are_interrupted_around_the_baton),
         MEMCHECK_TEST(every_task_runs_once_in_its_threads_order_whether_or_not_the_baton_is_free),
         MEMCHECK_TEST(what_a_caller_defers_wakes_the_loop_and_runs_at_once),
         MEMCHECK_TEST(a_token_that_fires_is_told_to_all_who_still_watch_it),

@@ -146,7 +146,9 @@ static bool step(sim *s)
 {
     if (s->cfg.slow_us > 0 && sim_chance(s, 8)) s->now_us += (int64_t)sim_below(s, (uint64_t)s->cfg.slow_us);
     sim_loop_look_at_tokens(s);
-    size_t due = collect_due(s), tasks = sim_tasks_ready(s), turns = sim_loop_must_turn(s), drains = s->drain_owed;
+    size_t due = collect_due(s), tasks = sim_tasks_ready(s);
+    bool wanted = atomic_load(&s->loop.baton.wants); /* the loop waits for the baton already */
+    size_t turns = sim_loop_must_turn(s) && !(s->inside && wanted), drains = s->drain_owed && !s->inside && !wanted;
     if (is_suspended(s)) tasks = turns = drains = 0;
     size_t all = due + tasks + turns + drains;
     if (all == 0) return advance(s);

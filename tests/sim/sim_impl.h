@@ -42,7 +42,9 @@ struct sim {
     kfk_list tokens;
     int64_t turn_at_ms; /* when it turns by itself */
     bool woken, drain_owed, must_not_fail, refuse_work, loop_gone;
-    int jobs; /* under way, but for those that hang */
+    int inside;     /* fibers that were interrupted holding the baton: one at most */
+    bool contended; /* and another one tried to take it */
+    int jobs;       /* under way, but for those that hang */
     kfk_list job_list;
     int64_t job_takes_us; /* of the job that runs; -1 = it hangs */
     uint64_t turns, wakes;
