@@ -75,6 +75,51 @@ bool sim_check_contains(sim *s, const char *text, const char *part, const char *
     return found;
 }
 
+char *sim_trace_around_failure(const sim *s, size_t before, size_t after)
+{
+    const char *text = sim_trace_text(s), *at = strstr(text, "  FAILED "), *from = at, *to = at;
+    if (!at) return NULL;
+    for (size_t lines = 0; from > text && (from[-1] != '\n' || lines++ < before);) from--;
+    for (size_t lines = 0; *to && (*to != '\n' || lines++ < after);) to++;
+    return strndup(from, (size_t)(to - from));
+}
+
+/* ---- planned faults ---------------------------------------------------------------------------------------------------- */
+
+uint64_t sim_plan_below(sim *s, uint64_t n)
+{
+    return kfk_rand_below(&s->plan, n);
+}
+
+bool sim_fault(sim *s, const char *fmt, ...)
+{
+    char text[SIM_FAULT_TEXT];
+    size_t number = s->fault_count;
+    bool wanted = number >= SIM_FAULTS || !(s->cfg.without >> number & 1);
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    sim_trace(s, "FAULT %zu: %s%s", number, text, wanted ? "" : " (left out)");
+    if (number < SIM_FAULTS) memcpy(s->faults[s->fault_count++], text, sizeof text);
+    return wanted;
+}
+
+size_t sim_faults(const sim *s)
+{
+    return s->fault_count;
+}
+
+const char *sim_fault_text(const sim *s, size_t index)
+{
+    return s->faults[index];
+}
+
+bool sim_is_verbose(const sim *s)
+{
+    return s->cfg.verbose;
+}
+
 bool sim_has_happened(const sim *s, const char *what)
 {
     for (size_t i = 0; i < s->happened_count; i++) {

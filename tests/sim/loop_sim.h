@@ -29,6 +29,8 @@ typedef struct sim_config {
     int64_t steps;     /* things that may happen in a run; default 1 000 000 */
     int64_t slow_us;   /* some steps take up to this long; default none, which keeps times exact */
     bool calm;         /* the baton is always free, nothing is cut up, no spurious edges: for counting exactly */
+    bool verbose;      /* scenarios may put more into the trace than the seeds need: somebody reads it */
+    uint64_t without;  /* leave out the faults whose bits are set (sim_fault) */
 } sim_config;
 
 /* `cfg` may be NULL. */
@@ -66,6 +68,21 @@ uint64_t sim_below(sim *s, uint64_t n);
 /* True once in n. Never in a calm run. */
 bool sim_chance(sim *s, unsigned n);
 
+/* ---- faults that a scenario plans -------------------------------------------------------------------------------------- */
+
+enum { SIM_FAULTS = 64 };
+/* Random numbers for planning faults: what kind, when, where. They are the same whatever else happens in the run. */
+uint64_t sim_plan_below(sim *s, uint64_t n);
+/* Announces the next fault of the plan; true = let it happen. When a seed fails, the runner leaves out one fault after the
+ * other as long as it still fails, and names those that are left; so a scenario goes on in the same way, and takes as long,
+ * when it is told false. Beyond SIM_FAULTS they are always true. */
+bool sim_fault(sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* How many were announced, and what they were. */
+size_t sim_faults(const sim *s);
+const char *sim_fault_text(const sim *s, size_t index);
+/* Does somebody read the trace? */
+bool sim_is_verbose(const sim *s);
+
 /* Something that happens at a time, outside of the library: a packet arrives, a peer answers. The owner embeds it. */
 typedef struct sim_event sim_event;
 struct sim_event {
@@ -102,6 +119,8 @@ bool sim_has_happened(const sim *s, const char *what);
 void sim_trace(sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const char *sim_trace_text(const sim *s);
 const char *sim_trace_tail(const sim *s, size_t lines);
+/* The lines around the first failure. Freed by the caller; NULL when the trace does not have it any more. */
+char *sim_trace_around_failure(const sim *s, size_t before, size_t after);
 uint64_t sim_trace_hash(const sim *s);
 
 /* ---- the loop -------------------------------------------------------------------------------------------------------- */

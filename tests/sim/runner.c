@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { DEFAULT_SEEDS = 200, TWICE = 5, TAIL_LINES = 40, MOST_SOMETIMES = 32 };
+enum { DEFAULT_SEEDS = 200, TWICE = 5, LINES_BEFORE = 60, LINES_AFTER = 10, MOST_SOMETIMES = 32 };
 #define MOST_MS_PER_SEED 5.0
 
 #ifndef KFK_SEEDS_FILE
@@ -24,7 +24,11 @@ typedef struct tally {
     bool seen[MOST_SOMETIMES];
     int runs;
     char *first_trace; /* of the run that is to be repeated */
+    bool differs;      /* the second run from the first */
 } tally;
+
+static int total_runs; /* of all scenarios of the program */
+static double total_ms;
 
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
@@ -41,14 +45,111 @@ static uint64_t seed_of(const scenario *sc, int number)
     return hash_text(hash, text) >> 32; /* short enough to be typed */
 }
 
-static void explain(const scenario *sc, uint64_t seed, sim *s)
+/* ---- when a seed fails --------------------------------------------------------------------------------------------------- */
+
+static void print_faults_in_numbers(uint64_t without)
 {
-    fprintf(stderr, "\n%s\n",
-            getenv("KFK_TRACE") ? sim_trace_text(s) : sim_trace_tail(s, TAIL_LINES)); /* cmocka would cut it */
-    print_error("seed %" PRIu64 ": %s\n", seed, sim_failure(s));
-    print_error("replay: KFK_TEST=%s KFK_SEED=%" PRIu64 " %s\n", sc->name, seed, program_invocation_name);
+    const char *before = "KFK_WITHOUT=";
+    for (int i = 0; i < SIM_FAULTS; i++) {
+        if (!(without >> i & 1)) continue;
+        print_error("%s%d", before, i);
+        before = ",";
+    }
+    if (without) print_error(" ");
+}
+
+static void print_replay(const scenario *sc, uint64_t seed, uint64_t without)
+{
+    print_error("replay: KFK_TEST=%s KFK_SEED=%" PRIu64 " ", sc->name, seed);
+    print_faults_in_numbers(without);
+    print_error("%s\n", program_invocation_name);
     print_error("to run it always, add to tests/sim/seeds.txt: %s %" PRIu64 "\n", sc->name, seed);
 }
+
+static void print_faults(const sim *s, uint64_t without)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < sim_faults(s); i++) left += !(without >> i & 1);
+    if (sim_faults(s) > 0) print_error("%zu of its %zu faults are needed for that\n", left, sim_faults(s));
+    for (size_t i = 0; i < sim_faults(s); i++) {
+        if (!(without >> i & 1)) print_error("    %zu: %s\n", i, sim_fault_text(s, i));
+    }
+}
+
+static void explain(const scenario *sc, uint64_t seed, sim *s, uint64_t without)
+{
+    char *around = sim_trace_around_failure(s, LINES_BEFORE, LINES_AFTER);
+    fprintf(stderr, "\n%s\n", /* cmocka would cut it */
+            getenv("KFK_TRACE") ? sim_trace_text(s)
+            : around            ? around
+                                : sim_trace_tail(s, LINES_BEFORE));
+    free(around);
+    print_error("seed %" PRIu64 ": %s\n", seed, sim_failure(s));
+    print_faults(s, without);
+    print_replay(sc, seed, without);
+}
+
+static sim *run_with(const scenario *sc, uint64_t seed, uint64_t without, bool verbose)
+{
+    sim_config cfg = sc->config;
+    cfg.without = without;
+    cfg.verbose = verbose;
+    sim *s = sim_new(seed, &cfg);
+    sim_spawn(s, "main", sc->run, sc->arg);
+    sim_run(s);
+    return s;
+}
+
+/* At the same check. */
+static bool still_fails(const scenario *sc, uint64_t seed, uint64_t without, const char *failure)
+{
+    sim *s = run_with(sc, seed, without, false);
+    const char *colon = strchr(failure, ' '); /* "file:line: what" */
+    bool same = sim_failed(s) && strncmp(sim_failure(s), failure, colon ? (size_t)(colon - failure) : 0) == 0;
+    sim_free(s);
+    return same;
+}
+
+/* Leaves out what it fails without. What a failed run leaves allocated stays so: the test has failed. */
+static uint64_t shrink(const scenario *sc, uint64_t seed, uint64_t without, size_t faults, const char *failure)
+{
+    for (bool shorter = true; shorter;) {
+        shorter = false;
+        for (size_t i = faults; i-- > 0;) {
+            uint64_t bit = UINT64_C(1) << i;
+            if (without & bit || !still_fails(sc, seed, without | bit, failure)) continue;
+            without |= bit;
+            shorter = true;
+        }
+    }
+    return without;
+}
+
+static uint64_t without_of_environment(void)
+{
+    const char *p = getenv("KFK_WITHOUT");
+    uint64_t without = 0;
+    for (char *end; p && *p; p = *end ? end + 1 : end) {
+        unsigned long n = strtoul(p, &end, 10);
+        if (end == p) break;
+        if (n < SIM_FAULTS) without |= UINT64_C(1) << n;
+    }
+    return without;
+}
+
+static void shrink_and_explain(const scenario *sc, uint64_t seed, size_t faults, const char *failure)
+{
+    uint64_t without = without_of_environment();
+    if (!getenv("KFK_WITHOUT")) without = shrink(sc, seed, without, faults, failure);
+    sim *s = run_with(sc, seed, without, true);
+    if (sim_failed(s))
+        explain(sc, seed, s, without);
+    else
+        print_error("seed %" PRIu64 " failed, but not when it ran again: %s\n", seed, failure);
+    sim_free(s);
+}
+
+/* ---- one seed ---------------------------------------------------------------------------------------------------------- */
 
 static void note_what_happened(tally *t, const sim *s)
 {
@@ -60,30 +161,43 @@ static void note_what_happened(tally *t, const sim *s)
 /* The second run of a seed must leave the same text. */
 static void compare(tally *t, sim *s)
 {
-    if (t && t->first_trace && strcmp(t->first_trace, sim_trace_text(s)) != 0)
-        sim_fail(s, "the same seed gave another trace the second time");
+    if (!t || !t->first_trace || strcmp(t->first_trace, sim_trace_text(s)) == 0) return;
+    t->differs = true;
+    sim_fail(s, "the same seed gave another trace the second time");
+}
+
+static void note_hash(const scenario *sc, uint64_t seed, const sim *s)
+{
+    const char *path = getenv("KFK_HASHES");
+    FILE *f = path ? fopen(path, "a") : NULL;
+    if (!f) return;
+    fprintf(f, "%s %" PRIu64 " %016" PRIx64 "\n", sc->name, seed, sim_trace_hash(s));
+    fclose(f);
 }
 
 static bool run_seed(const scenario *sc, uint64_t seed, tally *t, bool keep_trace, uint64_t *hash)
 {
     size_t blocks = memcheck_blocks();
-    sim *s = sim_new(seed, &sc->config);
-    sim_spawn(s, "main", sc->run, sc->arg);
-    sim_run(s);
+    sim *s = run_with(sc, seed, without_of_environment(), getenv("KFK_SEED") != NULL);
     compare(t, s);
     note_what_happened(t, s);
     if (hash) *hash = sim_trace_hash(s);
-    if (keep_trace) t->first_trace = strdup(sim_trace_text(s));
-    bool ok = !sim_failed(s);
-    if (!ok)
-        explain(sc, seed, s);
-    else if (getenv("KFK_TRACE"))
-        fprintf(stderr, "%s", sim_trace_text(s));
+    if (keep_trace) {
+        t->first_trace = strdup(sim_trace_text(s));
+        note_hash(sc, seed, s);
+    }
+    bool ok = !sim_failed(s), differs = t && t->differs;
+    size_t faults = sim_faults(s);
+    char failure[1024];
+    snprintf(failure, sizeof failure, "%s", sim_failure(s));
+    if (differs) explain(sc, seed, s, 0);
+    if (ok && getenv("KFK_TRACE")) fprintf(stderr, "%s", sim_trace_text(s));
     sim_free(s);
+    if (!ok && !differs) shrink_and_explain(sc, seed, faults, failure);
     kfk_compress_trim(); /* contexts are kept for the whole process */
     if (ok && memcheck_blocks() != blocks) {
         print_error("seed %" PRIu64 ": %zu blocks were not freed\n", seed, memcheck_blocks() - blocks);
-        print_error("replay: KFK_TEST=%s KFK_SEED=%" PRIu64 " %s\n", sc->name, seed, program_invocation_name);
+        print_replay(sc, seed, without_of_environment());
         ok = false;
     }
     return ok;
@@ -152,12 +266,21 @@ void runner_run(const scenario *sc)
         return;
     }
     clock_t begin = clock();
+    int from = getenv("KFK_FROM") ? atoi(getenv("KFK_FROM")) : 0;
     run_known_seeds(&t);
-    for (int i = 0; i < seeds; i++) run_or_fail(&t, seed_of(sc, i), i < TWICE);
+    for (int i = 0; i < seeds; i++) run_or_fail(&t, seed_of(sc, from + i), i < TWICE);
     double ms = (double)(clock() - begin) * 1000 / CLOCKS_PER_SEC / (t.runs ? t.runs : 1);
+    total_runs += t.runs;
+    total_ms += ms * t.runs;
     print_message("           %d seeds, %.2f ms each\n", seeds, ms);
     if (seeds >= wanted) demand_what_must_happen(&t);
     demand_cheapness(sc, ms / (sc->parts ? sc->parts : 1));
+}
+
+void runner_sum_up(void)
+{
+    if (total_ms > 0)
+        print_message("%d seeds, %.0f in a second of processor time\n", total_runs, total_runs * 1000 / total_ms);
 }
 
 void runner_filter(void)

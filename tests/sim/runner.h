@@ -2,12 +2,16 @@
  *
  * A test of the simulation is a scenario: a function that runs as the first fiber of each run, sets up the network, starts
  * other fibers, and checks. The runner, called by a cmocka test, runs it under as many seeds as asked for, the first few of
- * them twice: the traces must be the same to the byte. When a seed fails it prints why, the end of the trace, and the
- * command that runs just this seed of this scenario again.
+ * them twice: the traces must be the same to the byte. When a seed fails, the faults that it does not need to fail are left
+ * out (sim_fault); printed are why it failed, the faults that it takes, the trace around the failure, and the command that
+ * runs just this seed of this scenario again, with these faults.
  *
  * Environment:
  *     KFK_SEEDS      how many seeds (default 200); scenarios that want fewer or more get them in proportion
+ *     KFK_FROM       the number of the first seed, default 0
  *     KFK_SEED       run this one only, with its whole trace in the output when KFK_TRACE is set
+ *     KFK_WITHOUT    numbers of faults, with commas, that are left out
+ *     KFK_HASHES     a file to which "scenario seed hash-of-the-trace" is appended for the seeds that run twice
  *     KFK_SEED_BASE  a word from which the seeds are made, such as the name of a commit; default none
  *     KFK_TEST       run the tests of a program whose name matches this only (see runner_main)
  * Seeds that failed once stand in seeds.txt and run always. */
@@ -61,5 +65,7 @@ bool runner_seed(const scenario *sc, uint64_t seed, uint64_t *hash);
 /* A program's main: cmocka_run_group_tests, restricted to the tests named by KFK_TEST. */
 #define RUNNER_MAIN(tests) (runner_filter(), cmocka_run_group_tests(tests, NULL, NULL))
 void runner_filter(void);
+/* Prints how many seeds the program has run, and how fast. */
+void runner_sum_up(void);
 
 #endif

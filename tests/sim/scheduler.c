@@ -246,6 +246,7 @@ sim *sim_new(uint64_t seed, const sim_config *cfg)
     s->cfg = with_defaults(cfg);
     s->steps_left = s->cfg.steps;
     kfk_rand_seed(&s->rand, seed);
+    kfk_rand_seed(&s->plan, ~seed);
     trace_init(&s->trace);
     kfk_heap_init(&s->events);
     kfk_list_init(&s->due);

@@ -8,7 +8,7 @@
 #include "sim/loop_sim.h"
 #include "sim/trace.h"
 
-enum { SIM_HAPPENINGS = 32, SIM_FAILURE_TEXT = 1024, SIM_OWNED = 64 };
+enum { SIM_HAPPENINGS = 32, SIM_FAILURE_TEXT = 1024, SIM_OWNED = 64, SIM_FAULT_TEXT = 120 };
 
 /* Something for the loop's next turn to report: an edge, an answer, a token. Runs under the baton, as its thread. */
 typedef struct sim_report sim_report;
@@ -28,7 +28,9 @@ typedef struct sim_task sim_task;
 struct sim {
     kfk_loop loop;
     sim_config cfg;
-    kfk_rand rand;
+    kfk_rand rand, plan;
+    size_t fault_count;
+    char faults[SIM_FAULTS][SIM_FAULT_TEXT];
     int64_t start_us, now_us;
     int64_t asleep_until_us; /* before that only the world around the library goes on */
     kfk_heap events;

@@ -1,0 +1,220 @@
+/* The journal and its checks; see the header. A value is a record_id in big-endian, a checksum, and filler that follows from
+ * both, so that a value that is cut or damaged anywhere shows. */
+#include "sim/journal.h"
+#include <string.h>
+
+#define FNV_BASIS UINT32_C(2166136261)
+#define FNV_PRIME UINT32_C(16777619)
+
+enum { ID_BYTES = 20 };
+
+static uint32_t hash(uint32_t h, const void *data, size_t len)
+{
+    const uint8_t *p = data;
+    for (size_t i = 0; i < len; i++) h = (h ^ p[i]) * FNV_PRIME;
+    return h;
+}
+
+static void put(uint8_t *p, uint32_t n)
+{
+    for (int i = 0; i < 4; i++) p[i] = (uint8_t)(n >> (24 - 8 * i));
+}
+
+static uint32_t get(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static uint32_t topic_hash(const journal *j)
+{
+    return hash(FNV_BASIS, j->topic, strlen(j->topic));
+}
+
+void journal_init(journal *j, sim *s, uint32_t run, const char *topic)
+{
+    memset(j, 0, sizeof *j);
+    j->sim = s;
+    j->run = run;
+    strncpy(j->topic, topic, sizeof j->topic - 1);
+}
+
+/* ---- values -------------------------------------------------------------------------------------------------------- */
+
+static uint8_t filler(uint32_t sum, size_t at)
+{
+    return (uint8_t)(sum >> (at % 4 * 8) ^ (at * 31));
+}
+
+void journal_fill(const journal *j, uint16_t writer, int32_t partition, uint32_t sequence, uint8_t *value, size_t len)
+{
+    put(value, j->run);
+    put(value + 4, topic_hash(j));
+    put(value + 8, (uint32_t)writer << 16 | (uint16_t)partition);
+    put(value + 12, sequence);
+    put(value + 16, (uint32_t)len);
+    uint32_t sum = hash(FNV_BASIS, value, ID_BYTES);
+    put(value + ID_BYTES, sum);
+    for (size_t i = JOURNAL_VALUE; i < len; i++) value[i] = filler(sum, i);
+}
+
+/* Is it a record of this run, as it was written? */
+static bool parse(const journal *j, kafka_bytes value, record_id *out)
+{
+    const uint8_t *p = value.data;
+    if (value.len < JOURNAL_VALUE || get(p + 16) != value.len) return false;
+    uint32_t sum = hash(FNV_BASIS, p, ID_BYTES);
+    if (get(p + ID_BYTES) != sum) return false;
+    for (size_t i = JOURNAL_VALUE; i < value.len; i++) {
+        if (p[i] != filler(sum, i)) return false;
+    }
+    uint32_t from = get(p + 8);
+    *out = (record_id){get(p), get(p + 4), (uint16_t)(from >> 16), (uint16_t)from, get(p + 12)};
+    return out->run == j->run && out->writer < JOURNAL_WRITERS && out->sequence < JOURNAL_RECORDS;
+}
+
+/* A value that lies somewhere. False: an anomaly. */
+static bool belongs(const journal *j, const char *where, int32_t partition, int64_t offset, kafka_bytes value,
+                    record_id *out)
+{
+    if (!parse(j, value, out)) {
+        sim_fail(j->sim, "corrupt: %s partition %d offset %lld, %zu bytes", where, (int)partition, (long long)offset,
+                 value.len);
+        return false;
+    }
+    if (j->only_content) return false;
+    if (out->topic == topic_hash(j) && out->partition == partition && offset < JOURNAL_OFFSETS) return true;
+    sim_fail(
+        j->sim, "wrong-topic-partition: %s partition %d offset %lld has record %u of writer %u, which belongs to %d",
+        where, (int)partition, (long long)offset, (unsigned)out->sequence, (unsigned)out->writer, (int)out->partition);
+    return false;
+}
+
+/* ---- what the application was told --------------------------------------------------------------------------------------- */
+
+void journal_written(journal *j, uint16_t writer, uint32_t sequence, uint32_t count, kafka_written outcome,
+                     int64_t begun_us)
+{
+    static const char *const names[] = {"not written", "written", "perhaps written"};
+    sim_trace(j->sim, "writer %u: records %u to %u: %s", (unsigned)writer, (unsigned)sequence,
+              (unsigned)(sequence + count - 1),
+              names[outcome == KAFKA_WRITTEN_YES     ? 1
+                    : outcome == KAFKA_WRITTEN_MAYBE ? 2
+                                                     : 0]);
+    for (uint32_t i = sequence; i < sequence + count; i++) {
+        journal_entry *e = &j->records[writer][i];
+        e->yes = (uint16_t)(e->yes + (outcome == KAFKA_WRITTEN_YES));
+        e->maybe = (uint16_t)(e->maybe + (outcome == KAFKA_WRITTEN_MAYBE));
+        e->no = (uint16_t)(e->no + (outcome == KAFKA_WRITTEN_NO));
+        if (outcome == KAFKA_WRITTEN_YES) e->acked_begun_us = begun_us;
+    }
+    if (j->counts[writer] < sequence + count) j->counts[writer] = sequence + count;
+    j->acks += outcome == KAFKA_WRITTEN_YES;
+    j->maybes += outcome == KAFKA_WRITTEN_MAYBE;
+    j->failures += outcome != KAFKA_WRITTEN_YES;
+}
+
+void journal_read(journal *j, int32_t partition, int64_t offset, int64_t expected, kafka_bytes value)
+{
+    record_id id;
+    j->reads++;
+    if (j->only_content) expected = -1;
+    if (expected >= 0 && offset > expected)
+        sim_fail(j->sim, "poll-skip: partition %d offset %lld came where %lld was due", (int)partition,
+                 (long long)offset, (long long)expected);
+    if (expected >= 0 && offset < expected)
+        sim_fail(j->sim, "nonmonotonic-poll: partition %d offset %lld came where %lld was due", (int)partition,
+                 (long long)offset, (long long)expected);
+    if (!belongs(j, "a reader at", partition, offset, value, &id)) return;
+    journal_place *p = &j->seen[partition][offset], now = {id.writer, id.sequence + 1};
+    if (p->sequence1 && (p->sequence1 != now.sequence1 || p->writer != now.writer))
+        sim_fail(j->sim, "phantom-read: partition %d offset %lld had record %u of writer %u, and now %u of %u",
+                 (int)partition, (long long)offset, (unsigned)p->sequence1 - 1, (unsigned)p->writer,
+                 (unsigned)id.sequence, (unsigned)id.writer);
+    *p = now;
+}
+
+int64_t journal_next(const journal *j, int32_t partition, int64_t at, int64_t until)
+{
+    while (at >= 0 && at < until && at < JOURNAL_OFFSETS && j->holes[partition][at]) at++;
+    return at;
+}
+
+void journal_hole(journal *j, int32_t partition, int64_t from, int64_t end)
+{
+    for (int64_t i = from; i < end && i < JOURNAL_OFFSETS; i++) j->holes[partition][i] = true;
+}
+
+void journal_forget(journal *j)
+{
+    memset(j->seen, 0, sizeof j->seen);
+    memset(j->holes, 0, sizeof j->holes);
+    j->valid_from_us = sim_now_us(j->sim);
+}
+
+/* ---- the logs ------------------------------------------------------------------------------------------------------ */
+
+void journal_log_bounds(journal *j, int32_t partition, int64_t start, int64_t end)
+{
+    j->starts[partition] = start;
+    j->ends[partition] = end;
+    if (end > JOURNAL_OFFSETS) sim_fail(j->sim, "the log of partition %d has %lld records", partition, (long long)end);
+}
+
+void journal_log(journal *j, int32_t partition, int64_t offset, kafka_bytes value)
+{
+    record_id id;
+    if (!belongs(j, "the log of", partition, offset, value, &id)) return;
+    journal_entry *e = &j->records[id.writer][id.sequence];
+    j->log[partition][offset] = (journal_place){id.writer, id.sequence + 1};
+    if (e->copies++ == 0) e->first_at = offset;
+}
+
+static void check_offsets(journal *j, int32_t partition)
+{
+    for (int64_t i = j->starts[partition]; i < j->ends[partition] && i < JOURNAL_OFFSETS; i++) {
+        const journal_place *log = &j->log[partition][i], *seen = &j->seen[partition][i];
+        if (!log->sequence1 && !j->holes[partition][i])
+            sim_fail(j->sim, "unseen-after-drain: partition %d offset %lld", (int)partition, (long long)i);
+        if (seen->sequence1 && (seen->sequence1 != log->sequence1 || seen->writer != log->writer))
+            sim_fail(j->sim, "phantom-read: a reader saw record %u of writer %u at partition %d offset %lld",
+                     (unsigned)seen->sequence1 - 1, (unsigned)seen->writer, (int)partition, (long long)i);
+    }
+}
+
+static void check_record(journal *j, uint16_t w, uint32_t i, bool may_be_deleted)
+{
+    const journal_entry *e = &j->records[w][i];
+    const char *anomaly = NULL;
+    bool must_be_there = e->yes > 0 && e->acked_begun_us >= j->valid_from_us && !may_be_deleted;
+    if (must_be_there && e->copies == 0) anomaly = "lost-write";
+    if (e->yes == 0 && e->maybe == 0 && e->copies > 0) anomaly = "failed-but-written";
+    if (e->copies > e->yes + e->maybe && e->copies > 1) anomaly = "duplicate";
+    if (anomaly)
+        sim_fail(j->sim, "%s: record %u of writer %u: %u times written, %u perhaps, %u not; %u times in the log",
+                 anomaly, (unsigned)i, (unsigned)w, (unsigned)e->yes, (unsigned)e->maybe, (unsigned)e->no,
+                 (unsigned)e->copies);
+}
+
+/* The first copy of an acknowledged record lies in front of all copies of what was sent later. */
+static void check_writer(journal *j, uint16_t w)
+{
+    int64_t last = -1, start = j->starts[j->partition_of[w]];
+    bool may_be_deleted = start > 0;
+    for (uint32_t i = 0; i < j->counts[w]; i++) {
+        const journal_entry *e = &j->records[w][i];
+        if (e->copies > 0) may_be_deleted = false;
+        check_record(j, w, i, may_be_deleted);
+        if (e->copies == 0) continue;
+        if (e->first_at < last)
+            sim_fail(j->sim, "nonmonotonic-send: record %u of writer %u lies at %lld, an earlier one at %lld",
+                     (unsigned)i, (unsigned)w, (long long)e->first_at, (long long)last);
+        if (e->yes > 0 && (start == 0 || e->maybe == 0)) last = e->first_at; /* else the first may be deleted */
+    }
+}
+
+void journal_check(journal *j, int32_t partitions)
+{
+    if (j->only_content) return;
+    for (int32_t i = 0; i < partitions; i++) check_offsets(j, i);
+    for (uint16_t w = 0; w < JOURNAL_WRITERS; w++) check_writer(j, w);
+}

@@ -1,0 +1,41 @@
+/* S19: records are deleted in front of a reader, and compaction leaves batches without records.
+ *
+ * Property: a reader whose position was deleted is told so, once for each time, and goes on with the first record there is;
+ * nothing else moves its position. An empty batch is passed over whole: the offset behind it comes next.
+ * Sometimes: a position is out of range; a reader meets an empty batch. */
+#include "scenarios.h"
+
+static const char *const deleted[] = {WORLD_OUT_OF_RANGE, WORLD_READ, NULL};
+
+WORLD_SCENARIO(s19_records_are_deleted, .sometimes = deleted, .seeds = 80)
+{
+    world *w = world_new(s, &(world_config){.brokers = 2, .pause_us = 15000});
+    if (!w) return;
+    for (int i = 0; i < 4; i++) {
+        int32_t partition = (int32_t)sim_plan_below(s, 2);
+        int64_t start = 0, end = 0;
+        sim_net_freeze(s, world_address(w, world_leader(w, partition)), SIM_DOWN); /* the application is slow */
+        sim_sleep_ms(s, (int64_t)sim_plan_below(s, 200));
+        sim_check_equal(s, kafka_cluster_log_size(world_cluster(w), WORLD_TOPIC, partition, &start, &end), 0);
+        world_delete_records(w, partition, start + (end - start) / 2);
+        sim_net_freeze(s, world_address(w, world_leader(w, partition)), 0);
+        sim_sleep_ms(s, (int64_t)sim_plan_below(s, 100));
+    }
+    world_end(w);
+}
+
+static const char *const passed[] = {"a reader passed an empty batch", NULL};
+
+WORLD_SCENARIO(s19_compaction_leaves_empty_batches, .sometimes = passed, .seeds = 80)
+{
+    world *w = world_new(s, &(world_config){.partitions = 1, .writers = 2, .readers = 3, .watched = true});
+    if (!w) return;
+    for (int i = 0; i < 8; i++) {
+        sim_sleep_ms(s, (int64_t)sim_plan_below(s, 100));
+        world_append_empty_batch(w, 0, 1 + (int32_t)sim_plan_below(s, 9));
+        int reads = world_journal(w)->reads;
+        world_expect_progress(w, 2000);
+        if (world_journal(w)->reads > reads) sim_sometimes(s, passed[0]);
+    }
+    world_end(w);
+}

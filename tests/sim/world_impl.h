@@ -1,0 +1,52 @@
+/* world_impl: what the files of the world share. Not for scenarios. */
+#ifndef KAFKA_TESTS_SIM_WORLD_IMPL_H
+#define KAFKA_TESTS_SIM_WORLD_IMPL_H
+#include "sim/world.h"
+
+enum { WORLD_TASKS = JOURNAL_WRITERS * 2 };
+
+typedef struct world_task {
+    world *world;
+    int number; /* of the writer, or of the reader */
+    int32_t partition;
+    kafka_conn *conn;
+    int dials;
+    int patience; /* how many calls may still miss their deadline on this connection */
+    int progress; /* records acknowledged, or read, or ends of the log seen */
+    bool ended;
+    /* a writer's */
+    uint32_t next;
+    /* a reader's */
+    int64_t at; /* the offset that is due; -1 = whatever is first */
+} world_task;
+
+struct world {
+    sim *sim;
+    world_config cfg;
+    kafka_cluster *cluster;
+    char addresses[WORLD_BROKERS + 1][KFK_ADDRESS_TEXT];
+    char bootstrap[256];
+    world_task writers[JOURNAL_WRITERS], readers[JOURNAL_WRITERS];
+    bool stopping, stopped; /* tasks are to end; all have ended */
+    int tasks_left;
+    struct world_watch *watch; /* NULL = none */
+    journal journal;
+};
+
+/* world.c */
+void world_spawn_writer(world *w);
+void world_spawn_reader(world *w);
+/* world_admin.c: hears of requests and answers, without a call, so that a run is the same with it. */
+void world_listen(world *w, void (*heard)(void *world, const kafka_cluster_event *));
+/* world_metadata.c */
+void world_watch_begin(world *w);
+/* The library knows who leads, within some seconds; then it stops watching. */
+void world_watch_end(world *w);
+
+/* world_tasks.c */
+void world_task_write(sim *s, void *task);
+void world_task_read(sim *s, void *task);
+/* Notes what kind of failure a call had; tells whether the connection can be used on. */
+bool world_task_failed(world_task *t, int code);
+
+#endif
