@@ -3,6 +3,8 @@
 #   make            build library and kc, optimised, in build/release
 #   make check      install what is missing (Debian), build, run every test; one summary line at the end
 #   make demo       produce a file into a real Kafka and read it back
+#   make sim        the simulation's scenarios: make sim SEEDS=2000 FROM=0 (tools/sim.sh)
+#   make mutants    bugs that the simulation must find: make mutants MUTANTS="name ..." (tools/mutants.sh)
 #   make bench      print the figures of bench/
 #   make check-long what takes longer: every combination of optional parts, and more (tools/check.sh list long)
 #   make install    install from build/release (PREFIX=/usr/local, DESTDIR)
@@ -17,7 +19,7 @@
 PREFIX ?= /usr/local
 CMAKE_FLAGS ?=
 
-.PHONY: all setup check check-long demo bench install uninstall generate format fuzz coverage tidy clean
+.PHONY: all setup check check-long demo sim mutants bench install uninstall generate format fuzz coverage tidy clean
 
 all: setup-build
 	cmake -S . -B build/release -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo $(CMAKE_FLAGS)
@@ -39,6 +41,18 @@ check-long:
 demo: all
 	@tools/setup.sh demo
 	@tools/demo.sh
+
+SEEDS ?= 2000
+FROM ?= 0
+sim:
+	@tools/setup.sh build test
+	cmake --preset release > /dev/null
+	cmake --build --preset release --target sim_scenarios_test
+	@tools/sim.sh $(SEEDS) $(FROM)
+
+mutants:
+	@tools/setup.sh build test
+	@tools/mutants.sh $(MUTANTS)
 
 bench:
 	@tools/bench.sh

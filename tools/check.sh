@@ -15,8 +15,8 @@ kafka=$root/tests/kafka/kafka.sh
 # ---- the steps ----------------------------------------------------------------------------------------------------------
 
 steps=(setup sources jars build-dev build-clang build-release build-asan build-tsan build-bare schemas
-       unit install abi docs tidy asan tsan kafka kafka-asan kafka-tsan conformance)
-long_steps=(setup parts coverage)
+       unit sim mutants install abi docs tidy asan sim-traces tsan kafka kafka-asan kafka-tsan conformance)
+long_steps=(setup parts coverage sim-long all-mutants)
 
 step_setup() { tools/setup.sh build test; }
 step_sources() { # arrows between the layers, generated code, layout
@@ -51,6 +51,9 @@ tests_in() {
   return $result
 }
 step_unit() { tests_in dev -LE 'kafka|install'; }
+step_sim() { preset release && tools/sim.sh 2000; }
+step_sim-traces() { preset release && preset asan && tools/sim.sh traces; }
+step_mutants() { tools/mutants.sh --touched; } # those of the files that this change touches
 step_install() { tests/install/install_test.sh build/release; }
 step_abi() { preset release && tests/abi/abi_test.sh build/release &&
   tests/abi/abi.py check build/release && tests/abi/abi_diff.sh build/release; }
@@ -64,6 +67,8 @@ step_conformance() { tools/check_conformance.py "$logs"/*.tests; } # the tests t
 
 # ---- the long ones ------------------------------------------------------------------------------------------------------
 
+step_sim-long() { preset release && tools/sim.sh 200000; }
+step_all-mutants() { tools/mutants.sh; }
 step_parts() { # each optional part left out alone: the rest builds, passes its tests, and serves programs once installed
   local failed_parts=0 part
   for part in WITH_GZIP WITH_SNAPPY WITH_LZ4 WITH_ZSTD BUILD_CLI BUILD_TESTS BUILD_SHARED BUILD_STATIC; do

@@ -6,6 +6,7 @@
 #include "sim/loop_sim.h"
 #include "sim/runner.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- time and timers --------------------------------------------------------------------------------------------------- */
@@ -500,6 +501,36 @@ static void a_run_fails_with_its_first_failed_check(void **state)
     assert_non_null(strstr(why, "sim_now_ms(s) < 0"));
 }
 
+/* Fails when faults 2 and 5 happen, and in another way when 1 happens alone. */
+static void suffer_faults(sim *s, void *arg)
+{
+    bool happens[8];
+    (void)arg;
+    for (int i = 0; i < 8; i++) happens[i] = sim_fault(s, "fault of size %d", (int)sim_plan_below(s, 100));
+    if (happens[2] && happens[5])
+        sim_fail(s, "both");
+    else if (happens[1])
+        sim_fail(s, "another failure");
+}
+
+static void a_failing_seed_is_shrunk_to_the_faults_it_needs(void **state)
+{
+    (void)state;
+    const scenario sc = {.name = "suffer_faults", .run = suffer_faults};
+    sim *s = sim_new(1, NULL);
+    sim_spawn(s, "main", suffer_faults, NULL);
+    assert_false(sim_run(s));
+    assert_int_equal(sim_faults(s), 8);
+    char failure[256];
+    snprintf(failure, sizeof failure, "%s", sim_failure(s));
+    char *around = sim_trace_around_failure(s, 2, 1);
+    assert_non_null(strstr(around, "FAULT 7"));
+    assert_null(strstr(around, "FAULT 5"));
+    free(around);
+    sim_free(s);
+    assert_int_equal(runner_shrink(&sc, 1, 0, 8, failure), 0xff & ~(1 << 2 | 1 << 5));
+}
+
 static void a_run_fails_when_something_is_left_over(void **state)
 {
     (void)state;
@@ -527,6 +558,7 @@ int main(void)
         MEMCHECK_TEST(a_run_fails_when_no_task_can_ever_go_on),
         MEMCHECK_TEST(a_run_fails_when_it_takes_too_long),
         MEMCHECK_TEST(a_run_fails_with_its_first_failed_check),
+        MEMCHECK_TEST(a_failing_seed_is_shrunk_to_the_faults_it_needs),
         MEMCHECK_TEST(a_run_fails_when_something_is_left_over),
     };
     return RUNNER_MAIN(tests);

@@ -21,7 +21,7 @@ enum { DEFAULT_SEEDS = 200, TWICE = 5, LINES_BEFORE = 60, LINES_AFTER = 10, MOST
 
 typedef struct tally {
     const scenario *sc;
-    bool seen[MOST_SOMETIMES];
+    int seen[MOST_SOMETIMES]; /* in so many runs */
     int runs;
     char *first_trace; /* of the run that is to be repeated */
     bool differs;      /* the second run from the first */
@@ -111,7 +111,7 @@ static bool still_fails(const scenario *sc, uint64_t seed, uint64_t without, con
 }
 
 /* Leaves out what it fails without. What a failed run leaves allocated stays so: the test has failed. */
-static uint64_t shrink(const scenario *sc, uint64_t seed, uint64_t without, size_t faults, const char *failure)
+uint64_t runner_shrink(const scenario *sc, uint64_t seed, uint64_t without, size_t faults, const char *failure)
 {
     for (bool shorter = true; shorter;) {
         shorter = false;
@@ -140,7 +140,7 @@ static uint64_t without_of_environment(void)
 static void shrink_and_explain(const scenario *sc, uint64_t seed, size_t faults, const char *failure)
 {
     uint64_t without = without_of_environment();
-    if (!getenv("KFK_WITHOUT")) without = shrink(sc, seed, without, faults, failure);
+    if (!getenv("KFK_WITHOUT")) without = runner_shrink(sc, seed, without, faults, failure);
     sim *s = run_with(sc, seed, without, true);
     if (sim_failed(s))
         explain(sc, seed, s, without);
@@ -154,7 +154,7 @@ static void shrink_and_explain(const scenario *sc, uint64_t seed, size_t faults,
 static void note_what_happened(tally *t, const sim *s)
 {
     for (size_t i = 0; t && t->sc->sometimes && i < MOST_SOMETIMES && t->sc->sometimes[i]; i++) {
-        if (sim_has_happened(s, t->sc->sometimes[i])) t->seen[i] = true;
+        if (sim_has_happened(s, t->sc->sometimes[i])) t->seen[i]++;
     }
 }
 
@@ -273,6 +273,8 @@ void runner_run(const scenario *sc)
     total_runs += t.runs;
     total_ms += ms * t.runs;
     print_message("           %d seeds, %.2f ms each\n", seeds, ms);
+    for (size_t i = 0; getenv("KFK_SOMETIMES") && sc->sometimes && sc->sometimes[i]; i++)
+        print_message("           %4d of %d: %s\n", t.seen[i], t.runs, sc->sometimes[i]);
     if (seeds >= wanted) demand_what_must_happen(&t);
     demand_cheapness(sc, ms / (sc->parts ? sc->parts : 1));
 }

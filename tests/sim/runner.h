@@ -11,6 +11,7 @@
  *     KFK_FROM       the number of the first seed, default 0
  *     KFK_SEED       run this one only, with its whole trace in the output when KFK_TRACE is set
  *     KFK_WITHOUT    numbers of faults, with commas, that are left out
+ *     KFK_SOMETIMES  print in how many seeds each thing happened that must happen sometimes
  *     KFK_HASHES     a file to which "scenario seed hash-of-the-trace" is appended for the seeds that run twice
  *     KFK_SEED_BASE  a word from which the seeds are made, such as the name of a commit; default none
  *     KFK_TEST       run the tests of a program whose name matches this only (see runner_main)
@@ -38,6 +39,10 @@ void runner_run(const scenario *sc);
 
 /* Runs one seed. True when nothing failed; `*hash` is the trace's. */
 bool runner_seed(const scenario *sc, uint64_t seed, uint64_t *hash);
+
+/* Leaves out what a failing seed fails without; returns the bits of the faults that are left out. `failure` is sim_failure of
+ * a run without any of `without`. */
+uint64_t runner_shrink(const scenario *sc, uint64_t seed, uint64_t without, size_t faults, const char *failure);
 
 /* A cmocka test that runs its body as the first fiber of each run, with `s` as the simulation:
  *

@@ -47,11 +47,28 @@ static void make_room(trace *t, size_t bytes)
     t->cap = cap;
 }
 
+/* "   1234.567  " without printf: every line has one, and they are many. Returns the length. */
+static int put_time(char *out, int64_t now_us)
+{
+    char digits[24];
+    int n = 0, len = 0;
+    for (int64_t left = now_us; n < 4 || left > 0; left /= 10) {
+        digits[n++] = (char)('0' + left % 10);
+        if (n == 3) digits[n++] = '.';
+        if (n == 4) digits[n++] = (char)('0' + (left /= 10) % 10);
+    }
+    for (int i = n; i < 11; i++) out[len++] = ' ';
+    while (n > 0) out[len++] = digits[--n];
+    out[len++] = ' ';
+    out[len++] = ' ';
+    return len;
+}
+
 void trace_add(trace *t, int64_t now_us, const char *fmt, va_list ap)
 {
     make_room(t, LINE_BYTES);
     char *line = t->text + t->len;
-    int n = snprintf(line, LINE_BYTES, "%7lld.%03lld  ", (long long)(now_us / 1000), (long long)(now_us % 1000));
+    int n = put_time(line, now_us);
     int more = vsnprintf(line + n, (size_t)(LINE_BYTES - 1 - n), fmt, ap);
     n += more < LINE_BYTES - 1 - n ? more : LINE_BYTES - 2 - n;
     line[n++] = '\n';

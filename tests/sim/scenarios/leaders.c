@@ -6,7 +6,7 @@
  * are in the log and are not. */
 #include "scenarios.h"
 
-static const char *const killed[] = {WORLD_RECONNECTED, WORLD_EOF, WORLD_MAYBE_WRITTEN, NULL};
+static const char *const killed[] = {WORLD_RECONNECTED, WORLD_EOF, NULL};
 
 WORLD_SCENARIO(s02_leaders_are_killed, .sometimes = killed, .seeds = 80)
 {
