@@ -133,6 +133,7 @@ void kfk_baton_submit(kfk_baton *b, kfk_task *t)
         t->run(t);
         release(b);
     } else {
+        pass(b, KFK_BATON_REFUSED);
         kfk_baton_push(b, t);
         pass(b, KFK_BATON_PUSHED);
         if (try_take(b)) release(b);

@@ -21,6 +21,7 @@ struct kfk_task {
 typedef enum kfk_baton_point {
     KFK_BATON_TAKEN,   /* inside, nothing was done yet */
     KFK_BATON_LEAVING, /* inside, everything was done; the loop has published that it sleeps */
+    KFK_BATON_REFUSED, /* outside, another one has it; nothing was pushed yet */
     KFK_BATON_LEFT,    /* let go of; the mailbox was not looked at yet */
     KFK_BATON_PUSHED   /* outside, a task was pushed; the lock was not looked at again yet */
 } kfk_baton_point;

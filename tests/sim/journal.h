@@ -13,6 +13,8 @@
  *     poll-skip              a reader was given a later offset than the one behind its last
  *     nonmonotonic-poll      a reader was given an earlier one
  *     unseen-after-drain     it is in the log, and cannot be read there at the end
+ *     nonsense               a call failed with what cannot be (world_tasks.c)
+ *     stale-metadata         the library went back to what it had known before, or stays behind (world_metadata.c)
  *     phantom-read           a reader saw what the log does not have at that offset
  *
  * An anomaly fails the run with its name and what is known of the record. */

@@ -4,7 +4,7 @@
  * the mailbox filled as it left. So an engine that forgets to wake its loop hangs here too, and the run says so.
  *
  * Fibers may be interrupted around the baton: before they try to take it, once they have it, when they are about to let go,
- * when they have, and between a push and the second try. One that is interrupted inside keeps the others out, also the
+ * when they have, and when they could not, before and behind the push. One that is interrupted inside keeps the others out, also the
  * loop, which then waits for the baton (`wants`). The loop is interrupted by others likewise: as it leaves, when it has said
  * that it sleeps, before and after it unlocks, some fiber may run.
  *

@@ -22,7 +22,7 @@ enum { DEFAULT_SEEDS = 200, TWICE = 5, LINES_BEFORE = 60, LINES_AFTER = 10, MOST
 typedef struct tally {
     const scenario *sc;
     int seen[MOST_SOMETIMES]; /* in so many runs */
-    int runs;
+    int runs, seeds;
     char *first_trace; /* of the run that is to be repeated */
     bool differs;      /* the second run from the first */
 } tally;
@@ -215,7 +215,8 @@ static void run_or_fail(tally *t, uint64_t seed, bool twice)
     free(t->first_trace);
     t->first_trace = NULL;
     t->runs += twice ? 2 : 1;
-    if (!ok) fail_msg("seed %" PRIu64 " of %s failed", seed, t->sc->name);
+    t->seeds++;
+    if (!ok) fail_msg("seed %" PRIu64 " of %s failed, the %d. of this run", seed, t->sc->name, t->seeds);
 }
 
 /* "scenario seed" in each line; # begins a comment. */
@@ -258,8 +259,9 @@ static int seeds_in_proportion(int wanted, int many)
 
 void runner_run(const scenario *sc)
 {
-    const char *one = getenv("KFK_SEED"), *many = getenv("KFK_SEEDS");
+    const char *one = getenv("KFK_SEED"), *many = getenv("KFK_SEEDS"), *each = getenv("KFK_EACH");
     int wanted = sc->seeds ? sc->seeds : DEFAULT_SEEDS, seeds = many ? seeds_in_proportion(wanted, atoi(many)) : wanted;
+    if (each) seeds = atoi(each);
     tally t = {.sc = sc};
     if (one) {
         run_or_fail(&t, strtoull(one, NULL, 10), false);
@@ -276,7 +278,7 @@ void runner_run(const scenario *sc)
     for (size_t i = 0; getenv("KFK_SOMETIMES") && sc->sometimes && sc->sometimes[i]; i++)
         print_message("           %4d of %d: %s\n", t.seen[i], t.runs, sc->sometimes[i]);
     if (seeds >= wanted) demand_what_must_happen(&t);
-    demand_cheapness(sc, ms / (sc->parts ? sc->parts : 1));
+    if (!each) demand_cheapness(sc, ms / (sc->parts ? sc->parts : 1));
 }
 
 void runner_sum_up(void)

@@ -8,6 +8,7 @@
  *
  * Environment:
  *     KFK_SEEDS      how many seeds (default 200); scenarios that want fewer or more get them in proportion
+ *     KFK_EACH       how many seeds each scenario gets, whatever it wants and costs
  *     KFK_FROM       the number of the first seed, default 0
  *     KFK_SEED       run this one only, with its whole trace in the output when KFK_TRACE is set
  *     KFK_WITHOUT    numbers of faults, with commas, that are left out

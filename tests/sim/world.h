@@ -89,6 +89,8 @@ int world_dials(const world *w);
 /* Asks the library for a coordinator, within so many milliseconds: 0, or the code of the failure. The call must end by
  * then. Needs `watched`. */
 int world_find_coordinator(world *w, const char *group, int64_t ms, int32_t *id);
+/* The library asks for metadata soon, as when something was found out of date. Needs `watched`. */
+void world_refresh_metadata(world *w);
 /* Stops writers and readers; again is harmless. */
 void world_stop_tasks(world *w);
 
@@ -115,6 +117,9 @@ void world_fault(world *w, kafka_fault_kind kind, int32_t api, int32_t error, in
 
 /* The topic is deleted and made anew, with so many partitions; the journal forgets what it knew. */
 void world_recreate_topic(world *w, int32_t partitions);
+/* A broker answers Metadata with the leaders that there are now, until it is told to look again. */
+void world_show_stale_metadata(world *w, int broker);
+void world_show_true_metadata(world *w);
 /* There are so many partitions from now on, with a writer and a reader more for each new one. */
 void world_grow_topic(world *w, int32_t partitions);
 /* What lies in front of an offset is deleted. */

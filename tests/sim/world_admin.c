@@ -32,9 +32,69 @@ void world_recreate_topic(world *w, int32_t partitions)
     w->cfg.partitions = partitions;
 }
 
-void world_listen(world *w, void (*heard)(void *world, const kafka_cluster_event *))
+/* ---- listening ------------------------------------------------------------------------------------------------------- */
+
+static void swap(int32_t *a, int32_t *b)
+{
+    int32_t x = *a;
+    *a = *b;
+    *b = x;
+}
+
+/* Exchanges what is true and what the broker that is behind knows. */
+static void exchange_views(world *w)
+{
+    w->stale.shown = !w->stale.shown;
+    for (int32_t i = 0; i < w->cfg.partitions; i++) {
+        kft_partition *p = partition_of(&(kft_call){.cluster = w->cluster, .partition = i});
+        if (!p) continue;
+        swap(&p->leader, &w->stale.leaders[i]);
+        swap(&p->leader_epoch, &w->stale.epochs[i]);
+    }
+}
+
+/* The request is handled between the two events, in one go. */
+static void heard(void *userdata, const kafka_cluster_event *e)
+{
+    world *w = userdata;
+    if (sim_is_verbose(w->sim))
+        sim_trace(w->sim, "broker %d %s #%d.%d: %.300s", (int)e->broker, e->is_answer ? "answers" : "is asked",
+                  (int)e->connection, (int)e->correlation_id, e->text);
+    if (e->api == KAFKA_REQUEST_METADATA && e->broker == w->stale.broker && w->stale.shown == (e->is_answer != 0))
+        exchange_views(w);
+}
+
+void world_listen(world *w)
 {
     w->cluster->listener = (kafka_cluster_listener){heard, w};
+}
+
+static int remember_run(kft_call *x, kfk_error *err)
+{
+    (void)err;
+    world *w = (world *)(uintptr_t)x->in;
+    w->stale.broker = x->broker;
+    for (int32_t i = 0; i < w->cfg.partitions; i++) {
+        const kft_partition *p = partition_of(&(kft_call){.cluster = w->cluster, .partition = i});
+        w->stale.leaders[i] = p->leader;
+        w->stale.epochs[i] = p->leader_epoch;
+    }
+    world_listen(w);
+    return 0;
+}
+
+void world_show_stale_metadata(world *w, int broker)
+{
+    kfk_error err = {0};
+    kft_call x = {.cluster = w->cluster, .run = remember_run, .broker = broker, .in = w};
+    if (sim_fault(w->sim, "what broker %d knows of leaders is not brought up to date", broker) &&
+        kft_call_run(&x, &err) != 0)
+        sim_fail(w->sim, "%s", err.text);
+}
+
+void world_show_true_metadata(world *w)
+{
+    w->stale.broker = 0;
 }
 
 /* ---- more partitions --------------------------------------------------------------------------------------------------- */

@@ -17,7 +17,8 @@ typedef struct world_task {
     /* a writer's */
     uint32_t next;
     /* a reader's */
-    int64_t at; /* the offset that is due; -1 = whatever is first */
+    bool placed; /* the connection has been sent to where the next record is due */
+    int64_t at;  /* the offset that is due; -1 = whatever is first */
 } world_task;
 
 struct world {
@@ -30,14 +31,19 @@ struct world {
     bool stopping, stopped; /* tasks are to end; all have ended */
     int tasks_left;
     struct world_watch *watch; /* NULL = none */
+    struct {
+        int broker; /* that is behind, 0 = none */
+        bool shown; /* the cluster's tables hold what it knows, for the time of one answer */
+        int32_t leaders[JOURNAL_PARTITIONS], epochs[JOURNAL_PARTITIONS];
+    } stale;
     journal journal;
 };
 
 /* world.c */
 void world_spawn_writer(world *w);
 void world_spawn_reader(world *w);
-/* world_admin.c: hears of requests and answers, without a call, so that a run is the same with it. */
-void world_listen(world *w, void (*heard)(void *world, const kafka_cluster_event *));
+/* world_admin.c: requests and answers come into the trace; without a call, so that a run is the same with it. */
+void world_listen(world *w);
 /* world_metadata.c */
 void world_watch_begin(world *w);
 /* The library knows who leads, within some seconds; then it stops watching. */

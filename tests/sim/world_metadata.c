@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_AGE_MS = 1500, RIGHT_WITHIN_MS = 8000, TICK_MS = 50 };
+enum { MAX_AGE_MS = 1500, RIGHT_WITHIN_MS = 5000, TICK_MS = 50 };
 
 struct world_watch {
     world *world;
@@ -54,8 +54,7 @@ static void begin(void *arg)
     kfk_cluster_config cfg = {.connect = {.loop = sim_loop(x->world->sim), .client_id = "watch"},
                               .bootstrap = boot,
                               .bootstrap_count = count,
-                              .max_age_ms = MAX_AGE_MS,
-                              .request_timeout_ms = 5000};
+                              .max_age_ms = MAX_AGE_MS};
     sim_check_equal(x->world->sim, kfk_cluster_new_loop(&cfg, &x->cluster), 0);
     x->topic = (kfk_topic_watch){.changed = changed};
     sim_check_equal(x->world->sim, kfk_cluster_watch_loop(x->cluster, kafka_str(WORLD_TOPIC), &x->topic), 0);
@@ -69,6 +68,17 @@ void world_watch_begin(world *w)
     x->world = w;
     w->watch = x;
     sim_under_baton(w->sim, begin, x);
+}
+
+static void refresh(void *arg)
+{
+    struct world_watch *x = arg;
+    kfk_cluster_refresh_loop(x->cluster);
+}
+
+void world_refresh_metadata(world *w)
+{
+    sim_under_baton(w->sim, refresh, w->watch);
 }
 
 static void end(void *arg)

@@ -26,6 +26,14 @@ static const char *failure_name(int code)
     }
 }
 
+/* What nobody may get from a broker and a network that do not garble anything. */
+static bool is_nonsense(int code)
+{
+    return code == KAFKA_EPROTO || code == KAFKA_ECORRUPT || code == KAFKA_ECODEC || code == KAFKA_EVERSION ||
+           code == KAFKA_ETOOBIG || code == KAFKA_EINVAL || code == KAFKA_EAGAIN || code == KAFKA_ENOMEM ||
+           code == KAFKA_ECLOSED || code == KAFKA_ECANCELED || code == KAFKA_ERR_INVALID_REQUEST;
+}
+
 /* After a code of the broker, other than that it does not lead, and after a deadline, the connection works. */
 bool world_task_failed(world_task *t, int code)
 {
@@ -33,6 +41,7 @@ bool world_task_failed(world_task *t, int code)
     const char *name = failure_name(code);
     if (name) sim_sometimes(s, name);
     sim_trace(s, "failed with %d: %s", code, kafka_last_error());
+    if (is_nonsense(code) && !t->world->journal.only_content) sim_fail(s, "nonsense: %s", kafka_last_error());
     if (code == KAFKA_ERR_NOT_LEADER_OR_FOLLOWER || code == KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION) return false;
     if (code != KAFKA_ETIMEDOUT) return code > 0;
     return t->patience-- > 0; /* what has not answered several times is given up */
@@ -49,6 +58,7 @@ static bool dial(world_task *t)
 {
     world *w = t->world;
     if (t->conn) return true;
+    t->placed = false;
     t->patience = (int)sim_below(w->sim, 4);
     int64_t timeout = 100 + (int64_t)sim_below(w->sim, DIAL_MS), began = sim_now_ms(w->sim);
     kafka_dialer d = world_dialer(w, timeout);
@@ -200,13 +210,20 @@ static int read_batch(world_task *t)
     return code ? code : closed;
 }
 
-/* The position is where the next record is due. */
+/* A new connection is sent to where the next record is due; from then on it has to be there by itself. */
 static int place(world_task *t)
 {
-    int whence, flags = KAFKA_SEEK_ABSOLUTE | (sim_below(t->world->sim, 2) ? KAFKA_SEEK_DONT_CHECK : 0);
+    world *w = t->world;
+    int64_t at = kafka_conn_offset(t->conn, NULL);
+    int flags = KAFKA_SEEK_ABSOLUTE | (sim_below(w->sim, 2) ? KAFKA_SEEK_DONT_CHECK : 0);
     if (t->at < 0) return 0;
-    if (kafka_conn_offset(t->conn, &whence) == t->at && whence == KAFKA_SEEK_ABSOLUTE) return 0;
-    return kafka_conn_seek(t->conn, t->at, flags, NULL);
+    if (t->placed && at != journal_next(&w->journal, t->partition, t->at, at) && !w->journal.only_content)
+        sim_fail(w->sim, "%s: the position of partition %d is %lld, %lld is due",
+                 at > t->at ? "poll-skip" : "nonmonotonic-poll", (int)t->partition, (long long)at, (long long)t->at);
+    if (t->placed) return 0;
+    int code = kafka_conn_seek(t->conn, t->at, flags, NULL);
+    t->placed = code == 0;
+    return code;
 }
 
 static int read_somehow(world_task *t)
@@ -222,6 +239,7 @@ static int read_somehow(world_task *t)
 static void go_on_from_first(world_task *t)
 {
     int64_t first = 0;
+    t->placed = false;
     if (kafka_conn_read_first_offset(t->conn, &first) == 0 && (first > t->at || t->world->journal.only_content))
         t->at = first;
 }

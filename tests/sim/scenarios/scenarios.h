@@ -35,6 +35,7 @@
     X(s10_half_open_connections)                      \
     X(s16_topic_is_recreated)                         \
     X(s17_partitions_are_added)                       \
+    X(s17_one_broker_is_behind)                       \
     X(s19_records_are_deleted)                        \
     X(s19_compaction_leaves_empty_batches)            \
     X(s22_answers_trickle)                            \
@@ -43,6 +44,7 @@
     X(s24_bits_flip)                                  \
     X(brokers_fail_requests_in_every_way)             \
     X(the_bootstrap_name_comes_and_goes)              \
+    X(a_seek_wins_over_a_read_that_comes_back_late)   \
     X(a_slow_machine_in_all_kinds_of_trouble)
 
 #define SCENARIO_DECLARE(test) void test(void **state);

@@ -19,6 +19,7 @@ WORLD_SCENARIO(s01_steady_state, .sometimes = happens, .seeds = 80)
     if (!w) return;
     world_expect_progress(w, 200);
     sim_sleep_ms(s, 1000);
+    world_stop_tasks(w);
     sim_check_equal(s, world_journal(w)->failures, 0);
     sim_check_equal(s, world_dials(w), 6);
     sim_check(s, kafka_cluster_requests(world_cluster(w), KAFKA_REQUEST_METADATA) <= 6);
