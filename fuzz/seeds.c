@@ -10,6 +10,7 @@
 #include "conversation.h"
 #include "corpus.h"
 #include "fuzz.h"
+#include "seeds_cluster.h"
 #include "support/batches.h"
 #include "wire/frame.h"
 #include "wire/message.h"
@@ -149,6 +150,14 @@ static void make_requests(corpus *c)
     make_messages(c, true);
     corpus_add(c, "unknown-api", unknown, sizeof unknown);
     corpus_add(c, "no-frame", unknown, 4);
+}
+
+static void make_clusters(corpus *c)
+{
+    corpus requests = {0};
+    make_messages(&requests, true);
+    seeds_cluster(c, &requests);
+    corpus_free(&requests);
 }
 
 static void make_responses(corpus *c)
@@ -485,6 +494,7 @@ int main(int argc, char **argv)
                {"lz4", make_lz4},
                {"zstd", make_zstd},
                {"address", make_addresses},
+               {"cluster", make_clusters},
                {"connection", make_conversations}};
     bool check = argc == 4 && strcmp(argv[1], "--check") == 0, ok = true;
     if (argc != 3 && !check) {
