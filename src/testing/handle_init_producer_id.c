@@ -3,7 +3,8 @@
  * ids.
  *
  * Known gaps: transactional ids are refused, with TRANSACTIONAL_ID_AUTHORIZATION_FAILED (53), the nearest refusal that
- * clients take for final. Producer ids that the client brings along are not looked at, by Kafka neither. */
+ * clients take for final. Producer ids that the client brings along are not looked at, by Kafka neither. 14 is waited out
+ * by the conformance suite, which cannot provoke it at will. */
 #include "testing/handlers.h"
 #include "wire/gen/init_producer_id.h"
 

@@ -1,20 +1,24 @@
 /* Metadata, versions 0 to 13, as Kafka 4.3 serves it.
  *
  * Known gaps: authorized operations are always "everything" (nobody is refused anything); offline replicas are those on
- * stopped brokers; version 13's rebootstrap error never comes. */
+ * stopped brokers; version 13's rebootstrap error never comes. A broker that stops is in no in-sync set any more, as with
+ * Kafka's eligible leader replicas (KIP-966), which stay behind the scenes here. */
 #include "testing/handlers.h"
 #include "wire/codec.h"
 #include "wire/gen/metadata.h"
 
 enum { ALL_TOPIC_OPERATIONS = 0x0df8, ALL_CLUSTER_OPERATIONS = 0x1fa0 };
 
-static bool fill_ids(kft_ask *ask, kfk_int32_array *out, const int32_t *ids, int count, bool only_down)
+typedef enum which { ANY, DOWN, UP } which;
+
+static bool fill_ids(kft_ask *ask, kfk_int32_array *out, const int32_t *ids, int count, which wanted)
 {
     out->items = kfk_arena_array(&ask->arena, (size_t)count, sizeof *out->items);
     if (!out->items) return false;
     out->count = 0;
     for (int i = 0; i < count; i++) {
-        if (!only_down || !kft_cluster_node(ask->cluster, ids[i])) out->items[out->count++] = ids[i];
+        bool up = kft_cluster_node(ask->cluster, ids[i]) != NULL;
+        if (wanted == ANY || up == (wanted == UP)) out->items[out->count++] = ids[i];
     }
     return true;
 }
@@ -25,9 +29,9 @@ static bool fill_partition(kft_ask *ask, kfk_metadata_response_partition *out, c
     out->leader_id = p->leader;
     out->leader_epoch = p->leader_epoch;
     out->error_code = p->leader == -1 ? KAFKA_ERR_LEADER_NOT_AVAILABLE : 0;
-    return fill_ids(ask, &out->replica_nodes, p->replicas, p->replica_count, false) &&
-           fill_ids(ask, &out->isr_nodes, p->isr, p->isr_count, false) &&
-           fill_ids(ask, &out->offline_replicas, p->replicas, p->replica_count, true);
+    return fill_ids(ask, &out->replica_nodes, p->replicas, p->replica_count, ANY) &&
+           fill_ids(ask, &out->isr_nodes, p->isr, p->isr_count, UP) &&
+           fill_ids(ask, &out->offline_replicas, p->replicas, p->replica_count, DOWN);
 }
 
 static bool fill_topic(kft_ask *ask, kfk_metadata_response_topic *out, const kft_topic *t)

@@ -1,6 +1,6 @@
 /* OffsetForLeaderEpoch, versions 0 to 4, as Kafka 4.3 serves versions 2 to 4 (KIP-320).
  *
- * Known gaps: the end is that of the log for clients, too, where Kafka gives those the high watermark. */
+ * Known gaps: none. The end of the newest epoch is that of the log, not the high watermark. */
 #include "testing/handlers.h"
 #include "wire/gen/offset_for_leader_epoch.h"
 

@@ -2,6 +2,8 @@
  * themselves. */
 #include "conformance/steps.h"
 #include "wire/gen/create_topics.h"
+#include "wire/gen/delete_records.h"
+#include "wire/gen/describe_cluster.h"
 #include "wire/gen/metadata.h"
 #include "wire/gen/offset_for_leader_epoch.h"
 #include <string.h>
@@ -48,6 +50,37 @@ static void a_broker_without_a_replica_does_not_lead_either(void **state)
     EXPECT(a.high_watermark, -1);
     EXPECT(a.aborted_transactions.count, -1);
     EXPECT(list_offset(other, &t, 0, -1, 0).error_code, KAFKA_ERR_NOT_LEADER_OR_FOLLOWER);
+}
+
+static kfk_delete_records_response_partition delete_to(client *c, const topic *t, int64_t offset)
+{
+    kfk_delete_records_request_partition p = {.offset = offset};
+    kfk_delete_records_request_topic one = {.name = kafka_str(t->name), .partitions = {&p, 1}};
+    kfk_delete_records_request r = DEFAULTS(delete_records);
+    r.timeout_ms = 10000;
+    r.topics = (kfk_delete_records_request_topic_array){&one, 1};
+    return ASK(c, delete_records, 2, &r)->topics.items[0].partitions.items[0];
+}
+
+static kfk_offset_for_leader_epoch_response_partition end_of(client *c, const topic *t, int32_t epoch, int32_t current)
+{
+    kfk_offset_for_leader_epoch_request_partition p = {.current_leader_epoch = current, .leader_epoch = epoch};
+    kfk_offset_for_leader_epoch_request_topic one = {.topic = kafka_str(t->name), .partitions = {&p, 1}};
+    kfk_offset_for_leader_epoch_request r = DEFAULTS(offset_for_leader_epoch);
+    r.replica_id = -1;
+    r.topics = (kfk_offset_for_leader_epoch_request_topic_array){&one, 1};
+    return ASK(c, offset_for_leader_epoch, 4, &r)->topics.items[0].partitions.items[0];
+}
+
+static void administration_of_records_is_the_leaders(void **state)
+{
+    (void)state;
+    topic t;
+    TOPIC(&t, .replication = 3);
+    client *other = suite_client(another_than(topic_leader(&t, 0, 1, NULL)));
+    EXPECT(delete_to(other, &t, -1).error_code, KAFKA_ERR_NOT_LEADER_OR_FOLLOWER);
+    EXPECT(delete_to(other, &t, -1).low_watermark, -1);
+    EXPECT(end_of(other, &t, 0, -1).error_code, KAFKA_ERR_NOT_LEADER_OR_FOLLOWER);
 }
 
 static void hints_to_the_leader_say_where_it_lives(void **state)
@@ -151,16 +184,6 @@ static int isr_count(const topic *t, int32_t asked)
     return a->topics.items[0].partitions.count == 1 ? (int)a->topics.items[0].partitions.items[0].isr_nodes.count : -1;
 }
 
-static kfk_offset_for_leader_epoch_response_partition end_of(client *c, const topic *t, int32_t epoch, int32_t current)
-{
-    kfk_offset_for_leader_epoch_request_partition p = {.current_leader_epoch = current, .leader_epoch = epoch};
-    kfk_offset_for_leader_epoch_request_topic one = {.topic = kafka_str(t->name), .partitions = {&p, 1}};
-    kfk_offset_for_leader_epoch_request r = DEFAULTS(offset_for_leader_epoch);
-    r.replica_id = -1;
-    r.topics = (kfk_offset_for_leader_epoch_request_topic_array){&one, 1};
-    return ASK(c, offset_for_leader_epoch, 4, &r)->topics.items[0].partitions.items[0];
-}
-
 typedef struct writer {
     client *c;
     const topic *t;
@@ -174,6 +197,44 @@ static bool is_written(void *arg)
     writer *w = arg;
     w->got = produce(w->c, w->t, 0, w->batch);
     return w->got.error_code != KAFKA_ERR_NOT_LEADER_OR_FOLLOWER;
+}
+
+static void what_is_not_copied_is_not_acknowledged_to_who_wants_all(void **state)
+{
+    (void)state;
+    topic t;
+    client *c = suite_client(1);
+    int32_t brokers[] = {2, 3};
+    kfk_create_topics_request_assignment as = {0, {brokers, 2}};
+    topic_name(&t, "lagging");
+    kfk_create_topics_request_topic one = {
+        .name = kafka_str(t.name), .num_partitions = -1, .replication_factor = -1, .assignments = {&as, 1}};
+    kfk_create_topics_request r = DEFAULTS(create_topics);
+    r.topics = (kfk_create_topics_request_topic_array){&one, 1};
+    EXPECT(ASK(c, create_topics, 7, &r)->topics.items[0].error_code, 0);
+    topic_delete_later(&t);
+    topic_await(&t);
+    client *leader = suite_client(2);
+    EXPECT(produce(leader, &t, 0, BATCH_OF(.count = 2)).error_code, 0);
+    suite_hold(t.name, 3, true);
+    kfk_produce_response_partition a = PRODUCE(leader, &t, 0, BATCH_OF(.count = 1), .timeout_ms = 300);
+    EXPECT(a.error_code, KAFKA_ERR_REQUEST_TIMED_OUT);
+    EXPECT(a.base_offset, 2); /* it is in the log */
+    EXPECT(PRODUCE(leader, &t, 0, BATCH_OF(.count = 1), .acks = ACKS_LEADER).base_offset, 3);
+    kfk_fetch_response_partition f = FETCH(leader, &t, 0, .offset = 2, .max_wait_ms = 100);
+    EXPECT(f.error_code, 0);
+    EXPECT(f.high_watermark, 2);
+    EXPECT(f.records.bytes.len, 0);
+    EXPECT(FETCH(leader, &t, 0, .offset = 3, .max_wait_ms = 100).error_code, 0); /* between it and the end */
+    EXPECT(FETCH(leader, &t, 0, .offset = 5, .max_wait_ms = 100).error_code, KAFKA_ERR_OFFSET_OUT_OF_RANGE);
+    EXPECT(list_offset(leader, &t, 0, -1, 0).offset, 2);
+    EXPECT(end_of(leader, &t, 0, 0).end_offset, 4);
+    EXPECT(delete_to(leader, &t, 3).error_code, KAFKA_ERR_OFFSET_OUT_OF_RANGE);
+    suite_hold(t.name, 3, false);
+    a = produce(leader, &t, 0, BATCH_OF(.count = 1));
+    EXPECT(a.error_code, 0);
+    EXPECT(a.base_offset, 4);
+    EXPECT(list_offset(leader, &t, 0, -1, 0).offset, 5);
 }
 
 /* One test for all that a stop and a start of a broker show, since it takes seconds with a real one. */
@@ -208,6 +269,12 @@ static void a_broker_that_stops_gives_leadership_away_for_good(void **state)
     EXPECT(a.current_leader.leader_epoch, s.epoch);
     EXPECT(FETCH(c, &t, 0, .version = 16, .leader_epoch = s.epoch + 2).current_leader.leader_id, -1);
     EXPECT(end_of(c, &t, epoch, epoch).error_code, KAFKA_ERR_FENCED_LEADER_EPOCH);
+    kfk_list_offsets_request_partition lp = {.current_leader_epoch = epoch, .timestamp = -1, .max_num_offsets = 1};
+    kfk_list_offsets_request_topic lt = {.name = kafka_str(t.name), .partitions = {&lp, 1}};
+    kfk_list_offsets_request lr = DEFAULTS(list_offsets);
+    lr.replica_id = -1;
+    lr.topics = (kfk_list_offsets_request_topic_array){&lt, 1};
+    EXPECT(ASK(c, list_offsets, 7, &lr)->topics.items[0].partitions.items[0].error_code, KAFKA_ERR_FENCED_LEADER_EPOCH);
     EXPECT(end_of(c, &t, epoch, s.epoch).end_offset, 3);
     EXPECT(end_of(c, &t, epoch, s.epoch).leader_epoch, epoch);
     EXPECT(end_of(c, &t, s.epoch, s.epoch).end_offset, 4);
@@ -227,6 +294,36 @@ static void a_broker_that_stops_gives_leadership_away_for_good(void **state)
     suite_start(first);
 }
 
+static bool is_leaderless(void *arg)
+{
+    seen *s = arg;
+    return topic_leader(s->t, 0, s->asked, NULL) == -1;
+}
+
+static void leaderless_topic_is_told(const topic *t, int32_t asked, int32_t stopped)
+{
+    client *c = suite_client(asked);
+    kfk_metadata_request_topic one = {.name = kafka_str(t->name)};
+    kfk_metadata_request r = DEFAULTS(metadata);
+    r.topics = (kfk_metadata_request_topic_array){&one, 1};
+    const kfk_metadata_response *a = ASK(c, metadata, 12, &r);
+    EXPECT(a->brokers.count, 2);
+    EXPECT(a->topics.items[0].error_code, 0);
+    const kfk_metadata_response_partition *p = &a->topics.items[0].partitions.items[0];
+    EXPECT(p->error_code, KAFKA_ERR_LEADER_NOT_AVAILABLE);
+    EXPECT(p->replica_nodes.count, 1);
+    EXPECT(p->isr_nodes.count, 0);
+    EXPECT(p->offline_replicas.count, 1);
+    EXPECT(produce(c, t, 0, BATCH_OF(.count = 1)).error_code, KAFKA_ERR_NOT_LEADER_OR_FOLLOWER);
+    kfk_describe_cluster_request d = DEFAULTS(describe_cluster);
+    EXPECT(ASK(c, describe_cluster, 2, &d)->brokers.count, 2);
+    d.include_fenced_brokers = true;
+    const kfk_describe_cluster_response *all = ASK(c, describe_cluster, 2, &d);
+    EXPECT(all->brokers.count, 3);
+    for (int32_t i = 0; i < all->brokers.count; i++)
+        EXPECT(all->brokers.items[i].is_fenced, all->brokers.items[i].broker_id == stopped);
+}
+
 static void a_restarted_broker_knows_only_the_newest_batch_of_a_producer(void **state)
 {
     (void)state;
@@ -238,6 +335,8 @@ static void a_restarted_broker_knows_only_the_newest_batch_of_a_producer(void **
     for (int32_t i = 0; i < 3; i++)
         EXPECT(produce(c, &t, 0, BATCH_OF(.count = 2, .producer_id = id, .sequence = 2 * i)).base_offset, 2 * i);
     suite_stop(leader);
+    suite_wait(is_leaderless, &(seen){.t = &t, .asked = another_than(leader)}, "without a leader");
+    leaderless_topic_is_told(&t, another_than(leader), leader);
     suite_start(leader);
     topic_await(&t);
     c = suite_client(leader);
@@ -256,10 +355,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SUITE_TEST(who_does_not_lead_says_so_and_who_does),
         SUITE_TEST(a_broker_without_a_replica_does_not_lead_either),
+        SUITE_TEST(administration_of_records_is_the_leaders),
         SUITE_TEST(hints_to_the_leader_say_where_it_lives),
         SUITE_TEST(leaders_are_spread),
         SUITE_TEST(assignments_say_who_leads),
         SUITE_TEST(a_topic_comes_into_being_by_being_asked_for),
+        SUITE_TEST(what_is_not_copied_is_not_acknowledged_to_who_wants_all),
         SUITE_TEST(a_broker_that_stops_gives_leadership_away_for_good),
         SUITE_TEST(a_restarted_broker_knows_only_the_newest_batch_of_a_producer),
     };

@@ -30,6 +30,7 @@ static struct {
     int batch_count, differences;
     client *own[MOST_BROKERS + 1]; /* to each broker, for what the suite asks itself */
     bool stopped[MOST_BROKERS + 1];
+    int32_t frozen; /* 0 = none */
 } world;
 
 static const char *bootstrap(void)
@@ -82,6 +83,7 @@ static void delete_topics(void)
 int suite_teardown(void **state)
 {
     int differences = world.differences;
+    if (world.frozen) suite_hold(NULL, world.frozen, false);
     for (int32_t i = 1; i <= world.brokers; i++) {
         if (world.stopped[i]) suite_start(i);
     }
@@ -152,6 +154,15 @@ void suite_start(int32_t broker)
     else if (kafka_cluster_start_broker(world.cluster, broker) != 0)
         fail_msg("%s", kafka_last_error());
     world.stopped[broker] = false;
+}
+
+void suite_hold(const char *name, int32_t follower, bool hold)
+{
+    if (!world.cluster)
+        harness(hold ? "freeze" : "thaw", follower);
+    else if (kafka_cluster_hold_replication(world.cluster, name, 0, hold) != 0)
+        fail_msg("%s", kafka_last_error());
+    world.frozen = hold && !world.cluster ? follower : 0;
 }
 
 /* ---- topics --------------------------------------------------------------------------------------------------------- */

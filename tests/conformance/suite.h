@@ -32,6 +32,9 @@ client *suite_client(int32_t broker);
 void suite_stop(int32_t broker);
 void suite_start(int32_t broker);
 
+/* Keeps the followers of partition 0 from copying, of which `follower` is the only one; and lets go. */
+void suite_hold(const char *name, int32_t follower, bool hold);
+
 /* Calls `is_so` until it is, 30 s long. */
 void suite_wait(bool (*is_so)(void *arg), void *arg, const char *what);
 

@@ -245,6 +245,14 @@ static void topics_only_grow(void **state)
     EXPECT(grow(c, &t, 3, NULL, 0, false), KAFKA_ERR_INVALID_PARTITIONS);
     topic_await(&t);
     EXPECT(produce(c, &t, 2, BATCH_OF(.count = 1)).error_code, 0);
+    kfk_create_partitions_request_topic twice[2] = {{.name = kafka_str(t.name), .count = 5, .assignments = {NULL, -1}},
+                                                    {.name = kafka_str(t.name), .count = 6, .assignments = {NULL, -1}}};
+    kfk_create_partitions_request r = DEFAULTS(create_partitions);
+    r.timeout_ms = 10000;
+    r.topics = (kfk_create_partitions_request_topic_array){twice, 2};
+    const kfk_create_partitions_response *a = ASK(c, create_partitions, 3, &r);
+    EXPECT(a->results.count, 1);
+    EXPECT(a->results.items[0].error_code, KAFKA_ERR_INVALID_REQUEST);
 }
 
 static void new_partitions_may_be_assigned(void **state)
