@@ -2,7 +2,8 @@
 #
 #   make            build library and kc, optimised, in build/release
 #   make check      install what is missing (Debian), build, run every test; one summary line at the end
-#   make demo       produce a file into a real Kafka and read it back
+#   make demo       produce a file into a Kafka in memory, stop a broker, and read it back; ten seconds
+#   make demo-real  the same with a real Apache Kafka
 #   make sim        the simulation's scenarios: make sim SEEDS=2000 FROM=0 (tools/sim.sh)
 #   make mutants    bugs that the simulation must find: make mutants MUTANTS="name ..." (tools/mutants.sh)
 #   make bench      print the figures of bench/
@@ -19,7 +20,7 @@
 PREFIX ?= /usr/local
 CMAKE_FLAGS ?=
 
-.PHONY: all setup check check-long demo sim mutants bench install uninstall generate format fuzz coverage tidy clean
+.PHONY: all setup check check-long demo demo-real sim mutants bench install uninstall generate format fuzz coverage tidy clean
 
 all: setup-build
 	cmake -S . -B build/release -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo $(CMAKE_FLAGS)
@@ -39,8 +40,11 @@ check-long:
 	@tools/check.sh long
 
 demo: all
-	@tools/setup.sh demo
 	@tools/demo.sh
+
+demo-real: all
+	@tools/setup.sh demo
+	@tools/demo.sh real
 
 SEEDS ?= 2000
 FROM ?= 0

@@ -114,26 +114,35 @@ int kc_broker(int argc, char **argv)
         {0, 0, "memory", "MIB", take_memory, &o.memory_mib,
          "how much all messages may take, default 256; beyond it\nthe oldest go"},
         {0, 0, "control", "PATH", kc_take_text, &o.control,
-         "listen for commands at this unix socket, a line each:\nhelp lists them"},
+         "listen for commands at this unix socket, a line each;\nwith a COMMAND, send it there"},
         {'v', 0, "verbose", NULL, kc_take_flag, &o.verbose, "show every request and answer on standard error"},
         {0}};
     const kc_manual manual = {
         .command = "kc broker",
-        .synopsis = "[OPTION...]",
+        .synopsis = "[OPTION...] [COMMAND...]",
         .about = "Runs a Kafka cluster in memory until it is stopped with Ctrl-C. Any client can talk to\n"
                  "it; nothing is stored, and there are no groups and no transactions yet. It is made for\n"
                  "trying things out and for tests, not for production.\n"
                  "\n"
-                 "Its address is the first line of standard output.",
+                 "Its address is the first line of standard output.\n"
+                 "\n"
+                 "With --control and a command it does not run a cluster, but tells the one that listens\n"
+                 "there to stop a broker, to answer with errors, and more: help lists what it can be told.",
         .notes = "examples:\n"
                  "  kc broker --base-port 9092 --topic greetings:3 -v\n"
                  "  kc broker -n 3 --control /tmp/kafka.sock\n"
-                 "  echo 'fault error api=produce error=6' | nc -NU /tmp/kafka.sock\n",
+                 "  kc broker --control /tmp/kafka.sock stop 1\n"
+                 "  kc broker --control /tmp/kafka.sock fault error api=produce error=6\n",
         .options = options,
-        .most_operands = 0};
+        .most_operands = 16};
     size_t operands;
     int code = kc_options_parse(&manual, argc, argv, &operands);
-    if (code < 0) code = run(&o);
+    if (code < 0 && operands > 0 && !o.control) {
+        kc_say_error("'%s' is surplus: a command goes to a broker that runs, with --control PATH", argv[1]);
+        code = KC_USAGE;
+    } else if (code < 0) {
+        code = operands > 0 ? kc_control_tell(o.control, argv + 1, operands) : run(&o);
+    }
     free(o.topics.items);
     return code;
 }

@@ -420,6 +420,18 @@ static void accept_one(int listener, client *clients)
     if (fd >= 0) close(fd);
 }
 
+/* False: the path is too long, said. */
+static bool is_address(const char *path, struct sockaddr_un *at)
+{
+    *at = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) < sizeof at->sun_path) {
+        memcpy(at->sun_path, path, strlen(path) + 1);
+        return true;
+    }
+    kc_say_error("--control %s: the path is longer than %zu characters", path, sizeof at->sun_path - 1);
+    return false;
+}
+
 /* Does a program still serve the socket that is there? */
 static bool is_served(const struct sockaddr_un *at)
 {
@@ -432,13 +444,9 @@ static bool is_served(const struct sockaddr_un *at)
 /* -1: said why. */
 static int listen_at(const char *path)
 {
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    struct sockaddr_un at;
     struct stat there;
-    if (strlen(path) >= sizeof at.sun_path) {
-        kc_say_error("--control %s: the path is longer than %zu characters", path, sizeof at.sun_path - 1);
-        return -1;
-    }
-    memcpy(at.sun_path, path, strlen(path) + 1);
+    if (!is_address(path, &at)) return -1;
     if (lstat(path, &there) == 0 && S_ISSOCK(there.st_mode)) {
         if (is_served(&at)) {
             kc_say_error("--control %s: another program listens there", path);
@@ -479,4 +487,61 @@ int kc_control_serve(kafka_cluster *c, const char *path)
         unlink(path);
     }
     return KC_OK;
+}
+
+/* ---- the other side ---------------------------------------------------------------------------------------------- */
+
+/* Reads one line, without its end, into `line`. False: none came in time. */
+static bool read_line(int fd, char *line, size_t cap)
+{
+    for (size_t len = 0; len + 1 < cap;) {
+        ssize_t n = recv(fd, line + len, cap - len - 1, 0);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        len += (size_t)n;
+        line[len] = '\0';
+        char *end = strchr(line, '\n');
+        if (end) *end = '\0';
+        if (end) return true;
+    }
+    return false;
+}
+
+/* A code: the answer's. */
+static int show_answer(const char *line)
+{
+    char *sentence = NULL;
+    if (strncmp(line, "ok", 2) == 0) {
+        if (line[2] == ' ') puts(line + 3);
+        return fflush(stdout) == 0 ? KC_OK : KC_FAILED;
+    }
+    if (strncmp(line, "error ", 6) == 0) strtol(line + 6, &sentence, 10);
+    kc_say_error("%s", sentence && *sentence == ' ' ? sentence + 1 : line);
+    return KC_FAILED;
+}
+
+int kc_control_tell(const char *path, char *const *words, size_t count)
+{
+    struct sockaddr_un at;
+    struct timeval patience = {.tv_sec = 30};
+    char answer_line[MOST_LINE] = "";
+    kc_buf line = {0};
+    if (!is_address(path, &at)) return KC_USAGE;
+    for (size_t i = 0; i < count; i++) {
+        say(&line, words[i]);
+        say(&line, i + 1 < count ? " " : "\n");
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), code = KC_FAILED;
+    if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&at, sizeof at) != 0) {
+        kc_say_error("--control %s: %s", path, strerror(errno));
+        kc_say_try("is kc broker running there?");
+    } else if (!write_all(fd, line.data, line.len) || !read_line(fd, answer_line, sizeof answer_line)) {
+        kc_say_error("--control %s: no answer came", path);
+    } else {
+        code = show_answer(answer_line);
+    }
+    if (fd >= 0) close(fd);
+    free(line.data);
+    return code;
 }

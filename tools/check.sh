@@ -15,7 +15,7 @@ kafka=$root/tests/kafka/kafka.sh
 # ---- the steps ----------------------------------------------------------------------------------------------------------
 
 steps=(setup sources jars build-dev build-clang build-release build-asan build-tsan build-bare schemas
-       unit sim mutants install abi docs tidy asan sim-traces tsan kafka kafka-asan kafka-tsan conformance)
+       unit sim mutants install demo abi docs tidy asan sim-traces tsan kafka kafka-asan kafka-tsan conformance)
 long_steps=(setup parts coverage sim-long all-mutants)
 
 step_setup() { tools/setup.sh build test; }
@@ -55,6 +55,7 @@ step_sim() { preset release && tools/sim.sh 2000; }
 step_sim-traces() { preset release && preset asan && tools/sim.sh traces; }
 step_mutants() { tools/mutants.sh --touched; } # those of the files that this change touches
 step_install() { tests/install/install_test.sh build/release; }
+step_demo() { tools/demo.sh; }
 step_abi() { preset release && tests/abi/abi_test.sh build/release &&
   tests/abi/abi.py check build/release && tests/abi/abi_diff.sh build/release; }
 step_docs() { tools/check_docs.sh; }

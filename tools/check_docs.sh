@@ -13,6 +13,14 @@ cmp -s <(block 2) examples/consume.c || complain "README.md does not print examp
 [ "$(wc -l < examples/produce.c)" -le 15 ] || complain "examples/produce.c is longer than 15 lines"
 [ "$(wc -l < examples/consume.c)" -le 20 ] || complain "examples/consume.c is longer than 20 lines"
 
+cmp -s <(awk '/^## A whole test$/ {here = 1} here && /^```c$/ {inside = 1; next} /^```$/ {if (inside) exit} inside' docs/testing-your-application.md) \
+  examples/test_with_cluster.c || complain "docs/testing-your-application.md does not print examples/test_with_cluster.c as it is"
+# kinds of faults, and what else kafka/testing.h can do: all of it is told of there
+for name in $(grep -oE '\bKAFKA_FAULT_[A-Z_]+|\bkafka_cluster_[a-z_]+\(' include/kafka/testing.h | tr -d '(' | sort -u); do
+  case $name in *_new_sized | *_clear_faults) continue ;; esac
+  grep -q "$name" docs/testing-your-application.md || complain "docs/testing-your-application.md does not tell of $name"
+done
+
 for page in *.md docs/*.md fuzz/README.md tests/kafka/README.md schema/GRAMMAR.md; do
   while read -r link; do
     [ -e "$(dirname "$page")/$link" ] || complain "$page links to $link, which is not there"

@@ -3,7 +3,7 @@
 #
 #   setup.sh build           what building library and kc takes
 #   setup.sh test            what the tests take beyond that
-#   setup.sh demo            what `make demo` takes
+#   setup.sh demo            what `make demo-real` takes
 #   setup.sh fuzz            what `make fuzz` takes beyond the tests
 #   setup.sh coverage        what `make coverage` takes beyond the tests
 #   setup.sh bench           what `make bench` takes

@@ -72,6 +72,16 @@ run kc produce -q -t made-by-asking "$work/lines"
 expect_code 0
 end INT
 
+it "creates topics as it is told, though the cluster makes those that are asked for by itself"
+broker -n 3
+run kc topics create -b "$address" new -p 4 -r 3
+expect_code 0
+expect_out 'created topic new: 4 partitions, 3 replicas'
+run kc topics create -b "$address" new -p 4 -r 3
+expect_code 1
+expect_err_has 'there is a topic of that name already'
+end INT
+
 it "leaves topics alone that were not made"
 broker --no-auto-create
 export KAFKA_BROKERS=$address
@@ -126,7 +136,7 @@ wrong 'has other characters' -t 'a b'
 wrong 'exists already' -t t -t t
 wrong 'no numeric address' --host localhost
 wrong "did you mean --brokers?" --broker 3
-wrong 'surplus' surplus
+wrong "'stop' is surplus: a command goes to a broker that runs, with --control PATH" stop 1
 run kc broker --control "$work"
 expect_code 1
 expect_err_has "--control $work:"
@@ -229,6 +239,24 @@ ok'
 produce
 expect_code 0
 
+it "carries commands to the one that listens"
+run kc broker --control "$socket" leader t 0
+expect_code 0
+expect_out 3
+run kc broker --control "$socket" fault error api=produce error=6 topic=nobodys
+expect_code 0
+expect_out ''
+expect_err ''
+run kc broker --control "$socket" fualt error
+expect_code 1
+expect_err_has "kc broker: there is no command 'fualt'; did you mean fault?"
+run kc broker --control "$work/nowhere" met
+expect_code 1
+expect_err_has "--control $work/nowhere: No such file or directory"
+expect_err_has 'is kc broker running there?'
+run kc broker --control "$work/$(printf 'x%.0s' $(seq 200))" met
+expect_code 2
+
 it "serves several at once, in pieces, and drops who says nothing sensible for long"
 python3 - "$socket" >"$out" 2>"$err" <<'P'
 import socket, sys
@@ -263,7 +291,7 @@ expect_code 0
 [ ! -e "$socket" ] || fail 'the socket is left'
 broker --control "$socket"
 kill -KILL "$pid"
-wait "$pid" 2>/dev/null
+{ wait "$pid"; } 2>/dev/null
 broker --control "$socket"
 control bootstrap
 expect_out "ok $address"
