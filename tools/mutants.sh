@@ -93,8 +93,11 @@ for name in "${names[@]}"; do
     seed=$(sed -n 's/.*seed [0-9]* of \(.*\) failed, the \([0-9]*\). of .*/found by seed \2 of \1/p' "$log/$name" | head -1)
     if [ -n "$seed" ]; then
       echo "$seed"
-    elif [ $status -gt 128 ] || [ $status -eq 124 ] || grep -q 'exception: ' "$log/$name"; then
-      echo "found: it crashes or hangs"
+    elif [ $status -gt 128 ] || grep -q 'exception: ' "$log/$name"; then
+      echo "found: it crashes"
+    elif [ $status -eq 124 ]; then
+      echo "NOT FOUND in 300 s"
+      missed+=("$name")
     else
       echo "NOT FOUND"
       missed+=("$name")
