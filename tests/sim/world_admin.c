@@ -24,9 +24,10 @@ static int64_t run(world *w, int (*fn)(kft_call *, kfk_error *), int32_t partiti
 void world_recreate_topic(world *w, int32_t partitions)
 {
     sim *s = w->sim;
+    int64_t gone_ms = (int64_t)sim_plan_below(s, 300);
     if (!sim_fault(s, "the topic is deleted and made again with %d partitions", (int)partitions)) return;
     sim_check_equal(s, kafka_cluster_delete_topic(w->cluster, WORLD_TOPIC), 0);
-    sim_sleep_ms(s, (int64_t)sim_plan_below(s, 300));
+    sim_sleep_ms(s, gone_ms);
     journal_forget(&w->journal);
     sim_check_equal(s, kafka_cluster_create_topic(w->cluster, WORLD_TOPIC, partitions), 0);
     w->cfg.partitions = partitions;
