@@ -18,10 +18,10 @@
 
 enum {
     KFT_MOST_BROKERS = 100,
-    KFT_MOST_SESSIONS = 20000,         /* connections to all brokers together; what comes beyond is closed */
-    KFT_MOST_PARTITIONS = 100000,      /* of all topics together */
-    KFT_MOST_BUSY = 512 * 1024 * 1024, /* bytes of requests and answers of all connections together */
-    KFT_MOST_FRAME = 100 * 1024 * 1024 /* socket.request.max.bytes */
+    KFT_MOST_SESSIONS = 20000,          /* connections to all brokers together; what comes beyond is closed */
+    KFT_MOST_PARTITIONS = 100000,       /* of all topics together */
+    KFT_LEAST_BUSY = 128 * 1024 * 1024, /* see session.h */
+    KFT_MOST_FRAME = 100 * 1024 * 1024  /* socket.request.max.bytes */
 };
 
 typedef struct kft_node kft_node;

@@ -208,13 +208,19 @@ void kft_session_relieve(kafka_cluster *c)
     }
 }
 
+static size_t most_busy(const kafka_cluster *c)
+{
+    size_t limit = c->memory.limit < SIZE_MAX / 2 ? 2 * c->memory.limit : SIZE_MAX;
+    return limit > KFT_LEAST_BUSY ? limit : KFT_LEAST_BUSY;
+}
+
 /* Is there memory for what the session has come to take? When there is not, whoever takes most has to go. False: it is
  * this one, which is dead. */
 static bool is_affordable(kft_session *s)
 {
     kafka_cluster *c = cluster_of(s);
     recount(s);
-    while (c->busy > KFT_MOST_BUSY) {
+    while (c->busy > most_busy(c)) {
         kft_session *largest = find_worst(c, false);
         kft_log(c, KAFKA_LOG_WARN, "connection %d takes %zu bytes, and memory is scarce: it is closed", largest->number,
                 largest->busy);
