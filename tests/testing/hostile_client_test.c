@@ -192,11 +192,11 @@ static int64_t cpu_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* A million partitions of one topic, each named twice. */
-static void a_request_that_names_a_million_things_is_bounded(void **state)
+/* A hundred thousand partitions of one topic, each named twice. */
+static void a_request_that_names_very_many_things_is_bounded(void **state)
 {
     (void)state;
-    enum { COUNT = 1000000 };
+    enum { COUNT = 200000 };
     begin();
     client *witness = join(), *c = join();
     kfk_list_offsets_request_partition *p = calloc(COUNT, sizeof *p);
@@ -214,8 +214,8 @@ static void a_request_that_names_a_million_things_is_bounded(void **state)
     int64_t cpu = cpu_ms();
     is_served(witness);
     if (!client_has_answer(c, PATIENCE_MS)) fail_msg("neither an answer nor an end");
-    if (memcheck_peak() > before + 256 * MIB) fail_msg("it took %zu bytes", memcheck_peak() - before);
-    print_message("a million partitions: %zu MiB more memory, %lld ms CPU\n", (memcheck_peak() - before) / MIB,
+    if (memcheck_peak() > before + 64 * MIB) fail_msg("it took %zu bytes", memcheck_peak() - before);
+    print_message("200 000 partitions: %zu MiB more memory, %lld ms CPU\n", (memcheck_peak() - before) / MIB,
                   (long long)(cpu_ms() - cpu));
     is_served(witness);
     free(p);
@@ -427,7 +427,7 @@ int main(void)
         MEMCHECK_TEST(impossible_lengths_cost_a_connection_and_nothing_else),
         MEMCHECK_TEST(impossible_counts_cost_a_connection_and_nothing_else),
         MEMCHECK_TEST(a_batch_that_inflates_to_more_than_64_mib_is_refused),
-        MEMCHECK_TEST(a_request_that_names_a_million_things_is_bounded),
+        MEMCHECK_TEST(a_request_that_names_very_many_things_is_bounded),
         MEMCHECK_TEST(announced_bytes_are_not_reserved),
         MEMCHECK_TEST(all_half_requests_together_are_bounded),
         MEMCHECK_TEST(clients_that_go_while_they_wait_are_noticed),
