@@ -57,7 +57,7 @@ static const char *const acks_lost[] = {WORLD_TIMED_OUT, WORLD_MAYBE_WRITTEN, WO
 
 WORLD_SCENARIO(s09_acknowledgements_are_lost, .sometimes = acks_lost, .seeds = 80)
 {
-    world *w = world_new(s, &(world_config){.brokers = 2, .deadline_ms = 300, .pause_us = 10000});
+    world *w = world_new(s, &(world_config){.brokers = 2, .deadline_ms = 300, .pause_us = 15000});
     if (!w) return;
     for (int i = 0; i < 3; i++) {
         sim_sleep_ms(s, (int64_t)sim_plan_below(s, 200));

@@ -9,7 +9,8 @@ static const char *const fenced[] = {WORLD_TIMED_OUT, WORLD_RECONNECTED, NULL};
 
 WORLD_SCENARIO(s04_leader_stands_still, .sometimes = fenced, .seeds = 80)
 {
-    world *w = world_new(s, &(world_config){.brokers = 3, .deadline_ms = 800, .watched = true});
+    world *w = world_new(
+        s, &(world_config){.brokers = 3, .most_writes = 40, .pause_us = 40000, .deadline_ms = 800, .watched = true});
     if (!w) return;
     for (int i = 0; i < 2; i++) {
         int32_t partition = (int32_t)sim_plan_below(s, 2);

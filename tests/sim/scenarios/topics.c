@@ -40,7 +40,7 @@ static const char *const behind[] = {WORLD_NOT_LEADER, WORLD_RECONNECTED, NULL};
 WORLD_SCENARIO(s17_one_broker_is_behind, .sometimes = behind, .seeds = 80)
 {
     world *w =
-        world_new(s, &(world_config){.brokers = 3, .writers = 1, .readers = 1, .pause_us = 40000, .watched = true});
+        world_new(s, &(world_config){.brokers = 3, .writers = 1, .readers = 1, .pause_us = 60000, .watched = true});
     if (!w) return;
     sim_sleep_ms(s, 50);
     world_show_stale_metadata(w, world_some_broker(w));
