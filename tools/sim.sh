@@ -22,7 +22,7 @@ traces() {
   dir=$(mktemp -d)
   trap 'rm -rf "$dir"' RETURN
   for b in "$one" "$two"; do
-    KFK_SEEDS=2 KFK_HASHES=$dir/$(basename "$b") "$b/tests/sim/sim_scenarios_test" > "$dir/log" 2>&1 ||
+    KFK_EACH=2 KFK_HASHES=$dir/$(basename "$b") "$b/tests/sim/sim_scenarios_test" > "$dir/log" 2>&1 ||
       { grep -v OK "$dir/log" | tail -40; echo "sim: a seed fails in $b"; return 1; }
   done
   cmp "$dir/release" "$dir/asan" || { diff "$dir/release" "$dir/asan" | head; echo "sim: traces differ"; return 1; }

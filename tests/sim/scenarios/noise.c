@@ -24,14 +24,14 @@ static const char *const wrong[] = {"a bit was flipped", WORLD_CORRUPT, WORLD_PR
 
 WORLD_SCENARIO(s24_bits_flip, .sometimes = wrong, .seeds = 80)
 {
-    world *w = world_new(s, &(world_config){.brokers = 1, .deadline_ms = 400, .pause_us = 8000, .most_writes = 30});
+    world *w = world_new(s, &(world_config){.brokers = 1, .deadline_ms = 400, .pause_us = 8000, .most_writes = 22});
     if (!w) return;
     world_journal(w)->only_content = true;
     sim_route *r = sim_net_route(s, world_address(w, 1));
     sim_sleep_ms(s, 50);
     r->flip_down = 1500;
     if (sim_plan_below(s, 2)) r->flip_up = 4000;
-    sim_sleep_ms(s, 500);
+    sim_sleep_ms(s, 400);
     r->flip_up = r->flip_down = 0;
     world_reset(w, 0);
     world_expect_progress(w, 6000);
