@@ -112,7 +112,7 @@ static bool grow(kft_log *l)
     size_t cap = l->cap ? l->cap * 2 : FIRST_RING;
     kft_batch *ring = kfk_mem_array(cap, sizeof *ring);
     if (!ring) return false;
-    for (size_t i = 0; i < l->count; i++) ring[i] = *kft_log_at(l, i);
+    for (size_t i = 0; l->cap > 0 && i < l->count; i++) ring[i] = *kft_log_at(l, i);
     kfk_mem_free(l->batches);
     l->batches = ring;
     l->first = 0;

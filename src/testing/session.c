@@ -18,6 +18,7 @@
 
 enum {
     FIRST_BLOCK = 64 * 1024,       /* memory for a frame before more of it has arrived */
+    LONGEST_TEXT = 64 * 1024,      /* of a request or answer, for those who watch */
     LONGEST_PAUSE_MS = 60000,      /* for a request that began to arrive whole, for an answer to be read on */
     REQUESTS_PER_TURN = 64,        /* then others get their turn */
     ANSWER_BUDGET = 64 << 20,      /* of an answer's own memory */
@@ -146,7 +147,7 @@ static void tell(kft_session *s, bool is_answer, const void *message)
     bool logs = kfk_log_wants(&c->log, KAFKA_LOG_DEBUG);
     if (!logs && !c->listener.heard) return;
     kfk_buf text;
-    kfk_buf_init(&text, 64 * 1024);
+    kfk_buf_init(&text, LONGEST_TEXT);
     kfk_codec_print(is_answer ? ask->api->response : ask->api->request, ask->version, message, &text);
     if (kfk_buf_append(&text, "", 1) == 0) {
         kafka_cluster_event e = {.client_id = ask->client_id,

@@ -127,25 +127,32 @@ static void what_is_written_is_read_with_every_codec(void **state)
     kafka_conn *conn;
     kafka_batch *batch;
     kafka_message m;
-    int64_t start, end;
+    int64_t start, end, written = 0;
+    static const struct {
+        kafka_compression codec;
+        const char *feature;
+    } codecs[] = {{KAFKA_COMPRESSION_NONE, ""},     {KAFKA_COMPRESSION_DEFAULT, ""},
+                  {KAFKA_COMPRESSION_GZIP, "gzip"}, {KAFKA_COMPRESSION_SNAPPY, "snappy"},
+                  {KAFKA_COMPRESSION_LZ4, "lz4"},   {KAFKA_COMPRESSION_ZSTD, "zstd"}};
+    static const char *const values[] = {"first", "second"};
     works(kafka_cluster_create_topic(c, "t", 1));
     works(kafka_dial_leader(NULL, KAFKA_WITHIN(10000), kafka_cluster_bootstrap(c), "t", 0, &conn));
     kafka_conn_set_deadline(conn, kafka_deadline_in(10000));
-    for (kafka_compression codec = KAFKA_COMPRESSION_NONE; codec <= KAFKA_COMPRESSION_ZSTD; codec++) {
+    for (size_t i = 0; i < sizeof codecs / sizeof codecs[0]; i++) {
         kafka_message two[] = {{.key = KAFKA_LIT("k"), .value = KAFKA_LIT("first")}, {.value = KAFKA_LIT("second")}};
-        works(kafka_conn_write_messages(conn, two, 2, codec, NULL));
+        if (!strstr(kafka_features(), codecs[i].feature)) continue; /* not built in */
+        works(kafka_conn_write_messages(conn, two, 2, codecs[i].codec, NULL));
+        written += 2;
     }
     works(kafka_cluster_log_size(c, "t", 0, &start, &end));
     assert_int_equal(start, 0);
-    assert_int_equal(end, 12);
-    for (int64_t offset = 0; offset < 12;) {
+    assert_int_equal(end, written);
+    for (int64_t offset = 0; offset < end;) {
         works(kafka_conn_read_batch(conn, NULL, &batch));
         while (kafka_batch_read_message(batch, &m) == 0) {
             assert_int_equal(m.offset, offset);
-            assert_string_equal(m.value.data == NULL ? ""
-                                : offset % 2 == 0    ? "first"
-                                                     : "second",
-                                m.value.len == 5 ? "first" : "second");
+            assert_int_equal(m.value.len, strlen(values[offset % 2]));
+            assert_memory_equal(m.value.data, values[offset % 2], m.value.len);
             offset++;
         }
         works(kafka_batch_close(batch));
