@@ -100,6 +100,7 @@ end INT
 it "listens where it is told to"
 for port in 23560 23570 23580; do # somebody else may be at one of them
   broker_port=$port
+  : >"$work/address"
   timeout 20 "$KC" broker -n 2 --base-port $port --host 127.0.0.3 >"$work/address" 2>"$work/broker" </dev/null &
   pid=$!
   eventually sh -c "test -s '$work/address' || ! kill -0 $pid 2>/dev/null"
