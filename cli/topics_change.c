@@ -60,7 +60,7 @@ static void welcome(const creation *c, const char *topic)
     int64_t give_up = kafka_deadline_in(c->common.timeout_ms);
     for (int retry = 0;; retry++) {
         kafka_partitions *found = NULL;
-        int err = kc_connect_partitions(&c->common, topic, &found);
+        int err = kc_connect_partitions(&c->common, topic, false, &found);
         bool ready = err == 0 && settled(found);
         if (ready && !c->common.quiet) {
             printf("created topic %s: %zu partition%s, %zu replica%s\n", topic, found->count,
@@ -74,12 +74,12 @@ static void welcome(const creation *c, const char *topic)
     kc_say("topic %s was created, but not all its partitions have a leader yet", topic);
 }
 
-/* Is there such a topic? The library takes "exists already" for a success, and a person wants to know the difference. */
+/* Is there such a topic? The library takes "exists already" for a success, and a person wants to know the difference.
+ * A plain question for its name could create it, other than as is wanted. */
 static bool is_there(const kc_common *common, kafka_conn *conn, const char *topic)
 {
     kafka_partitions *found = NULL;
-    kc_connect_rearm(common, conn, 0);
-    int err = kafka_conn_read_partitions(conn, &topic, 1, &found);
+    int err = kc_connect_look_up(common, conn, topic, &found);
     kafka_partitions_free(found);
     return err == 0;
 }
