@@ -219,6 +219,7 @@ static void tell_asks(kfk_cluster *c, uint64_t number, const kfk_error *err)
         kfk_list_remove(n);
         if (ask->need > number) {
             kfk_list_push_back(&c->refresh.asks, n);
+            if (ask->topic) kfk_refresh_need_loop(c, ask->topic); /* an answer about all may have settled it */
             continue;
         }
         kfk_topic *t = ask->topic;

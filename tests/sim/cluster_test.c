@@ -502,6 +502,29 @@ SCENARIO(who_watches_all_topics_learns_of_new_and_deleted_ones_in_time)
     user_end(&u);
 }
 
+/* The answer speaks of the topic, or leaves it out; either way it is what they wait for. */
+SCENARIO(who_asks_for_a_topic_while_all_are_asked_for_is_told)
+{
+    user u;
+    asker there, nowhere;
+    everything e = {.user = &u};
+    user_init(&u, s, BROKER);
+    peer_cluster_add_topic(u.peers, "other", 1, 2);
+    peer_set_delay_us(u.broker[1], 100000);
+    user_start(&u);
+    sim_under_baton(s, watch_all, &e);
+    sim_sleep_ms(s, 150); /* the request is under way */
+    asker_start(&there, &u, "other");
+    asker_start(&nowhere, &u, "nowhere");
+    sim_sleep_ms(s, 300);
+    sim_check_equal(s, there.times, 1);
+    sim_check_equal(s, there.code, 0);
+    sim_check_equal(s, nowhere.times, 1);
+    sim_check_equal(s, nowhere.code, 0);
+    sim_under_baton(s, unwatch_all, &e);
+    user_end(&u);
+}
+
 /* What a broker that is behind says about partition 0. */
 static void is_behind(void *arg, const kfk_api *api, void *answer, kfk_arena *memory)
 {
@@ -802,6 +825,7 @@ int main(void)
         MEMCHECK_TEST(a_leader_that_moved_is_found_by_one_request_for_all_who_noticed),
         MEMCHECK_TEST(a_hint_saves_the_request),
         MEMCHECK_TEST(who_watches_all_topics_learns_of_new_and_deleted_ones_in_time),
+        MEMCHECK_TEST(who_asks_for_a_topic_while_all_are_asked_for_is_told),
         MEMCHECK_TEST(a_broker_that_is_behind_moves_nothing_back),
         MEMCHECK_TEST(a_topic_that_was_created_anew_is_told),
         MEMCHECK_TEST(a_watched_topic_that_is_missing_is_asked_for_until_it_is_there),
