@@ -416,7 +416,7 @@ static void lost(kfk_broker *b, const kfk_error *cause)
     b->failure = why;
     b->failures = was_ready ? 1 : b->failures + 1;
     b->state = DEAD;
-    kfk_log_write_limited(&b->log, &b->lost_lines, KAFKA_LOG_WARN, "%s", why.text);
+    kfk_log_write_limited(&b->log, b->cfg.lost_lines, KAFKA_LOG_WARN, "%s", why.text);
 
     /* Partly written counts as sent; what was only encoded is encoded anew for the next connection's versions. */
     kfk_list *first = kfk_list_first(&b->queue);
@@ -623,6 +623,7 @@ int kfk_broker_new(const kfk_broker_config *cfg, kfk_broker **out)
     b->cfg.client_id = b->client_id;
     if (cfg->log) b->log = *cfg->log;
     b->cfg.log = NULL;
+    if (!b->cfg.lost_lines) b->cfg.lost_lines = &b->lost_lines;
     kfk_hostport_format(&cfg->address, b->name, sizeof b->name);
     kfk_timer_init(&b->timer, timer_fired);
     kfk_list_init(&b->queue);
@@ -656,6 +657,7 @@ void kfk_broker_close_loop(kfk_broker *b, const kfk_error *why)
     assert(kfk_loop_held(b->cfg.loop));
     if (b->state == DEAD && !b->stream && !b->tcp) return;
     b->cfg.changed = NULL;
+    b->cfg.lost_lines = &b->lost_lines; /* the owner may go */
     b->cfg.reconnect = false;
     b->state = DEAD;
     b->failure = *why;

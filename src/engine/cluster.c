@@ -41,6 +41,7 @@ static void fill(kfk_cluster *c, const kfk_cluster_config *cfg)
     c->cfg = *cfg;
     if (cfg->connect.log) c->log = *cfg->connect.log;
     c->cfg.connect.log = &c->log;
+    c->cfg.connect.lost_lines = &c->lost_lines;
     c->cfg.connect.client_id = c->client_id;
     c->cfg.connect.reconnect = false;
     c->cfg.connect.changed = kfk_links_changed;

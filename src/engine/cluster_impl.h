@@ -46,7 +46,7 @@ struct kfk_cluster {
     kfk_loop *loop;
     kfk_cluster_config cfg; /* with copies of what it points to */
     kfk_log log;
-    kfk_log_limit unreachable_lines, nonsense_lines, identity_lines; /* of its kinds of lines */
+    kfk_log_limit lost_lines, unreachable_lines, nonsense_lines, identity_lines; /* of its kinds of lines */
     char *client_id, *id;
     kfk_hostport *bootstrap;
     int32_t controller;

@@ -70,7 +70,7 @@ typedef struct kfk_topic_watch kfk_topic_watch;
 struct kfk_topic_watch {
     kfk_list node;
     kfk_topic *topic; /* NULL = all */
-    /* May be NULL. `changes` of enum above. May watch, unwatch, and ask for more. */
+    /* May be NULL. `changes` of enum above. May watch, unwatch, ask for more, and give hints. */
     void (*changed)(kfk_topic_watch *, kfk_topic *topic, unsigned changes);
     bool on;
 };
@@ -80,6 +80,7 @@ typedef struct kfk_topics {
     kfk_list watches; /* of all topics */
     kfk_list changed; /* topics with changes that were not told yet */
     bool closed;      /* nobody is told any more */
+    bool telling;
 } kfk_topics;
 
 void kfk_topics_init(kfk_topics *ts, uint64_t seed);
@@ -124,7 +125,8 @@ bool kfk_topics_hint(kfk_topics *ts, const kfk_brokers *brokers, kfk_topic *t, i
 /* Somebody who relied on this leader epoch found it out of date. Tells whether anything has to be asked: not when what
  * is known has moved on since. */
 bool kfk_topics_mark_stale(kfk_topic *t, int32_t partition, int32_t leader, int32_t leader_epoch);
-/* Calls the watchers of what has changed since the last time. */
+/* Calls the watchers of what has changed since the last time. What they change is told by the same call: from inside one
+ * this does nothing. */
 void kfk_topics_tell(kfk_topics *ts);
 
 #endif

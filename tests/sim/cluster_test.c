@@ -279,6 +279,34 @@ SCENARIO(a_cluster_that_was_dead_is_found_again_within_about_a_second)
     user_end(&u);
 }
 
+static void count_line(void *userdata, kafka_log_level level, const char *line)
+{
+    (void)level;
+    (void)line;
+    ++*(int *)userdata;
+}
+
+/* However many connections are tried: each kind of line comes once a second, after ten at once. */
+SCENARIO(a_cluster_that_is_dead_for_long_does_not_fill_the_log)
+{
+    enum { SECONDS = 120, KINDS = 2 /* a connection failed, there is no metadata */ };
+    int lines = 0;
+    kfk_log log;
+    user u;
+    kfk_log_init(&log, &(kafka_logger){.log = count_line, .userdata = &lines, .max_level = KAFKA_LOG_INFO});
+    user_init(&u, s, BROKER "," BROKER2 "," BROKER3);
+    u.cfg.connect.log = &log;
+    user_start(&u);
+    user_watch(&u);
+    sim_sleep_ms(s, 200);
+    sim_check_equal(s, lines, 0);
+    for (int id = 1; id <= CLUSTER_BROKERS; id++) peer_stop(u.broker[id]);
+    user_stale(&u, 0, 1, 0);
+    sim_sleep_ms(s, SECONDS * 1000);
+    sim_check(s, lines > SECONDS && lines <= KINDS * (SECONDS + 10 + 1));
+    user_end(&u);
+}
+
 SCENARIO(when_all_known_brokers_are_gone_the_bootstrap_names_are_resolved_again)
 {
     user u;
@@ -817,6 +845,7 @@ int main(void)
         MEMCHECK_TEST(a_bootstrap_broker_that_only_says_hello_costs_a_second),
         MEMCHECK_TEST(when_nobody_can_be_reached_all_are_named_with_why),
         MEMCHECK_TEST(a_cluster_that_was_dead_is_found_again_within_about_a_second),
+        MEMCHECK_TEST(a_cluster_that_is_dead_for_long_does_not_fill_the_log),
         MEMCHECK_TEST(when_all_known_brokers_are_gone_the_bootstrap_names_are_resolved_again),
         MEMCHECK_TEST(known_brokers_are_preferred_to_bootstrap_addresses),
         MEMCHECK_TEST(a_broker_that_says_so_makes_the_client_begin_again),
