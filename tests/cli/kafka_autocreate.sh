@@ -29,6 +29,22 @@ for i in 1 2 3; do
   expect_out_has "created topic $target: 7 partitions"
 done
 
+it "lets a topic go that is deleted while it follows it"
+new_topic followed
+topics=("${topics[@]:0:${#topics[@]}-1}") # deleted here
+echo line | kc produce -q -t "$topic"
+timeout 60 "$KC" consume -t "$topic" >"$work/followed" 2>"$err" </dev/null &
+follower=$!
+eventually test -s "$work/followed"
+kc topics delete -q "$topic"
+wait "$follower"
+code=$?
+expect_code 1
+expect_err_has "topic $topic"
+expect_err_has 'no topic of that name'
+run kc topics list
+expect "$(grep -cx -- "$topic .*" "$out")" = 0
+
 it "lets the broker create what is written to"
 target=kc-$$-written
 topics+=("$target")
