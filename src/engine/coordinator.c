@@ -314,7 +314,8 @@ void kfk_cluster_coordinator_loop(kfk_cluster *c, kfk_coordinator_type type, kaf
     w->id = -1;
     kfk_list_init(&w->node);
     kfk_limit_init(&w->limit, limit_hit);
-    if (e && e->id >= 0 && kfk_brokers_find(&c->brokers, e->id)) {
+    const kfk_node *known = e && e->id >= 0 ? kfk_brokers_find(&c->brokers, e->id) : NULL;
+    if (known && kfk_brokers_is_named(&c->brokers, known)) {
         w->id = e->id;
         w->done(w, NULL);
         return;

@@ -82,7 +82,9 @@ int kfk_cluster_link_loop(kfk_cluster *c, int32_t id, kfk_link_kind kind, kfk_br
     kfk_link *l;
     kfk_node *n = kfk_brokers_find(&c->brokers, id);
     if (c->closed) return kfk_error_set(err, KAFKA_ECLOSED, "the client was closed");
-    if (!n) return kfk_error_set(err, KAFKA_ERR_BROKER_NOT_AVAILABLE, "no broker %d is known", (int)id);
+    bool alive = n && n->links && kfk_link_is_alive(&n->links->of[kind]);
+    if (!n || (!alive && !kfk_brokers_is_named(&c->brokers, n)))
+        return kfk_error_set(err, KAFKA_ERR_BROKER_NOT_AVAILABLE, "no broker %d is known", (int)id);
     int code = kfk_link_open_loop(c, n, kind, &l, retry_at_ms, err);
     if (code == 0) *out = l->broker;
     return code;

@@ -127,6 +127,7 @@ static int check_cluster(kfk_cluster *c, const kfk_metadata_response *a, kfk_err
         kfk_log_write_limited(&c->log, &c->identity_lines, KAFKA_LOG_WARN, "the cluster is another one: %s, it was %s",
                               id, c->id);
         kfk_topics_forget(&c->topics);
+        if (!c->refresh.asks_full) c->refresh.need = c->refresh.number + 1; /* this answer speaks of a part only */
     }
     kfk_mem_free(c->id);
     c->id = id;
