@@ -22,6 +22,7 @@
 #include "base/fork.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "engine/backoff.h"
 #include "engine/offer.h"
 #include "engine/receive.h"
 #include "net/tcp.h"
@@ -31,8 +32,6 @@
 
 enum {
     IOV_PER_WRITE = 64,
-    BACKOFF_FIRST_MS = 100,
-    BACKOFF_LAST_MS = 1000,
     FRAME_BEFORE_READY = 1024 * 1024,
     FRAME_BESIDE_DATA = 64 * 1024 /* what an answer may have beside the data that was asked for */
 };
@@ -370,14 +369,6 @@ static void stream_ready(void *owner, unsigned events)
 
 /* ---- connecting -------------------------------------------------------------------------------------------------- */
 
-static int64_t backoff_ms(kfk_broker *b)
-{
-    int64_t ms = BACKOFF_FIRST_MS;
-    for (unsigned i = 1; i < b->failures && ms < BACKOFF_LAST_MS; i++) ms *= 2;
-    if (ms > BACKOFF_LAST_MS) ms = BACKOFF_LAST_MS;
-    return ms - ms / 5 + (int64_t)(kfk_loop_random(b->cfg.loop) % (uint64_t)(ms / 5 * 2 + 1)); /* +- 20 % */
-}
-
 /* Takes the connection apart; the requests are left alone. */
 static void disconnect(kfk_broker *b)
 {
@@ -431,7 +422,9 @@ static void lost(kfk_broker *b, const kfk_error *cause)
     bool again = b->cfg.reconnect;
     if (again) {
         b->state = WAITING;
-        kfk_loop_timer_set(b->cfg.loop, &b->timer, kfk_time_add(kfk_loop_now_ms(b->cfg.loop), backoff_ms(b)));
+        kfk_loop_timer_set(
+            b->cfg.loop, &b->timer,
+            kfk_time_add(kfk_loop_now_ms(b->cfg.loop), kfk_backoff_ms(b->cfg.loop, b->failures, KFK_BACKOFF_LAST_MS)));
     }
     finish_all(&b->in_flight, &why);
     if (!again) finish_all(&b->queue, &why);

@@ -2,12 +2,13 @@
  * links.c, coordinator.c. */
 #ifndef KFK_ENGINE_CLUSTER_IMPL_H
 #define KFK_ENGINE_CLUSTER_IMPL_H
+#include "engine/backoff.h"
 #include "engine/bootstrap.h"
 #include "engine/cluster.h"
 #include "engine/coordinator.h"
 #include "engine/discover.h"
 
-enum { KFK_BACKOFF_LAST_MS = 1000, KFK_SEEDS = KFK_DISCOVER_BOOTS + 1 };
+enum { KFK_SEEDS = KFK_DISCOVER_BOOTS + 1 };
 
 /* The connections to bootstrap addresses, and the race for the next one: seeds.c. */
 typedef struct kfk_seeds {

@@ -5,15 +5,7 @@
 #include "engine/cluster_impl.h"
 #include <string.h>
 
-enum { BACKOFF_FIRST_MS = 100, SECOND_MS = 1000 };
-
-int64_t kfk_backoff_ms(kfk_loop *l, unsigned failures, int64_t most_ms)
-{
-    int64_t ms = BACKOFF_FIRST_MS;
-    for (unsigned i = 1; i < failures && ms < most_ms; i++) ms *= 2;
-    if (ms > most_ms) ms = most_ms;
-    return ms - ms / 5 + (int64_t)(kfk_loop_random(l) % (uint64_t)(ms / 5 * 2 + 1));
-}
+enum { SECOND_MS = 1000 };
 
 bool kfk_link_is_alive(const kfk_link *l)
 {

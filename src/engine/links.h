@@ -71,7 +71,4 @@ void kfk_links_sweep(kfk_cluster *c);
 /* What kfk_broker_config.changed is for all connections of a cluster; the owner is the cluster. */
 void kfk_links_changed(void *owner, kfk_broker *b, const kfk_error *err);
 
-/* The backoff after so many failures in a row: 100 ms doubling to `most_ms`, +- 20 %. */
-int64_t kfk_backoff_ms(kfk_loop *l, unsigned failures, int64_t most_ms);
-
 #endif

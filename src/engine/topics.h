@@ -113,7 +113,8 @@ bool kfk_topic_is_incomplete(const kfk_topic *t);
 /* Takes over the topics of the answer with this number, after its brokers were taken over. Of topics that are not in
  * the table only those are taken that somebody wants: with `all` (everything was asked for) and a watch of all topics.
  * Then also those that the answer leaves out are missing, or leave the table when only the watch of all held them.
- * 0, or KAFKA_ENOMEM: topics are taken over whole or stay as they were. */
+ * 0, or KAFKA_ENOMEM: topics are taken over whole or stay as they were; one that was created anew may have no partitions
+ * then, which is incomplete. */
 int kfk_topics_apply(kfk_topics *ts, const kfk_brokers *brokers, const kfk_metadata_response *answer, uint64_t number,
                      bool all, kfk_ignored *ignored, kfk_error *err);
 /* The topic was asked for in the answer with this number, which leaves it out: as if it said that there is none. */
