@@ -441,7 +441,7 @@ static void hello_done(kfk_request *r, const kfk_error *err)
         return;
     }
     kfk_error why = {0};
-    int16_t code = b->hello_answer.error_code, asked = r->max_version;
+    int16_t code = kfk_error_of_broker(b->hello_answer.error_code), asked = r->max_version;
     if (code == KAFKA_ERR_UNSUPPORTED_VERSION && asked > 0) {
         send_hello(b, kfk_offer_below(&b->hello_answer, asked));
         return;

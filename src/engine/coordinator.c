@@ -240,7 +240,7 @@ static void take_one(entry *e, const kfk_find_coordinator_response_coordinator *
     kfk_error why;
     char what[160];
     e->asking = false;
-    e->code = a->error_code;
+    e->code = kfk_error_of_broker(a->error_code);
     if (e->code == 0) {
         kafka_bytes no_rack = {0};
         int err = kfk_brokers_learn(&c->brokers, a->node_id, a->host, a->port, no_rack);

@@ -147,7 +147,7 @@ static int take(kfk_discovery *d, const kfk_request *request, kfk_error *err)
     kfk_cluster *c = cluster_of(d);
     const kfk_metadata_response *a = request->response;
     kfk_ignored ignored = {0};
-    int code = a->error_code;
+    int code = kfk_error_of_broker(a->error_code);
     if (code != 0)
         kfk_error_set(err, code, "Metadata was refused: %s", kafka_strerror(code));
     else
