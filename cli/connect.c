@@ -69,12 +69,57 @@ int kc_connect_leader(const kc_common *c, const char *topic, int32_t partition, 
     return ready(c, err, *out);
 }
 
-int kc_connect_partitions(const kc_common *c, const char *topic, kafka_partitions **out)
+/* 0 when the broker lists the topic; an error that it has for any of all topics leaves that open. */
+static int is_listed(kafka_conn *conn, const char *topic)
+{
+    kafka_partitions *all = NULL;
+    int err = kafka_conn_read_partitions(conn, NULL, 0, &all);
+    if (err != 0) return err > 0 ? 0 : err;
+    size_t i = 0;
+    while (i < all->count && strcmp(all->items[i].topic, topic) != 0) i++;
+    if (i == all->count) err = KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
+    kafka_partitions_free(all);
+    return err;
+}
+
+static int look_up(kafka_conn *conn, const char *topic, kafka_partitions **out)
+{
+    int err = is_listed(conn, topic);
+    return err != 0 ? err : kafka_conn_read_partitions(conn, &topic, 1, out);
+}
+
+int kc_connect_look_up(const kc_common *c, kafka_conn *conn, const char *topic, kafka_partitions **out)
+{
+    kc_connect_rearm(c, conn, 0);
+    return look_up(conn, topic, out);
+}
+
+/* Dials and asks, all within the limits of the context. */
+static int dial_and_look_up(const kc_common *c, const kafka_ctx *ctx, const char *topic, kafka_partitions **out)
+{
+    kafka_dialer dialer = dialer_of(c);
+    kafka_conn *conn = NULL;
+    int err = kafka_dial(&dialer, ctx, c->brokers, &conn);
+    if (err != 0) return err;
+    kafka_conn_set_cancel(conn, ctx->cancel);
+    kafka_conn_set_deadline(conn, ctx->deadline);
+    err = look_up(conn, topic, out);
+    kafka_conn_free(conn);
+    return err;
+}
+
+const char *kc_connect_why(int err)
+{
+    return err == KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION ? "the cluster has no topic of that name" : NULL;
+}
+
+int kc_connect_partitions(const kc_common *c, const char *topic, bool create, kafka_partitions **out)
 {
     kafka_dialer dialer = dialer_of(c);
     kafka_ctx ctx = ctx_of(c);
     for (int retry = 0;; retry++) {
-        int err = kafka_lookup_partitions(&dialer, &ctx, c->brokers, topic, out);
+        int err = create ? kafka_lookup_partitions(&dialer, &ctx, c->brokers, topic, out)
+                         : dial_and_look_up(c, &ctx, topic, out);
         if (err == 0 && (*out)->count == 0) { /* no broker should say that */
             kafka_partitions_free(*out);
             *out = NULL;

@@ -11,9 +11,15 @@ int kc_connect_controller(const kc_common *c, kafka_conn **out);
 /* Dials the leader of a partition. Likewise. */
 int kc_connect_leader(const kc_common *c, const char *topic, int32_t partition, kafka_conn **out);
 
-/* The partitions of a topic. A topic that was created a moment ago may not be known to every broker: asks again for a
- * short while before it believes that there is none. There is at least one partition when it returns 0. */
-int kc_connect_partitions(const kc_common *c, const char *topic, kafka_partitions **out);
+/* The partitions of a topic, asked over a connection that is there. A topic that is missing stays missing: brokers may
+ * create what a request names (auto.create.topics.enable), so this asks first whether there is one. */
+int kc_connect_look_up(const kc_common *c, kafka_conn *conn, const char *topic, kafka_partitions **out);
+/* The same over a connection of its own. A topic that was created a moment ago may not be known to every broker: asks
+ * again for a short while before it believes that there is none. There is at least one partition when it returns 0.
+ * `create`: brokers that do so may create it. */
+int kc_connect_partitions(const kc_common *c, const char *topic, bool create, kafka_partitions **out);
+/* The words for what the two return without `create`, for kc_failure.why. */
+const char *kc_connect_why(int err);
 
 /* True when one of the partitions has that number. */
 bool kc_connect_has_partition(const kafka_partitions *found, int32_t id);

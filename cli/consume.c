@@ -167,9 +167,10 @@ static int run(const settings *o, const kc_format *format)
 {
     if (!kc_stop_init()) return KC_FAILED;
     kafka_partitions *found = NULL;
-    int err = kc_connect_partitions(&o->common, o->topic, &found);
+    int err = kc_connect_partitions(&o->common, o->topic, false, &found);
     if (err != 0)
-        return kc_connect_explain(&o->common, (kc_failure){.err = err, .topic = o->topic}, "read topic %s", o->topic);
+        return kc_connect_explain(&o->common, (kc_failure){.err = err, .why = kc_connect_why(err), .topic = o->topic},
+                                  "read topic %s", o->topic);
     kc_partitions chosen = {0};
     int code = KC_FAILED;
     if (choose(o, found, &chosen)) {

@@ -46,11 +46,11 @@ static void ask_topics(const settings *o, kafka_conn *conn, cluster *c)
     c->answer_count = o->topics.count;
     for (size_t i = 0; i < o->topics.count; i++) {
         const char *name = o->topics.items[i];
-        kc_connect_rearm(&o->common, conn, 0);
-        int err = kafka_conn_read_partitions(conn, &name, 1, &c->answers[i]);
+        int err = kc_connect_look_up(&o->common, conn, name, &c->answers[i]);
         if (err == 0) continue;
-        int code = kc_connect_explain(&o->common, (kc_failure){.err = err, .topic = name, .reached = true},
-                                      "describe topic %s", name);
+        int code = kc_connect_explain(
+            &o->common, (kc_failure){.err = err, .why = kc_connect_why(err), .topic = name, .reached = true},
+            "describe topic %s", name);
         if (code > c->code) c->code = code;
     }
 }

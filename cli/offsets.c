@@ -112,11 +112,11 @@ static bool wanted(const settings *o, int32_t id)
 static int add_topic(const settings *o, const char *topic, work *w)
 {
     kafka_partitions *found = NULL;
-    int code = KC_OK, err = kc_connect_partitions(&o->common, topic, &found);
+    int code = KC_OK, err = kc_connect_partitions(&o->common, topic, false, &found);
     if (err != 0) {
         w->unreachable = err < 0;
-        return kc_connect_explain(&o->common, (kc_failure){.err = err, .topic = topic}, "read the offsets of topic %s",
-                                  topic);
+        return kc_connect_explain(&o->common, (kc_failure){.err = err, .why = kc_connect_why(err), .topic = topic},
+                                  "read the offsets of topic %s", topic);
     }
     for (size_t i = 0; i < o->partitions.count; i++) {
         if (kc_connect_has_partition(found, o->partitions.ids[i])) continue;

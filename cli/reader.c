@@ -150,13 +150,24 @@ static void explain_range(const kc_reader *r)
     kc_say_try("begin elsewhere: -o beginning, -o end, -o -N for the last N");
 }
 
-/* Says why this reader gives up, and stops the others; unless it was stopped itself, or another one is doing so. */
-static void fail(kc_reader *r, int err, int tries)
+/* A topic that was deleted while we read would come back, empty, with the next dial, on brokers that create what is asked
+ * for by name (auto.create.topics.enable). */
+static bool is_deleted(const kc_reader *r)
+{
+    kafka_partitions *found = NULL;
+    int err = kc_connect_partitions(r->shared->common, r->shared->topic, false, &found);
+    kafka_partitions_free(found);
+    return err == KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
+}
+
+/* Says why this reader gives up (`why` NULL: kafka_last_error()), and stops the others; unless it was stopped itself, or
+ * another one is doing so. */
+static void fail(kc_reader *r, int err, const char *why, int tries)
 {
     kc_reading *s = r->shared;
     int none = KC_OK;
     if (err == KAFKA_ECANCELED || !atomic_compare_exchange_strong(&s->code, &none, KC_FAILED)) return;
-    kc_failure failure = {.err = err, .topic = s->topic, .reached = true, .tries = tries};
+    kc_failure failure = {.err = err, .why = why, .topic = s->topic, .reached = true, .tries = tries};
     if (err == KAFKA_ERR_OFFSET_OUT_OF_RANGE)
         explain_range(r);
     else if (!r->placed)
@@ -194,7 +205,11 @@ static void read_partition(kc_reader *r)
         if (err == KAFKA_ERR_OFFSET_OUT_OF_RANGE && r->placed && skip_deleted(r)) continue;
         if (give_up == 0) give_up = kafka_deadline_in(s->common->timeout_ms);
         if (!kc_connect_may_retry(err, r->placed) || kafka_now_ms() >= give_up) {
-            fail(r, err, retry + 1);
+            fail(r, err, NULL, retry + 1);
+            return;
+        }
+        if (err == KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION && is_deleted(r)) {
+            fail(r, err, kc_connect_why(err), 1);
             return;
         }
         kc_say_detail("partition %d: %s; trying again in %lld ms", (int)r->partition, kafka_last_error(),

@@ -74,7 +74,7 @@ static int pick_targets(kc_sender *s, const kafka_partitions *found)
 int kc_sender_open(const kc_sender_config *cfg, kc_sender **out)
 {
     kafka_partitions *found = NULL;
-    int err = kc_connect_partitions(cfg->common, cfg->topic, &found);
+    int err = kc_connect_partitions(cfg->common, cfg->topic, true, &found);
     if (err != 0)
         return kc_connect_explain(cfg->common, (kc_failure){.err = err, .topic = cfg->topic}, "write to topic %s",
                                   cfg->topic);

@@ -60,7 +60,7 @@ static void welcome(const creation *c, const char *topic)
     int64_t give_up = kafka_deadline_in(c->common.timeout_ms);
     for (int retry = 0;; retry++) {
         kafka_partitions *found = NULL;
-        int err = kc_connect_partitions(&c->common, topic, &found);
+        int err = kc_connect_partitions(&c->common, topic, false, &found);
         bool ready = err == 0 && settled(found);
         if (ready && !c->common.quiet) {
             printf("created topic %s: %zu partition%s, %zu replica%s\n", topic, found->count,
@@ -74,17 +74,14 @@ static void welcome(const creation *c, const char *topic)
     kc_say("topic %s was created, but not all its partitions have a leader yet", topic);
 }
 
-/* Is there such a topic? The library takes "exists already" for a success, and a person wants to know the difference. All
- * topics are asked for: a broker may create one that is asked for by name, with other numbers than those wanted. */
+/* Is there such a topic? The library takes "exists already" for a success, and a person wants to know the difference.
+ * A plain question for its name could create it, other than as is wanted. */
 static bool is_there(const kc_common *common, kafka_conn *conn, const char *topic)
 {
     kafka_partitions *found = NULL;
-    kc_connect_rearm(common, conn, 0);
-    bool there = false;
-    if (kafka_conn_read_partitions(conn, NULL, 0, &found) != 0) return false;
-    for (size_t i = 0; i < found->count && !there; i++) there = strcmp(found->items[i].topic, topic) == 0;
+    int err = kc_connect_look_up(common, conn, topic, &found);
     kafka_partitions_free(found);
-    return there;
+    return err == 0;
 }
 
 static int create_one(const creation *c, kafka_conn *conn, const char *topic, const kafka_config_entry *entries)

@@ -101,10 +101,10 @@ static int describe_topics(const kc_common *common, kafka_conn *conn, char *cons
     for (size_t i = 0; i < count; i++) {
         kafka_partitions *found = NULL;
         const char *name = topics[i];
-        kc_connect_rearm(common, conn, 0);
-        int err = kafka_conn_read_partitions(conn, &name, 1, &found);
+        int err = kc_connect_look_up(common, conn, name, &found);
         if (err != 0)
-            code = kc_connect_explain(common, (kc_failure){.err = err, .topic = name}, "describe topic %s", name);
+            code = kc_connect_explain(common, (kc_failure){.err = err, .why = kc_connect_why(err), .topic = name},
+                                      "describe topic %s", name);
         else
             describe_all(found, true, json);
         kafka_partitions_free(found);

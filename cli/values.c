@@ -142,9 +142,9 @@ bool kc_take_partitions(void *into, const char *text, kc_why *why)
         if (!kc_read_int(part, 0, INT32_MAX - 1, &from))
             return refuse(why, "is not a list of partitions, such as 0 or 0,3,5-7");
         to = from;
-        if (dash != NULL && !kc_read_int(dash + 1, from, INT32_MAX - 1, &to)) {
-            return refuse(why, "holds a range that does not go upwards; one looks like 5-7");
-        }
+        if (dash != NULL && !kc_read_int(dash + 1, 0, INT32_MAX - 1, &to))
+            return refuse(why, "is not a list of partitions, such as 0 or 0,3,5-7");
+        if (to < from) return refuse(why, "holds a range that does not go upwards; one looks like 5-7");
         if (to - from >= WIDEST) return refuse(why, "holds a range of more than %d partitions", WIDEST);
         for (; from <= to; from++) add_partition(into, (int32_t)from);
         p += len;

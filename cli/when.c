@@ -84,8 +84,9 @@ static bool read_iso(const char *p, int64_t *out)
     }
     bool local = *p == '\0';
     if (!local && (strchr("Zz+-", *p) == NULL || !zone(&p, &east) || *p != '\0')) return false;
-    time_t seconds = local ? mktime(&tm) : timegm(&tm);
-    *out = ((int64_t)seconds - (int64_t)east * 60) * 1000 + ms;
+    int64_t seconds = (int64_t)(local ? mktime(&tm) : timegm(&tm)) - (int64_t)east * 60;
+    if (seconds < 0) return false; /* before 1970 there is no message, and small negative times mean something else */
+    *out = seconds * 1000 + ms;
     return true;
 }
 

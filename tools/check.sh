@@ -144,7 +144,7 @@ if [ -z "${KAFKA_CHECK_INSIDE:-}" ]; then
   done
   for name in ${before[@]+"${before[@]}"}; do run_step "$name" || { summary "${steps[@]}"; exit 1; }; done
   if [ ${#beside[@]} -gt 0 ]; then
-    KAFKA_CHECK_INSIDE=1 "$kafka" with "$0" "${beside[@]}"
+    KAFKA_CHECK_INSIDE=1 "$kafka" with "$root/tools/check.sh" "${beside[@]}"
     case $? in 0) ;; 3) mapfile -t names < "$logs/failed"; failed+=("${names[@]}") ;; *) failed+=(broker) ;; esac
   fi
   for name in ${after[@]+"${after[@]}"}; do run_step "$name"; done

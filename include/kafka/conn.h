@@ -182,7 +182,8 @@ KAFKA_API KAFKA_NODISCARD int kafka_conn_write_messages(kafka_conn *, const kafk
 /* kafka_conn_read_partitions lists the partitions of the topics named; of none (count 0): of the connection's own
  * topic, or of all where it has none. A topic that the broker has an error for fails the call with that code, a
  * missing one with KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION; a partition's own trouble stands in its `error`. Naming a
- * topic may create it (auto.create.topics.enable). Free the list with kafka_partitions_free. */
+ * topic may create it (auto.create.topics.enable), with the broker's number of partitions and settings; to find out
+ * whether there is one, list all. Free the list with kafka_partitions_free. */
 KAFKA_API int kafka_conn_read_partitions(kafka_conn *, const char *const *topics, size_t count, kafka_partitions **out);
 /* kafka_conn_brokers lists the cluster's brokers. Free with kafka_brokers_free. */
 KAFKA_API int kafka_conn_brokers(kafka_conn *, kafka_brokers **out);

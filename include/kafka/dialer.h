@@ -107,8 +107,8 @@ KAFKA_API KAFKA_NODISCARD int kafka_dial_leader(const kafka_dialer *, const kafk
 KAFKA_API KAFKA_NODISCARD int kafka_lookup_leader(const kafka_dialer *, const kafka_ctx *, const char *address,
                                                   const char *topic, int32_t partition, kafka_broker **out);
 /* kafka_lookup_partitions returns the partitions of a topic as the first broker that answers knows them, asking once.
- * A topic it does not know is KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION; a partition's own trouble stands in its `error`.
- * Free the list with kafka_partitions_free. */
+ * A topic it does not know is KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, and asking for it may create it
+ * (auto.create.topics.enable); a partition's own trouble stands in its `error`. Free the list with kafka_partitions_free. */
 KAFKA_API KAFKA_NODISCARD int kafka_lookup_partitions(const kafka_dialer *, const kafka_ctx *, const char *address,
                                                       const char *topic, kafka_partitions **out);
 

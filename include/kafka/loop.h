@@ -17,7 +17,8 @@
  * for so long. The calls of all other threads end by that thread's turns alone, by deadline and token too: they wait as
  * long as nobody turns the loop. A thread that gets into kafka_loop_run is the one that turned it last from then on,
  * so another one may take over at any time, also from one that has ended, and between the steps of a call (a read asks
- * the broker again and again), which then ends by the turns of the new one. So who runs a loop goes on running it.
+ * the broker again and again), which then ends by the turns of the new one. So who runs a loop goes on running it, and
+ * where several threads poll one loop, each of them runs it.
  *
  * Names are still resolved on helper threads, which end after some seconds without work. */
 #ifndef KAFKA_LOOP_H

@@ -113,7 +113,7 @@ static bool describe_partition(metadata_call *m, const char *topic, const kfk_me
         .topic = topic, .id = p->partition_index, .leader_epoch = p->leader_epoch, .internal = t->is_internal};
     memcpy(out->topic_id, t->topic_id.bytes, sizeof out->topic_id);
     out->leader = broker_by_id(m, p->leader_id);
-    out->error = p->error_code;
+    out->error = kfk_error_of_broker(p->error_code);
     if (!is_described(&out->leader) && out->error == 0) out->error = KAFKA_ERR_LEADER_NOT_AVAILABLE;
     return (out->replicas = describe_ids(m, &p->replica_nodes, &out->replica_count)) &&
            (out->isr = describe_ids(m, &p->isr_nodes, &out->isr_count)) &&
@@ -201,13 +201,13 @@ static int topic_error(kafka_conn *c, const metadata_call *m, const char *const 
 {
     for (size_t i = 0; i < count; i++) {
         const kfk_metadata_response_topic *t = kfk_metadata_topic(&m->answer, kafka_str(topics[i]));
-        int code = t ? t->error_code : KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
+        int code = t ? kfk_error_of_broker(t->error_code) : KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
         if (code != 0) return topic_failed(c, kafka_str(topics[i]), code, err);
     }
     for (int32_t i = 0; count == 0 && i < m->answer.topics.count; i++) {
         const kfk_metadata_response_topic *t = &m->answer.topics.items[i];
         if (t->error_code != 0 && kfk_metadata_topic_is_sane(t->name))
-            return topic_failed(c, t->name, t->error_code, err);
+            return topic_failed(c, t->name, kfk_error_of_broker(t->error_code), err);
     }
     return 0;
 }

@@ -27,10 +27,11 @@ static int offset_take(kfk_call *call, kfk_error *err)
         for (int32_t j = 0; j < t->partitions.count; j++) {
             const kfk_list_offsets_response_partition *p = &t->partitions.items[j];
             if (p->partition_index != o->partition.partition_index) continue;
-            if (p->error_code != 0)
-                return kfk_error_set(err, p->error_code, "asking %s for offsets of topic %s partition %d: %s",
+            int16_t code = kfk_error_of_broker(p->error_code);
+            if (code != 0)
+                return kfk_error_set(err, code, "asking %s for offsets of topic %s partition %d: %s",
                                      kfk_broker_name(call->conn->broker), topic, (int)p->partition_index,
-                                     kafka_strerror(p->error_code));
+                                     kafka_strerror(code));
             /* -1 is "no message is that young", which there cannot be for first and last */
             if (p->offset < (o->partition.timestamp < 0 ? 0 : -1) || p->offset == INT64_MAX || p->leader_epoch < -1)
                 return kfk_error_set(err, KAFKA_EPROTO,

@@ -60,20 +60,20 @@ static int fetch_take(kfk_call *call, kfk_error *err)
     static const kfk_fetch_response_partition nothing = {.high_watermark = -1};
     fetch_call *f = KFK_CONTAINER(call, fetch_call, call);
     const char *broker = kfk_broker_name(call->conn->broker);
-    if (f->answer.error_code != 0)
-        return kfk_error_set(err, f->answer.error_code, "%s: Fetch: %s", broker, kafka_strerror(f->answer.error_code));
+    int16_t code = kfk_error_of_broker(f->answer.error_code);
+    if (code != 0) return kfk_error_set(err, code, "%s: Fetch: %s", broker, kafka_strerror(code));
     const kfk_fetch_response_partition *p = find_partition(f);
     f->left_out = !p;
     if (!p) p = &nothing;
-    if (p->error_code != 0)
-        return kfk_error_set(err, p->error_code, "reading topic %s partition %d at offset %lld from %s: %s",
+    if ((code = kfk_error_of_broker(p->error_code)) != 0)
+        return kfk_error_set(err, code, "reading topic %s partition %d at offset %lld from %s: %s",
                              (const char *)f->topic.topic.data, (int)f->partition.partition,
-                             (long long)f->partition.fetch_offset, broker, kafka_strerror(p->error_code));
+                             (long long)f->partition.fetch_offset, broker, kafka_strerror(code));
     kfk_block *frame = call->request.frame;
     call->request.frame = NULL;
-    int code = kfk_chunk_init(&f->chunk, frame, p, f->partition.fetch_offset, f->message.isolation_level != 0,
+    int lack = kfk_chunk_init(&f->chunk, frame, p, f->partition.fetch_offset, f->message.isolation_level != 0,
                               f->partition.partition_max_bytes);
-    if (code != 0) return kfk_error_set(err, code, "no memory for what was fetched");
+    if (lack != 0) return kfk_error_set(err, lack, "no memory for what was fetched");
     f->chunk.throttle_ms = f->answer.throttle_time_ms < 0 ? 0 : f->answer.throttle_time_ms;
     f->got = true;
     return 0;

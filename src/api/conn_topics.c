@@ -20,9 +20,10 @@ static bool copy_string(kfk_arena *memory, const char *s, kafka_bytes *out)
 /* ---- results ----------------------------------------------------------------------------------------------------- */
 
 /* What became of one topic, as the answer says. */
-static int topic_result(kafka_conn *c, const char *verb, const char *topic, int16_t code, kafka_bytes message,
+static int topic_result(kafka_conn *c, const char *verb, const char *topic, int16_t answered, kafka_bytes message,
                         kfk_error *err)
 {
+    int16_t code = kfk_error_of_broker(answered);
     const char *hint = code == KAFKA_ERR_NOT_CONTROLLER ? " Dial the broker that kafka_conn_controller names." : "";
     return kfk_error_set(err, code, "%s topic %s at %s: %s%s%.*s%s", verb, topic, kfk_broker_name(c->core->broker),
                          kafka_strerror(code), message.len ? " The broker says: " : "", (int)message.len,

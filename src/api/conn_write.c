@@ -224,7 +224,7 @@ static kafka_written written_despite(int16_t code, int64_t base_offset)
 
 static int refused(produce_call *p, const kfk_produce_response_partition *answer, kfk_error *err)
 {
-    int16_t code = answer->error_code;
+    int16_t code = kfk_error_of_broker(answer->error_code);
     p->written = written_despite(code, answer->base_offset);
     kfk_error_set(err, code, "writing to topic %s partition %d at %s: %s%s%.*s", p->conn->topic,
                   (int)p->conn->partition, kfk_broker_name(p->call.conn->broker), kafka_strerror(code),

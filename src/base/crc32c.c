@@ -15,6 +15,7 @@
  *
  * Tables are computed once, by whoever comes first; `chosen` is stored after them and read in front of them. */
 #include "base/crc32c.h"
+#include "base/crc_slices.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -78,41 +79,11 @@ static void fill_powers(void)
 
 /* ---- tables ------------------------------------------------------------------------------------------------------ */
 
-static uint32_t slices[8][256]; /* slices[i][b]: byte b followed by i zero bytes */
-
-static void fill_slices(void)
-{
-    for (uint32_t byte = 0; byte < 256; byte++) {
-        uint32_t crc = byte;
-        for (int bit = 0; bit < 8; bit++) crc = times_x(crc);
-        slices[0][byte] = crc;
-    }
-    for (int i = 1; i < 8; i++) {
-        for (int byte = 0; byte < 256; byte++) {
-            uint32_t crc = slices[i - 1][byte];
-            slices[i][byte] = crc >> 8 ^ slices[0][crc & 0xff];
-        }
-    }
-}
-
-static uint32_t load_le32(const uint8_t *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
+static kfk_crc_slices slices;
 
 static uint32_t update_tables(uint32_t crc, const void *data, size_t len)
 {
-    const uint8_t *p = data;
-
-    crc = ~crc;
-    for (; len >= 8; len -= 8, p += 8) {
-        uint32_t low = crc ^ load_le32(p), high = load_le32(p + 4);
-        crc = slices[7][low & 0xff] ^ slices[6][low >> 8 & 0xff] ^ slices[5][low >> 16 & 0xff] ^ slices[4][low >> 24];
-        crc ^=
-            slices[3][high & 0xff] ^ slices[2][high >> 8 & 0xff] ^ slices[1][high >> 16 & 0xff] ^ slices[0][high >> 24];
-    }
-    for (; len > 0; len--, p++) crc = crc >> 8 ^ slices[0][(crc ^ *p) & 0xff];
-    return ~crc;
+    return kfk_crc_slices_update(slices, crc, data, len);
 }
 
 /* ---- the CRC instruction, three streams -------------------------------------------------------------------------- */
@@ -251,7 +222,7 @@ static void add_impl(const char *name, update_fn update)
 static void setup(void)
 {
     fill_powers();
-    fill_slices();
+    kfk_crc_slices_fill(slices, polynomial);
 #if HAVE_CRC_INSTRUCTION
     fill_shift(long_shift, LONG_BLOCK);
     fill_shift(short_shift, SHORT_BLOCK);

@@ -44,6 +44,12 @@ typedef struct kfk_error_info {
     const char *name, *title, *description;
     const char *text; /* "[code] Title: description" */
 } kfk_error_info;
+/* The code of an answer as a result. Codes below -1 are the library's own, with a meaning that no broker can give: they
+ * become KAFKA_ERR_UNKNOWN. */
+static inline int16_t kfk_error_of_broker(int16_t code)
+{
+    return code < KAFKA_ERR_UNKNOWN ? KAFKA_ERR_UNKNOWN : code;
+}
 /* The row of a code, or NULL; 0 has one as well. Constant storage. */
 const kfk_error_info *kfk_error_find(int code);
 /* The i-th row, NULL behind the last: for tests and documentation. */

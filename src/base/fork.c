@@ -4,6 +4,7 @@
  * it twice, and then the child counts two and makes its state new twice, which is as good as once. It stays registered
  * for ever; the library cannot be unloaded (-z nodelete), so its code stays as well. */
 #include "base/fork.h"
+#include "base/thread.h"
 #include "kafka/error.h"
 #include <pthread.h>
 #include <stddef.h>
@@ -46,5 +47,8 @@ int kfk_fork_watch(void (*run)(void))
 void kfk_fork_close(_Atomic int *fd)
 {
     int inherited = atomic_exchange(fd, -1);
-    if (inherited >= 0) close(inherited);
+    if (inherited < 0) return;
+    int shield = kfk_thread_shield();
+    close(inherited);
+    kfk_thread_unshield(shield);
 }

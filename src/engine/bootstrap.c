@@ -94,6 +94,7 @@ static void start_next(kfk_bootstrap *r)
     while (has_next(r)) {
         size_t slot = slot_of(r, NULL);
         if (slot == r->slots || start_one(r, slot) == 0) break;
+        if (r->started >= r->cfg.count) break; /* there is no memory: not round and round, but at the next time */
     }
     int64_t at = KFK_TIME_NEVER;
     if (has_next(r)) at = kfk_time_add(kfk_loop_now_ms(r->cfg.connect.loop), pace_ms(r));

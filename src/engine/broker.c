@@ -22,6 +22,7 @@
 #include "base/fork.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "engine/backoff.h"
 #include "engine/offer.h"
 #include "engine/receive.h"
 #include "net/tcp.h"
@@ -31,8 +32,6 @@
 
 enum {
     IOV_PER_WRITE = 64,
-    BACKOFF_FIRST_MS = 100,
-    BACKOFF_LAST_MS = 1000,
     FRAME_BEFORE_READY = 1024 * 1024,
     FRAME_BESIDE_DATA = 64 * 1024 /* what an answer may have beside the data that was asked for */
 };
@@ -370,14 +369,6 @@ static void stream_ready(void *owner, unsigned events)
 
 /* ---- connecting -------------------------------------------------------------------------------------------------- */
 
-static int64_t backoff_ms(kfk_broker *b)
-{
-    int64_t ms = BACKOFF_FIRST_MS;
-    for (unsigned i = 1; i < b->failures && ms < BACKOFF_LAST_MS; i++) ms *= 2;
-    if (ms > BACKOFF_LAST_MS) ms = BACKOFF_LAST_MS;
-    return ms - ms / 5 + (int64_t)(kfk_loop_random(b->cfg.loop) % (uint64_t)(ms / 5 * 2 + 1)); /* +- 20 % */
-}
-
 /* Takes the connection apart; the requests are left alone. */
 static void disconnect(kfk_broker *b)
 {
@@ -416,7 +407,7 @@ static void lost(kfk_broker *b, const kfk_error *cause)
     b->failure = why;
     b->failures = was_ready ? 1 : b->failures + 1;
     b->state = DEAD;
-    kfk_log_write_limited(&b->log, &b->lost_lines, KAFKA_LOG_WARN, "%s", why.text);
+    kfk_log_write_limited(&b->log, b->cfg.lost_lines, KAFKA_LOG_WARN, "%s", why.text);
 
     /* Partly written counts as sent; what was only encoded is encoded anew for the next connection's versions. */
     kfk_list *first = kfk_list_first(&b->queue);
@@ -431,7 +422,9 @@ static void lost(kfk_broker *b, const kfk_error *cause)
     bool again = b->cfg.reconnect;
     if (again) {
         b->state = WAITING;
-        kfk_loop_timer_set(b->cfg.loop, &b->timer, kfk_time_add(kfk_loop_now_ms(b->cfg.loop), backoff_ms(b)));
+        kfk_loop_timer_set(
+            b->cfg.loop, &b->timer,
+            kfk_time_add(kfk_loop_now_ms(b->cfg.loop), kfk_backoff_ms(b->cfg.loop, b->failures, KFK_BACKOFF_LAST_MS)));
     }
     finish_all(&b->in_flight, &why);
     if (!again) finish_all(&b->queue, &why);
@@ -448,7 +441,7 @@ static void hello_done(kfk_request *r, const kfk_error *err)
         return;
     }
     kfk_error why = {0};
-    int16_t code = b->hello_answer.error_code, asked = r->max_version;
+    int16_t code = kfk_error_of_broker(b->hello_answer.error_code), asked = r->max_version;
     if (code == KAFKA_ERR_UNSUPPORTED_VERSION && asked > 0) {
         send_hello(b, kfk_offer_below(&b->hello_answer, asked));
         return;
@@ -623,6 +616,7 @@ int kfk_broker_new(const kfk_broker_config *cfg, kfk_broker **out)
     b->cfg.client_id = b->client_id;
     if (cfg->log) b->log = *cfg->log;
     b->cfg.log = NULL;
+    if (!b->cfg.lost_lines) b->cfg.lost_lines = &b->lost_lines;
     kfk_hostport_format(&cfg->address, b->name, sizeof b->name);
     kfk_timer_init(&b->timer, timer_fired);
     kfk_list_init(&b->queue);
@@ -656,6 +650,7 @@ void kfk_broker_close_loop(kfk_broker *b, const kfk_error *why)
     assert(kfk_loop_held(b->cfg.loop));
     if (b->state == DEAD && !b->stream && !b->tcp) return;
     b->cfg.changed = NULL;
+    b->cfg.lost_lines = &b->lost_lines; /* the owner may go */
     b->cfg.reconnect = false;
     b->state = DEAD;
     b->failure = *why;

@@ -34,6 +34,9 @@ typedef struct kfk_broker_config {
     bool dual_stack;
     bool reconnect;
     const kfk_log *log; /* copied; may be NULL */
+    /* How many lines tell of connections that are lost or cannot be made: shared by all that have it, until they are
+     * closed. NULL = its own. */
+    kfk_log_limit *lost_lines;
     /* Called when the connection became usable (err NULL), and when it was lost or could not be made. May be NULL. */
     void (*changed)(void *owner, kfk_broker *, const kfk_error *err);
     void *owner;

@@ -41,6 +41,7 @@ static void fill(kfk_cluster *c, const kfk_cluster_config *cfg)
     c->cfg = *cfg;
     if (cfg->connect.log) c->log = *cfg->connect.log;
     c->cfg.connect.log = &c->log;
+    c->cfg.connect.lost_lines = &c->lost_lines;
     c->cfg.connect.client_id = c->client_id;
     c->cfg.connect.reconnect = false;
     c->cfg.connect.changed = kfk_links_changed;
@@ -215,10 +216,12 @@ void kfk_cluster_stale_loop(kfk_cluster *c, kfk_topic *t, int32_t partition, int
 
 void kfk_cluster_learn_loop(kfk_cluster *c, int32_t id, kafka_bytes host, int32_t port, kafka_bytes rack)
 {
+    kfk_cluster_hold(c); /* a connection to an old address may end, and who is told close the cluster */
     if (kfk_brokers_learn(&c->brokers, id, host, port, rack) == KAFKA_EINVAL)
         kfk_log_write_limited(&c->log, &c->nonsense_lines, KAFKA_LOG_WARN,
                               "broker %d at \"%.*s\" port %d cannot be and is ignored", (int)id,
                               host.len > 60 ? 60 : (int)host.len, host.data ? (const char *)host.data : "", (int)port);
+    kfk_cluster_drop(c);
 }
 
 bool kfk_cluster_hint_loop(kfk_cluster *c, kfk_topic *t, int32_t partition, int32_t leader, int32_t leader_epoch)

@@ -23,8 +23,9 @@
 enum { KFK_REFRESH_GAP_MS = 100 };
 
 typedef struct kfk_cluster_config {
-    /* How to connect: loop, client id, log and so on. Address, `changed`, owner and `reconnect` are the cluster's; a
-     * connect timeout of 0 is ten seconds. What it points to is copied or, like in kfk_broker_config, taken along. */
+    /* How to connect: loop, client id, log and so on. Address, `changed`, owner, `reconnect` and `lost_lines` are the
+     * cluster's; a connect timeout of 0 is ten seconds. What it points to is copied or, like in kfk_broker_config,
+     * taken along. */
     kfk_broker_config connect;
     const kfk_hostport *bootstrap; /* at least one; copied */
     size_t bootstrap_count;

@@ -2,12 +2,13 @@
  * links.c, coordinator.c. */
 #ifndef KFK_ENGINE_CLUSTER_IMPL_H
 #define KFK_ENGINE_CLUSTER_IMPL_H
+#include "engine/backoff.h"
 #include "engine/bootstrap.h"
 #include "engine/cluster.h"
 #include "engine/coordinator.h"
 #include "engine/discover.h"
 
-enum { KFK_BACKOFF_LAST_MS = 1000, KFK_SEEDS = KFK_DISCOVER_BOOTS + 1 };
+enum { KFK_SEEDS = KFK_DISCOVER_BOOTS + 1 };
 
 /* The connections to bootstrap addresses, and the race for the next one: seeds.c. */
 typedef struct kfk_seeds {
@@ -46,7 +47,7 @@ struct kfk_cluster {
     kfk_loop *loop;
     kfk_cluster_config cfg; /* with copies of what it points to */
     kfk_log log;
-    kfk_log_limit unreachable_lines, nonsense_lines, identity_lines; /* of its kinds of lines */
+    kfk_log_limit lost_lines, unreachable_lines, nonsense_lines, identity_lines; /* of its kinds of lines */
     char *client_id, *id;
     kfk_hostport *bootstrap;
     int32_t controller;

@@ -240,7 +240,7 @@ static void take_one(entry *e, const kfk_find_coordinator_response_coordinator *
     kfk_error why;
     char what[160];
     e->asking = false;
-    e->code = a->error_code;
+    e->code = kfk_error_of_broker(a->error_code);
     if (e->code == 0) {
         kafka_bytes no_rack = {0};
         int err = kfk_brokers_learn(&c->brokers, a->node_id, a->host, a->port, no_rack);
@@ -314,7 +314,8 @@ void kfk_cluster_coordinator_loop(kfk_cluster *c, kfk_coordinator_type type, kaf
     w->id = -1;
     kfk_list_init(&w->node);
     kfk_limit_init(&w->limit, limit_hit);
-    if (e && e->id >= 0 && kfk_brokers_find(&c->brokers, e->id)) {
+    const kfk_node *known = e && e->id >= 0 ? kfk_brokers_find(&c->brokers, e->id) : NULL;
+    if (known && kfk_brokers_is_named(&c->brokers, known)) {
         w->id = e->id;
         w->done(w, NULL);
         return;

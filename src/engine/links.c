@@ -5,15 +5,7 @@
 #include "engine/cluster_impl.h"
 #include <string.h>
 
-enum { BACKOFF_FIRST_MS = 100, SECOND_MS = 1000 };
-
-int64_t kfk_backoff_ms(kfk_loop *l, unsigned failures, int64_t most_ms)
-{
-    int64_t ms = BACKOFF_FIRST_MS;
-    for (unsigned i = 1; i < failures && ms < most_ms; i++) ms *= 2;
-    if (ms > most_ms) ms = most_ms;
-    return ms - ms / 5 + (int64_t)(kfk_loop_random(l) % (uint64_t)(ms / 5 * 2 + 1));
-}
+enum { SECOND_MS = 1000 };
 
 bool kfk_link_is_alive(const kfk_link *l)
 {
@@ -82,7 +74,9 @@ int kfk_cluster_link_loop(kfk_cluster *c, int32_t id, kfk_link_kind kind, kfk_br
     kfk_link *l;
     kfk_node *n = kfk_brokers_find(&c->brokers, id);
     if (c->closed) return kfk_error_set(err, KAFKA_ECLOSED, "the client was closed");
-    if (!n) return kfk_error_set(err, KAFKA_ERR_BROKER_NOT_AVAILABLE, "no broker %d is known", (int)id);
+    bool alive = n && n->links && kfk_link_is_alive(&n->links->of[kind]);
+    if (!n || (!alive && !kfk_brokers_is_named(&c->brokers, n)))
+        return kfk_error_set(err, KAFKA_ERR_BROKER_NOT_AVAILABLE, "no broker %d is known", (int)id);
     int code = kfk_link_open_loop(c, n, kind, &l, retry_at_ms, err);
     if (code == 0) *out = l->broker;
     return code;

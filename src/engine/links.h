@@ -24,8 +24,8 @@ typedef enum kfk_link_kind {
 
 /* The connection to a broker that is known by its id. 0 with a connection that is usable or being made: send to it at
  * once, it may be gone after the next return to the loop, and requests on it end with it. KAFKA_EAGAIN: not now but at
- * *retry_at_ms, with what failed last. KAFKA_ERR_BROKER_NOT_AVAILABLE: nobody named such a broker. KAFKA_ENOMEM,
- * KAFKA_ECLOSED. */
+ * *retry_at_ms, with what failed last. KAFKA_ERR_BROKER_NOT_AVAILABLE: nobody named such a broker, or not any more
+ * (then connections that are there are still good). KAFKA_ENOMEM, KAFKA_ECLOSED. */
 int kfk_cluster_link_loop(kfk_cluster *c, int32_t id, kfk_link_kind kind, kfk_broker **out, int64_t *retry_at_ms,
                           kfk_error *err);
 
@@ -70,8 +70,5 @@ void kfk_links_close_all_loop(kfk_cluster *c);
 void kfk_links_sweep(kfk_cluster *c);
 /* What kfk_broker_config.changed is for all connections of a cluster; the owner is the cluster. */
 void kfk_links_changed(void *owner, kfk_broker *b, const kfk_error *err);
-
-/* The backoff after so many failures in a row: 100 ms doubling to `most_ms`, +- 20 %. */
-int64_t kfk_backoff_ms(kfk_loop *l, unsigned failures, int64_t most_ms);
 
 #endif

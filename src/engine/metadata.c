@@ -58,15 +58,6 @@ int32_t kfk_metadata_broker_count(const kfk_metadata_response *r)
     return count > 0 ? count : 0;
 }
 
-const kfk_metadata_response_broker *kfk_metadata_broker(const kfk_metadata_response *r, int32_t id)
-{
-    for (int32_t i = 0; i < kfk_metadata_broker_count(r); i++) {
-        const kfk_metadata_response_broker *b = &r->brokers.items[i];
-        if (b->node_id == id && kfk_metadata_broker_is_sane(b)) return b;
-    }
-    return NULL;
-}
-
 const kfk_metadata_response_topic *kfk_metadata_topic(const kfk_metadata_response *r, kafka_bytes name)
 {
     for (int32_t i = 0; i < r->topics.count; i++) {
@@ -74,26 +65,4 @@ const kfk_metadata_response_topic *kfk_metadata_topic(const kfk_metadata_respons
         if (t->name.data && t->name.len == name.len && memcmp(t->name.data, name.data, name.len) == 0) return t;
     }
     return NULL;
-}
-
-int kfk_metadata_leader(const kfk_metadata_response *r, const char *topic, int32_t partition,
-                        const kfk_metadata_response_broker **out, kfk_error *err)
-{
-    const kfk_metadata_response_topic *t = kfk_metadata_topic(r, kafka_str(topic));
-    int code = t ? t->error_code : KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
-    if (code != 0) return kfk_error_set(err, code, "topic %s: %s", topic, kafka_strerror(code));
-    for (int32_t i = 0; i < t->partitions.count && kfk_metadata_partition_is_sane(partition); i++) {
-        const kfk_metadata_response_partition *p = &t->partitions.items[i];
-        if (p->partition_index != partition) continue;
-        *out = kfk_metadata_broker(r, p->leader_id);
-        if (*out) return 0;
-        if (p->leader_id >= 0)
-            return kfk_error_set(err, KAFKA_ERR_LEADER_NOT_AVAILABLE,
-                                 "topic %s partition %d: its leader, broker %d, is not among the brokers", topic,
-                                 (int)partition, (int)p->leader_id);
-        code = p->error_code != 0 ? p->error_code : KAFKA_ERR_LEADER_NOT_AVAILABLE;
-        return kfk_error_set(err, code, "topic %s partition %d: %s", topic, (int)partition, kafka_strerror(code));
-    }
-    return kfk_error_set(err, KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, "topic %s has no partition %d, it has %d", topic,
-                         (int)partition, (int)t->partitions.count);
 }

@@ -26,12 +26,7 @@ bool kfk_metadata_partition_is_sane(int32_t index);
 bool kfk_metadata_broker_is_sane(const kfk_metadata_response_broker *b);
 /* How many brokers of an answer are looked at; 0 also when it has none. */
 int32_t kfk_metadata_broker_count(const kfk_metadata_response *r);
-/* The broker with the id, or NULL when the answer does not name it, or names nonsense. */
-const kfk_metadata_response_broker *kfk_metadata_broker(const kfk_metadata_response *r, int32_t id);
+/* NULL when the answer does not speak of it. */
 const kfk_metadata_response_topic *kfk_metadata_topic(const kfk_metadata_response *r, kafka_bytes name);
-/* The leader of a partition. 0; the topic's or partition's error; code 3 for a topic or partition that is not there;
- * code 5 when nobody leads it at the moment, or the leader is not named. The sentence names topic and partition. */
-int kfk_metadata_leader(const kfk_metadata_response *r, const char *topic, int32_t partition,
-                        const kfk_metadata_response_broker **out, kfk_error *err);
 
 #endif

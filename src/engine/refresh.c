@@ -127,6 +127,7 @@ static int check_cluster(kfk_cluster *c, const kfk_metadata_response *a, kfk_err
         kfk_log_write_limited(&c->log, &c->identity_lines, KAFKA_LOG_WARN, "the cluster is another one: %s, it was %s",
                               id, c->id);
         kfk_topics_forget(&c->topics);
+        if (!c->refresh.asks_full) c->refresh.need = c->refresh.number + 1; /* this answer speaks of a part only */
     }
     kfk_mem_free(c->id);
     c->id = id;
@@ -146,7 +147,7 @@ static int take(kfk_discovery *d, const kfk_request *request, kfk_error *err)
     kfk_cluster *c = cluster_of(d);
     const kfk_metadata_response *a = request->response;
     kfk_ignored ignored = {0};
-    int code = a->error_code;
+    int code = kfk_error_of_broker(a->error_code);
     if (code != 0)
         kfk_error_set(err, code, "Metadata was refused: %s", kafka_strerror(code));
     else
@@ -219,6 +220,7 @@ static void tell_asks(kfk_cluster *c, uint64_t number, const kfk_error *err)
         kfk_list_remove(n);
         if (ask->need > number) {
             kfk_list_push_back(&c->refresh.asks, n);
+            if (ask->topic) kfk_refresh_need_loop(c, ask->topic); /* an answer about all may have settled it */
             continue;
         }
         kfk_topic *t = ask->topic;

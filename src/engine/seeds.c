@@ -10,12 +10,17 @@
 
 static void start_race(kfk_cluster *c);
 
-static int free_slot(const kfk_cluster *c)
+/* Room for one more connection. Where all hang, the one that has been silent for longest goes: who waits for it goes on
+ * with what else is there. */
+static kfk_link *make_room(kfk_cluster *c)
 {
-    for (int i = 0; i < KFK_SEEDS; i++) {
-        if (!c->seeds.of[i].broker) return i;
+    kfk_link *l = c->seeds.of, *longest = l;
+    for (; l < c->seeds.of + KFK_SEEDS; l++) {
+        if (!l->broker) return l;
+        if (l->asked_ms < longest->asked_ms) longest = l;
     }
-    return -1;
+    kfk_link_close_loop(longest);
+    return longest;
 }
 
 /* Gives what came of a race to the discoveries that wait for it. They leave the list by themselves, and their owners
@@ -42,18 +47,21 @@ static void race_over(kfk_cluster *c, kfk_broker *winner, const kfk_error *why)
     kfk_seeds *s = &c->seeds;
     s->race = NULL;
     kfk_loop_timer_clear(c->loop, &s->timer);
-    int slot = winner ? free_slot(c) : -1;
-    if (winner && slot < 0) { /* more than are ever asked for */
-        kfk_broker_free_loop(winner);
-        winner = NULL;
-    }
     if (!winner) {
         tell(c, NULL, why);
         return;
     }
-    s->of[slot] = (kfk_link){.broker = winner};
-    kfk_broker_set_owner_loop(winner, kfk_links_changed, c);
-    tell(c, &s->of[slot], NULL);
+    kfk_cluster_hold(c);
+    kfk_link *l = make_room(c);
+    if (c->closed) { /* by who was told that its connection made room */
+        kfk_broker_free_loop(winner);
+    } else {
+        *l = (kfk_link){.broker = winner, .asked_ms = kfk_loop_now_ms(c->loop)};
+        kfk_broker_set_owner_loop(winner, kfk_links_changed, c);
+        tell(c, l, NULL);
+        kfk_seeds_unwant_loop(c);
+    }
+    kfk_cluster_drop(c);
 }
 
 static void race_done(void *owner, kfk_broker *winner_take, const kfk_error *why)
@@ -144,8 +152,8 @@ void kfk_seeds_close_loop(kfk_cluster *c)
 void kfk_seeds_rebootstrap_loop(kfk_cluster *c)
 {
     c->seeds.favourite = -1;
+    kfk_brokers_forget(&c->brokers); /* first: who loses a request must not ask the next of them */
     kfk_links_close_all_loop(c);
-    kfk_brokers_forget(&c->brokers);
     for (int i = 0; i < KFK_SEEDS; i++) kfk_link_close_loop(&c->seeds.of[i]);
 }
 

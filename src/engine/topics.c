@@ -138,6 +138,8 @@ static void tell_all(kfk_topics *ts, kfk_list *watches, kfk_topic *t, unsigned c
 
 void kfk_topics_tell(kfk_topics *ts)
 {
+    if (ts->telling) return;
+    ts->telling = true;
     for (kfk_list *n; (n = kfk_list_first(&ts->changed)) != NULL;) {
         kfk_topic *t = KFK_CONTAINER(n, kfk_topic, changed);
         unsigned changes = t->changes;
@@ -147,6 +149,7 @@ void kfk_topics_tell(kfk_topics *ts)
         tell_all(ts, &ts->watches, t, changes);
         if (changes & KFK_TOPIC_GONE && kfk_list_empty(&t->watches) && t->uses == 0) kfk_topics_remove(ts, t);
     }
+    ts->telling = false;
 }
 
 /* ---- questions --------------------------------------------------------------------------------------------------- */

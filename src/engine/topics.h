@@ -70,7 +70,7 @@ typedef struct kfk_topic_watch kfk_topic_watch;
 struct kfk_topic_watch {
     kfk_list node;
     kfk_topic *topic; /* NULL = all */
-    /* May be NULL. `changes` of enum above. May watch, unwatch, and ask for more. */
+    /* May be NULL. `changes` of enum above. May watch, unwatch, ask for more, and give hints. */
     void (*changed)(kfk_topic_watch *, kfk_topic *topic, unsigned changes);
     bool on;
 };
@@ -80,6 +80,7 @@ typedef struct kfk_topics {
     kfk_list watches; /* of all topics */
     kfk_list changed; /* topics with changes that were not told yet */
     bool closed;      /* nobody is told any more */
+    bool telling;
 } kfk_topics;
 
 void kfk_topics_init(kfk_topics *ts, uint64_t seed);
@@ -112,7 +113,8 @@ bool kfk_topic_is_incomplete(const kfk_topic *t);
 /* Takes over the topics of the answer with this number, after its brokers were taken over. Of topics that are not in
  * the table only those are taken that somebody wants: with `all` (everything was asked for) and a watch of all topics.
  * Then also those that the answer leaves out are missing, or leave the table when only the watch of all held them.
- * 0, or KAFKA_ENOMEM: topics are taken over whole or stay as they were. */
+ * 0, or KAFKA_ENOMEM: topics are taken over whole or stay as they were; one that was created anew may have no partitions
+ * then, which is incomplete. */
 int kfk_topics_apply(kfk_topics *ts, const kfk_brokers *brokers, const kfk_metadata_response *answer, uint64_t number,
                      bool all, kfk_ignored *ignored, kfk_error *err);
 /* The topic was asked for in the answer with this number, which leaves it out: as if it said that there is none. */
@@ -124,7 +126,8 @@ bool kfk_topics_hint(kfk_topics *ts, const kfk_brokers *brokers, kfk_topic *t, i
 /* Somebody who relied on this leader epoch found it out of date. Tells whether anything has to be asked: not when what
  * is known has moved on since. */
 bool kfk_topics_mark_stale(kfk_topic *t, int32_t partition, int32_t leader, int32_t leader_epoch);
-/* Calls the watchers of what has changed since the last time. */
+/* Calls the watchers of what has changed since the last time. What they change is told by the same call: from inside one
+ * this does nothing. */
 void kfk_topics_tell(kfk_topics *ts);
 
 #endif

@@ -59,7 +59,8 @@ static void take_leader(applying *x, kfk_partition *p, const kfk_metadata_respon
     p->leader_epoch = epoch;
     p->error = 0;
     if (!led)
-        p->error = e->error_code != 0 && e->leader_id < 0 ? e->error_code : (int16_t)KAFKA_ERR_LEADER_NOT_AVAILABLE;
+        p->error = e->error_code != 0 && e->leader_id < 0 ? kfk_error_of_broker(e->error_code)
+                                                          : (int16_t)KAFKA_ERR_LEADER_NOT_AVAILABLE;
     if (epoch > p->newest_epoch) p->newest_epoch = epoch;
 }
 
@@ -223,7 +224,7 @@ static int apply_topic(applying *x, kfk_topic *t, const kfk_metadata_response_to
     if (e->error_code == KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION) {
         is_missing(t);
     } else if (e->error_code != 0) {
-        t->error = e->error_code;
+        t->error = kfk_error_of_broker(e->error_code);
         t->missing = 0;
     } else if (id_is_good(x, t, &e->topic_id)) {
         t->error = 0;

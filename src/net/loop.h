@@ -27,8 +27,9 @@ int kfk_loop_new(const char *name, kfk_loop **out, kfk_error *err);
 /* A loop that the application turns (loop_manual.h), likewise. */
 int kfk_loop_new_manual(kfk_loop **out, kfk_error *err);
 /* A use keeps the loop turning: handles have one each. The thread ends with the last use and is joined by whoever gave
- * it up; under the baton or on the loop's own thread it is left to end by itself. A manual loop has no thread: whoever
- * gives up its last use does what is left. What is deferred by then still runs; no timer may be set any more. */
+ * it up; under the baton, in a callback, or on the loop's own thread it is left to end by itself. A manual loop has no
+ * thread: whoever gives up its last use does what is left. What is deferred by then still runs; no timer may be set any
+ * more. */
 void kfk_loop_use(kfk_loop *l);
 void kfk_loop_unuse(kfk_loop *l);
 /* A reference keeps the memory: jobs and operations under way have one each. */

@@ -226,6 +226,15 @@ int kfk_loop_epoll_init(kfk_loop_epoll *e, const kfk_loop_ops *ops, const char *
     return code;
 }
 
+static void close_descriptors(kfk_loop_epoll *e)
+{
+    int shield = kfk_thread_shield();
+    if (e->wake_fd >= 0) close(e->wake_fd);
+    if (e->epoll_fd >= 0) close(e->epoll_fd);
+    kfk_thread_unshield(shield);
+    e->wake_fd = e->epoll_fd = -1;
+}
+
 void kfk_loop_epoll_fini(kfk_loop_epoll *e)
 {
     for (kfk_list *n; (n = kfk_list_first(&e->spare_tokens)) != NULL;) {
@@ -233,16 +242,10 @@ void kfk_loop_epoll_fini(kfk_loop_epoll *e)
         kfk_mem_free(KFK_CONTAINER(n, token_source, node));
     }
     kfk_loop_fini(&e->base);
-    int shield = kfk_thread_shield();
-    if (e->wake_fd >= 0) close(e->wake_fd);
-    if (e->epoll_fd >= 0) close(e->epoll_fd);
-    kfk_thread_unshield(shield);
+    close_descriptors(e);
 }
 
 void kfk_loop_epoll_abandon(kfk_loop *l)
 {
-    kfk_loop_epoll *e = kfk_loop_epoll_of(l);
-    if (e->wake_fd >= 0) close(e->wake_fd);
-    if (e->epoll_fd >= 0) close(e->epoll_fd);
-    e->wake_fd = e->epoll_fd = -1;
+    close_descriptors(kfk_loop_epoll_of(l));
 }

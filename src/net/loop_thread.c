@@ -1,7 +1,7 @@
 /* A loop with a thread of its own.
  *
  * The thread turns it until the last use was given up. Whoever gives that up joins the thread, except under the baton, where
- * nobody may wait for it. */
+ * nobody may wait for it, and in a callback: the thread may be in one as well, and wait there for what this one holds. */
 #include "base/mem.h"
 #include "base/thread.h"
 #include "base/time.h"
@@ -65,7 +65,10 @@ static void stop(kfk_loop *l)
     int shield = kfk_thread_shield(); /* pthread_join is a cancellation point */
     kfk_loop_hold(l); /* the thread may give up the last one while the submission still looks at the mailbox */
     kfk_loop_submit(l, &t->stop_task);
-    pthread_join(t->thread, NULL);
+    if (kfk_thread_self()->callback_depth > 0)
+        pthread_detach(t->thread);
+    else
+        pthread_join(t->thread, NULL);
     kfk_loop_drop(l);
     kfk_thread_unshield(shield);
 }

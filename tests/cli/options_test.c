@@ -150,6 +150,8 @@ static void partitions_are_a_sorted_set(void **state)
         assert_false(kc_take_partitions(&q, wrong[i], &why));
         free(q.ids);
     }
+    assert_false(kc_take_partitions(&p, "0-2147483647", &why)); /* goes upwards, to what is no partition */
+    assert_string_equal(why.text, "is not a list of partitions, such as 0 or 0,3,5-7");
     free(p.ids);
 }
 

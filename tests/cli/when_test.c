@@ -60,6 +60,9 @@ static void dates_are_read_beside_spans(void **state)
     expect("2023-11-14T22:13:20.123+00:00", 1700000000123);
     expect_refusal("2023-02-29");
     expect_refusal("2023-11-14T25:00Z");
+    expect("1970-01-01T00:00:00Z", 0);
+    expect_refusal("1969-12-31T23:59:59.999Z"); /* -1 */
+    expect_refusal("1970-01-01T00:30:00+01:00");
 }
 
 static void the_value_of_an_option_may_also_be_unix_milliseconds(void **state)

@@ -566,6 +566,43 @@ static void watchers_may_come_and_go_while_they_are_told(void **state)
     table_fini(&x);
 }
 
+/* One who learns something while it is told: an answer to a request that it makes then. */
+typedef struct learner {
+    all all;
+    table *table;
+    int hints;
+} learner;
+
+static void learn_more(kfk_topic_watch *w, kfk_topic *t, unsigned changes)
+{
+    learner *x = KFK_CONTAINER(w, learner, all.watch);
+    note_any(w, t, changes);
+    if (x->hints-- <= 0) return;
+    assert_true(kfk_topics_hint(&x->table->topics, &x->table->brokers, t, 0, 2, 7));
+    kfk_topics_tell(&x->table->topics);
+}
+
+static void what_is_learned_while_watchers_are_told_reaches_all_of_them(void **state)
+{
+    (void)state;
+    table x;
+    answer a;
+    learner one = {.all.watch.changed = learn_more, .table = &x, .hints = 1};
+    all two = {.watch.changed = note_any};
+    table_init(&x);
+    kfk_topics_watch(&x.topics, NULL, &one.all.watch);
+    kfk_topics_watch(&x.topics, NULL, &two.watch);
+    answer_init(&a);
+    answer_partition(answer_topic(&a, "t", 1), 0, 1, 0);
+    answer_partition(answer_topic(&a, "u", 2), 0, 1, 0);
+    assert_int_equal(apply_as(&x, &a, true), 0);
+    assert_string_equal(one.all.told, "t u t ");
+    assert_string_equal(two.told, "t u t ");
+    kfk_topics_unwatch(&one.all.watch);
+    kfk_topics_unwatch(&two.watch);
+    table_fini(&x);
+}
+
 static void names_that_cannot_be_are_refused(void **state)
 {
     (void)state;
@@ -640,6 +677,7 @@ int main(void)
         MEMCHECK_TEST(only_topics_that_somebody_wants_are_kept),
         MEMCHECK_TEST(who_watches_all_is_told_of_those_that_come_and_go),
         MEMCHECK_TEST(watchers_may_come_and_go_while_they_are_told),
+        MEMCHECK_TEST(what_is_learned_while_watchers_are_told_reaches_all_of_them),
         MEMCHECK_TEST(names_that_cannot_be_are_refused),
         MEMCHECK_TEST(without_memory_a_topic_stays_as_it_was),
     };

@@ -1,6 +1,7 @@
 #include "net_test.h"
 
 #include "base/rand.h"
+#include "base/thread.h"
 #include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
@@ -842,6 +843,57 @@ static void the_last_use_may_be_given_up_under_the_baton(void **state)
     }
 }
 
+typedef struct blocker {
+    kfk_task task;
+    latch began, release;
+} blocker;
+
+static void block(kfk_task *t)
+{
+    blocker *b = KFK_CONTAINER(t, blocker, task);
+    latch_post(&b->began);
+    latch_wait(&b->release);
+}
+
+static void block_the_thread(kfk_loop *l, void *arg)
+{
+    blocker *b = arg;
+    b->task.run = block;
+    kfk_loop_defer(l, &b->task);
+}
+
+static void *leave_in_callback(void *arg)
+{
+    leaver *g = arg;
+    kfk_thread saved;
+    kfk_thread_callback_begin(&saved, NULL);
+    leaver_leave(g);
+    kfk_thread_callback_end(&saved);
+    return NULL;
+}
+
+/* Its thread may be in a callback as well, where it waits for what the one that gives the loop up holds. */
+static void a_callback_that_gives_up_another_loop_does_not_wait_for_its_thread(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    identity id = {.tid = 0};
+    blocker b;
+    leaver g = {.loop = loop_start()};
+    latch_init(&g.gone);
+    latch_init(&b.began);
+    latch_init(&b.release);
+    run_turning(g.loop, identify, &id);
+    run_held(g.loop, block_the_thread, &b);
+    assert_true(latch_wait(&b.began));
+    assert_int_equal(pthread_create(&thread, NULL, leave_in_callback, &g), 0);
+    bool left = latch_wait(&g.gone);
+    latch_post(&b.release);
+    pthread_join(thread, NULL);
+    assert_true(left);
+    assert_true(eventually(thread_is_gone, &id));
+}
+
 static void what_was_deferred_before_the_last_use_was_given_up_still_runs(void **state)
 {
     (void)state;
@@ -947,6 +999,7 @@ int main(void)
         NET_TEST(the_thread_has_a_name_and_takes_no_signals),
         NET_TEST(the_thread_is_gone_when_the_last_use_was_given_up),
         NET_TEST(the_last_use_may_be_given_up_under_the_baton),
+        NET_TEST(a_callback_that_gives_up_another_loop_does_not_wait_for_its_thread),
         NET_TEST(what_was_deferred_before_the_last_use_was_given_up_still_runs),
         NET_TEST(a_job_may_outlive_its_loops_thread),
         NET_TEST(a_loop_without_memory_or_descriptors_says_so),

@@ -88,6 +88,39 @@ static void a_token_or_close_ends_the_call_of_a_cancelled_thread(void **state)
     }
 }
 
+/* Being cancelled in one would end the child with 0. */
+static void free_in_child(kafka_conn *c, kafka_loop *l, kafka_cancel *token)
+{
+    CHECK(pthread_cancel(pthread_self()) == 0);
+    kafka_conn_free(c);
+    kafka_loop_free(l);
+    kafka_cancel_free(token);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    _exit(7);
+}
+
+static void freeing_what_is_the_parents_is_no_cancellation_point_either(void **state)
+{
+    (void)state;
+    for (int manual = 0; manual < 2; manual++) {
+        kafka_conn *c = NULL;
+        kafka_loop *l = NULL;
+        kafka_cancel *token = NULL;
+        tcp_peer *p = TCP_PEER({0});
+        assert_works(kafka_loop_new(&(kafka_loop_config){.manual = manual}, &l));
+        assert_works(kafka_cancel_new(&token));
+        assert_works(kafka_dial(&(kafka_dialer){.loop = l}, KAFKA_WITHIN(10000), tcp_peer_address(p), &c));
+        kafka_conn_set_cancel(c, token);
+        pid_t pid = child_fork();
+        if (pid == 0) free_in_child(c, l, token);
+        child_expect(pid, 7);
+        kafka_conn_free(c);
+        kafka_loop_free(l);
+        kafka_cancel_free(token);
+        tcp_peer_free(p);
+    }
+}
+
 /* ---- at any moment ------------------------------------------------------------------------------------------------- */
 
 enum { ROUNDS = 150 };
@@ -181,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         API_TEST(a_call_ends_first_and_the_thread_behind_it),
         API_TEST(a_token_or_close_ends_the_call_of_a_cancelled_thread),
+        API_TEST(freeing_what_is_the_parents_is_no_cancellation_point_either),
         API_TEST(a_thread_may_be_cancelled_at_any_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

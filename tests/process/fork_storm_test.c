@@ -50,9 +50,10 @@ static void *read_all(void *arg)
         char expected[16];
         kafka_message *m = NULL;
         int n = snprintf(expected, sizeof expected, "v%d", b->read);
-        kafka_conn_set_read_deadline(b->conn, kafka_deadline_in(b->all_written ? 5000 : 50));
+        bool last = atomic_load(&b->all_written); /* looked at once: it may change while the read waits */
+        kafka_conn_set_read_deadline(b->conn, kafka_deadline_in(last ? 30000 : 50));
         int err = kafka_conn_read_message(b->conn, 0, &m);
-        if (err == KAFKA_ETIMEDOUT && !b->all_written) continue;
+        if (err == KAFKA_ETIMEDOUT && !last) continue;
         if (err != 0)
             failed(b, "a read");
         else if (m->offset != b->read || m->value.len != (size_t)n || memcmp(m->value.data, expected, (size_t)n) != 0)

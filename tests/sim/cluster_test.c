@@ -279,6 +279,34 @@ SCENARIO(a_cluster_that_was_dead_is_found_again_within_about_a_second)
     user_end(&u);
 }
 
+static void count_line(void *userdata, kafka_log_level level, const char *line)
+{
+    (void)level;
+    (void)line;
+    ++*(int *)userdata;
+}
+
+/* However many connections are tried: each kind of line comes once a second, after ten at once. */
+SCENARIO(a_cluster_that_is_dead_for_long_does_not_fill_the_log)
+{
+    enum { SECONDS = 120, KINDS = 2 /* a connection failed, there is no metadata */ };
+    int lines = 0;
+    kfk_log log;
+    user u;
+    kfk_log_init(&log, &(kafka_logger){.log = count_line, .userdata = &lines, .max_level = KAFKA_LOG_INFO});
+    user_init(&u, s, BROKER "," BROKER2 "," BROKER3);
+    u.cfg.connect.log = &log;
+    user_start(&u);
+    user_watch(&u);
+    sim_sleep_ms(s, 200);
+    sim_check_equal(s, lines, 0);
+    for (int id = 1; id <= CLUSTER_BROKERS; id++) peer_stop(u.broker[id]);
+    user_stale(&u, 0, 1, 0);
+    sim_sleep_ms(s, SECONDS * 1000);
+    sim_check(s, lines > SECONDS && lines <= KINDS * (SECONDS + 10 + 1));
+    user_end(&u);
+}
+
 SCENARIO(when_all_known_brokers_are_gone_the_bootstrap_names_are_resolved_again)
 {
     user u;
@@ -382,6 +410,27 @@ SCENARIO(a_broker_of_another_cluster_is_not_believed_until_the_bootstrap_says_th
     sim_sleep_ms(s, 2000);
     sim_check_equal(s, user_ask(&u, "t", &a), 0);
     sim_check_text(s, user_leader(&u, 0), "1/0");
+    user_end(&u);
+}
+
+SCENARIO(in_another_cluster_all_that_is_watched_is_asked_for_anew)
+{
+    user u;
+    asker a;
+    lie l = {.cluster = "another", .left = 2}; /* the second time the bootstrap address says so */
+    user_init(&u, s, BROKER);
+    peer_cluster_add_topic(u.peers, "other", 1, 2);
+    user_start(&u);
+    user_watch(&u);
+    sim_sleep_ms(s, 2000);
+    sim_check_text(s, user_leader(&u, 0), "1/0");
+    peer_set_edit(u.broker[1], tell_lie, &l);
+    peer_cluster_move(u.peers, "t", 0, 2);
+    sim_check_equal(s, user_ask(&u, "other", &a), 0);
+    sim_check_equal(s, l.left, 0);
+    l.left = 1000000;
+    sim_sleep_ms(s, 500);
+    sim_check_text(s, user_leader(&u, 0), "2/1");
     user_end(&u);
 }
 
@@ -498,6 +547,29 @@ SCENARIO(who_watches_all_topics_learns_of_new_and_deleted_ones_in_time)
     sim_sleep_ms(s, 5100);
     sim_check_equal(s, e.went, 1);
     sim_check_equal(s, user_requests(&u), 3);
+    sim_under_baton(s, unwatch_all, &e);
+    user_end(&u);
+}
+
+/* The answer speaks of the topic, or leaves it out; either way it is what they wait for. */
+SCENARIO(who_asks_for_a_topic_while_all_are_asked_for_is_told)
+{
+    user u;
+    asker there, nowhere;
+    everything e = {.user = &u};
+    user_init(&u, s, BROKER);
+    peer_cluster_add_topic(u.peers, "other", 1, 2);
+    peer_set_delay_us(u.broker[1], 100000);
+    user_start(&u);
+    sim_under_baton(s, watch_all, &e);
+    sim_sleep_ms(s, 150); /* the request is under way */
+    asker_start(&there, &u, "other");
+    asker_start(&nowhere, &u, "nowhere");
+    sim_sleep_ms(s, 300);
+    sim_check_equal(s, there.times, 1);
+    sim_check_equal(s, there.code, 0);
+    sim_check_equal(s, nowhere.times, 1);
+    sim_check_equal(s, nowhere.code, 0);
     sim_under_baton(s, unwatch_all, &e);
     user_end(&u);
 }
@@ -682,6 +754,29 @@ SCENARIO(a_broker_is_not_connected_to_more_than_ten_times_in_a_second)
     user_end(&u);
 }
 
+/* Another cluster may have its address by now: what is meant for the one must not reach the other. */
+SCENARIO(a_broker_that_was_forgotten_is_not_connected_to)
+{
+    user u;
+    asker a;
+    lie l = {.code = KAFKA_ERR_REBOOTSTRAP_REQUIRED, .left = 1};
+    user_init(&u, s, "kafka");
+    sim_name_add(s, "kafka", "10.0.0.1");
+    user_start(&u);
+    sim_check_equal(s, user_ask(&u, "t", &a), 0);
+    opening o = {.user = &u, .id = 2, .kind = KFK_LINK_PRODUCE};
+    sim_check_equal(s, try_open(&o), 0);
+    sim_sleep_ms(s, 200);
+    peer_set_edit(u.broker[1], tell_lie, &l);
+    sim_name_of(s, "kafka")->silent = true;
+    asker_start(&a, &u, "t");
+    sim_sleep_ms(s, 500);
+    sim_check_equal(s, l.left, 0);
+    sim_check_equal(s, try_open(&o), KAFKA_ERR_BROKER_NOT_AVAILABLE);
+    sim_check_equal(s, peer_route(u.broker[2])->connects, 1);
+    user_end(&u);
+}
+
 /* ---- hostile answers --------------------------------------------------------------------------------------------------- */
 
 static int32_t any_int(sim *s)
@@ -794,20 +889,24 @@ int main(void)
         MEMCHECK_TEST(a_bootstrap_broker_that_only_says_hello_costs_a_second),
         MEMCHECK_TEST(when_nobody_can_be_reached_all_are_named_with_why),
         MEMCHECK_TEST(a_cluster_that_was_dead_is_found_again_within_about_a_second),
+        MEMCHECK_TEST(a_cluster_that_is_dead_for_long_does_not_fill_the_log),
         MEMCHECK_TEST(when_all_known_brokers_are_gone_the_bootstrap_names_are_resolved_again),
         MEMCHECK_TEST(known_brokers_are_preferred_to_bootstrap_addresses),
         MEMCHECK_TEST(a_broker_that_says_so_makes_the_client_begin_again),
         MEMCHECK_TEST(one_that_says_so_for_ever_is_not_asked_in_a_loop),
         MEMCHECK_TEST(a_broker_of_another_cluster_is_not_believed_until_the_bootstrap_says_the_same),
+        MEMCHECK_TEST(in_another_cluster_all_that_is_watched_is_asked_for_anew),
         MEMCHECK_TEST(a_leader_that_moved_is_found_by_one_request_for_all_who_noticed),
         MEMCHECK_TEST(a_hint_saves_the_request),
         MEMCHECK_TEST(who_watches_all_topics_learns_of_new_and_deleted_ones_in_time),
+        MEMCHECK_TEST(who_asks_for_a_topic_while_all_are_asked_for_is_told),
         MEMCHECK_TEST(a_broker_that_is_behind_moves_nothing_back),
         MEMCHECK_TEST(a_topic_that_was_created_anew_is_told),
         MEMCHECK_TEST(a_watched_topic_that_is_missing_is_asked_for_until_it_is_there),
         MEMCHECK_TEST(a_partition_without_leader_is_asked_for_every_second),
         MEMCHECK_TEST(what_is_watched_is_refreshed_at_its_maximal_age),
         MEMCHECK_TEST(a_broker_is_connected_to_when_it_is_needed_once_for_each_kind),
+        MEMCHECK_TEST(a_broker_that_was_forgotten_is_not_connected_to),
         MEMCHECK_TEST(a_broker_is_not_connected_to_more_than_ten_times_in_a_second),
         MEMCHECK_TEST(answers_that_make_no_sense_do_no_harm),
         MEMCHECK_TEST(closing_at_any_moment_tells_all_who_wait_and_leaves_nothing),

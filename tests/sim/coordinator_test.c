@@ -253,6 +253,55 @@ SCENARIO(a_token_or_the_owner_ends_a_wait)
     user_end(&u);
 }
 
+/* KIP-219: before version 2 a broker kept the throttle time before it answered. */
+SCENARIO(a_throttle_that_a_broker_has_kept_itself_is_not_kept_once_more)
+{
+    user u;
+    asker a;
+    seeker x = {0};
+    bool old = sim_below(s, 2) == 0;
+    user_init(&u, s, BROKER);
+    peer_cluster_set_coordinator(u.peers, 2);
+    if (old) peer_set_versions(u.broker[1], KFK_API_FIND_COORDINATOR, 0, 1);
+    user_start(&u);
+    sim_check_equal(s, user_ask(&u, NULL, &a), 0); /* the connection is there */
+    peer_set_throttle_ms(u.broker[1], 500);
+    sim_check_equal(s, seek_and_wait(&x, &u, "g", 5000), 2);
+    sim_sleep_ms(s, 100);
+    int64_t before = sim_now_ms(s);
+    sim_check_equal(s, seek_and_wait(&x, &u, "h", 5000), 2);
+    sim_check_equal(s, sim_now_ms(s) - before, (old ? 0 : 400) + ROUND_TRIP_MS);
+    user_end(&u);
+}
+
+/* Each kind of question has connections of its own to bootstrap addresses; together they may be more than there is room
+ * for. */
+SCENARIO(connections_that_hang_make_room_for_a_new_one)
+{
+#define HANGS PEER_ON(KFK_API_API_VERSIONS, .action = PEER_ANSWER), PEER_ON(PEER_ANY, .action = PEER_SILENCE)
+    user u;
+    asker a;
+    seeker group = {0}, txn = {.type = KFK_COORDINATOR_TXN};
+    user_init(&u, s, BROKER);
+    peer_cluster_set_coordinator(u.peers, 2);
+    PEER_SCRIPT(u.broker[1], HANGS, HANGS, HANGS, HANGS, HANGS, HANGS);
+#undef HANGS
+    user_start(&u);
+    seek(&group, &u, "g", 60000);
+    sim_sleep_ms(s, 3500);
+    seek(&txn, &u, "x", 60000);
+    sim_sleep_ms(s, 3500);
+    sim_check_equal(s, peer_steps_left(u.broker[1]), 0);
+    sim_check(s, !group.done && !txn.done);
+    sim_check_equal(s, user_ask(&u, "t", &a), 0);
+    sim_check_text(s, user_leader(&u, 0), "1/0");
+    sim_wait_for(s, &group.done);
+    sim_wait_for(s, &txn.done);
+    sim_check_equal(s, group.code, 0);
+    sim_check_equal(s, txn.code, 0);
+    user_end(&u);
+}
+
 /* What a hostile broker says. */
 static void spoil(void *arg, const kfk_api *api, void *answer, kfk_arena *memory)
 {
@@ -327,6 +376,8 @@ int main(void)
         MEMCHECK_TEST(when_the_time_is_up_the_sentence_says_what_happened),
         MEMCHECK_TEST(brokers_that_are_dead_for_a_while_are_asked_when_they_are_back),
         MEMCHECK_TEST(a_token_or_the_owner_ends_a_wait),
+        MEMCHECK_TEST(a_throttle_that_a_broker_has_kept_itself_is_not_kept_once_more),
+        MEMCHECK_TEST(connections_that_hang_make_room_for_a_new_one),
         MEMCHECK_TEST(answers_that_make_no_sense_are_as_good_as_none),
         MEMCHECK_TEST(closing_at_any_moment_tells_all_who_seek),
     };

@@ -316,6 +316,37 @@ SCENARIO(a_batch_tells_for_how_long_its_fetch_was_throttled)
     kafka_conn_free(c);
 }
 
+/* Codes below -1 are the library's own: an answer must not pass for the end of the data, or for "nothing was done". */
+SCENARIO(a_broker_cannot_answer_with_a_code_of_the_library)
+{
+    static peer_step steps[6];
+    int64_t offset;
+    char buf[8];
+    size_t len;
+    peer *p = peer_alone(s, BROKER);
+    kafka_conn *c = client_dial(s, BROKER);
+    if (!c) return;
+    int16_t code = (int16_t)(sim_below(s, 2) ? KAFKA_EINVAL - (int)sim_below(s, 25) : -2 - (int)sim_below(s, 32766));
+    static const int16_t apis[] = {KFK_API_PRODUCE,  KFK_API_LIST_OFFSETS,  KFK_API_FETCH,
+                                   KFK_API_METADATA, KFK_API_CREATE_TOPICS, KFK_API_DELETE_TOPICS};
+    for (int i = 0; i < 6; i++)
+        steps[i] = (peer_step){.api = apis[i], .version = PEER_ANY, .action = PEER_ERROR, .code = code};
+    peer_script(p, steps, 6);
+    client_failed(s, kafka_conn_write(c, "v", 1), KAFKA_ERR_UNKNOWN, "writing");
+    sim_check_equal(s, kafka_last_written(), KAFKA_WRITTEN_MAYBE);
+    sim_check_equal(s, peer_requests(p, KFK_API_PRODUCE), 1);
+    client_failed(s, kafka_conn_read_last_offset(c, &offset), KAFKA_ERR_UNKNOWN, "offsets");
+    sim_check_equal(s, kafka_conn_seek(c, 0, KAFKA_SEEK_ABSOLUTE | KAFKA_SEEK_DONT_CHECK, NULL), 0);
+    client_failed(s, kafka_conn_read(c, buf, sizeof buf, &len), KAFKA_ERR_UNKNOWN, "");
+    kafka_partitions *list = NULL;
+    client_failed(s, kafka_conn_read_partitions(c, NULL, 0, &list), KAFKA_ERR_UNKNOWN, "");
+    kafka_topic_config topic = {.topic = "n", .num_partitions = 1, .replication_factor = 1};
+    client_failed(s, kafka_conn_create_topics(c, &topic, 1, NULL), KAFKA_ERR_UNKNOWN, "creating");
+    client_failed(s, kafka_conn_delete_topics(c, &topic.topic, 1, NULL), KAFKA_ERR_UNKNOWN, "deleting");
+    sim_check_equal(s, kafka_conn_write(c, "v", 1), 0); /* the connection is as good as before */
+    kafka_conn_free(c);
+}
+
 SCENARIO(what_could_not_be_sent_by_its_deadline_is_never_sent)
 {
     peer *p = peer_alone(s, BROKER);
@@ -374,6 +405,7 @@ int main(void)
         MEMCHECK_TEST(a_fetch_that_is_too_slow_for_one_deadline_is_not_lost_for_the_next),
         MEMCHECK_TEST(a_throttled_client_sends_nothing_until_the_time_is_over),
         MEMCHECK_TEST(a_batch_tells_for_how_long_its_fetch_was_throttled),
+        MEMCHECK_TEST(a_broker_cannot_answer_with_a_code_of_the_library),
         MEMCHECK_TEST(what_could_not_be_sent_by_its_deadline_is_never_sent),
         MEMCHECK_TEST(a_broker_that_reads_slowly_slows_a_large_write_and_loses_nothing),
     };

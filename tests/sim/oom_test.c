@@ -12,12 +12,16 @@
 static struct {
     sim *sim;
     size_t countdown; /* the allocation that fails; 0 = none any more */
+    bool lasting;     /* all fail */
+    int refused;      /* while they do */
     long blocks;
     bool failed;
 } oom;
 
 static void *oom_alloc(size_t size)
 {
+    bool refuse = oom.lasting && sim_in_library(oom.sim);
+    if (refuse && ++oom.refused <= 1000) return NULL; /* it ends, if nothing else does */
     if (oom.countdown > 0 && sim_in_library(oom.sim) && --oom.countdown == 0) {
         oom.failed = true;
         sim_trace(oom.sim, "no memory for %zu bytes", size);
@@ -205,6 +209,37 @@ static void cluster_without_memory(sim *s, void *arg)
     user_end(&u);
 }
 
+/* The only address hangs, and further attempts beside it lack the memory. */
+SCENARIO(a_cluster_waits_for_memory_without_turning_in_circles)
+{
+    user u;
+    asker a;
+    oom.sim = s;
+    oom.refused = 0;
+    user_init(&u, s, BROKER);
+    peer_route(u.broker[1])->reach = SIM_BLACKHOLE;
+    user_start(&u);
+    asker_start(&a, &u, "t");
+    sim_sleep_ms(s, 500);
+    oom.lasting = true;
+    sim_sleep_ms(s, 4000);
+    oom.lasting = false;
+    sim_check(s, oom.refused > 0 && oom.refused < 20);
+    sim_check(s, !a.done);
+    peer_route(u.broker[1])->reach = SIM_ANSWERS;
+    sim_sleep_ms(s, 1100);
+    sim_check(s, a.done);
+    sim_check_equal(s, a.code, 0);
+    user_end(&u);
+}
+
+static void a_lasting_lack_of_memory_is_waited_for(void **state)
+{
+    kfk_mem_set_ops(&oom_ops);
+    a_cluster_waits_for_memory_without_turning_in_circles(state);
+    kfk_mem_set_ops(NULL);
+}
+
 /* ---- all ----------------------------------------------------------------------------------------------------------- */
 
 static void each_allocation_fails(const char *name, void (*run)(sim *, void *))
@@ -242,6 +277,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_allocation_may_fail_and_everything_works_afterwards),
+        cmocka_unit_test(a_lasting_lack_of_memory_is_waited_for),
         cmocka_unit_test(any_allocation_of_a_cluster_may_fail_and_everything_works_afterwards),
     };
     return RUNNER_MAIN(tests);
