@@ -33,14 +33,14 @@ void kfk_request_fini(kfk_request *r)
 static int16_t client_waits_from(int16_t api_key)
 {
     switch (api_key) {
-    case KFK_API_PRODUCE: return 6;
-    case KFK_API_FETCH: return 8;
-    case KFK_API_LIST_OFFSETS: return 3;
-    case KFK_API_METADATA: return 6;
-    case KFK_API_FIND_COORDINATOR: return 2;
-    case KFK_API_API_VERSIONS: return 2;
-    case KFK_API_CREATE_TOPICS: return 3;
+    case KFK_API_FIND_COORDINATOR:
+    case KFK_API_API_VERSIONS:
     case KFK_API_DELETE_TOPICS: return 2;
+    case KFK_API_LIST_OFFSETS:
+    case KFK_API_CREATE_TOPICS: return 3;
+    case KFK_API_PRODUCE:
+    case KFK_API_METADATA: return 6;
+    case KFK_API_FETCH: return 8;
     default: return 0;
     }
 }
