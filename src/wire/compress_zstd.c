@@ -5,7 +5,8 @@
  * block header by block header, which costs nothing: that yields its length, and bounds of what comes out, from below
  * (raw and repeated blocks tell their size) and from above (no block yields more than 128 KiB). A frame that cannot
  * stay within the limit is refused there and then; any other is decoded in one go, straight into the output. A
- * declared size counts only where it makes the upper bound smaller.
+ * declared size counts only where it makes the upper bound smaller. libzstd is given no more room than that: some
+ * versions let a block yield more than its window allows, if there happens to be room.
  *
  * Windows above 128 MiB are refused, as Java's reader does, though they would cost nothing here: such a batch is
  * unreadable for everybody else.
@@ -187,6 +188,7 @@ static int read_frame(const kfk_codec *self, ZSTD_DCtx *ctx, const uint8_t *src,
     uint8_t *out = kfk_compress_room(dst, f.most < limit ? (size_t)f.most : limit, &room);
     if (out == NULL) return kfk_compress_failed(self, dst->err, dst, err);
 
+    if (room > f.most) room = (size_t)f.most;
     *used = f.length;
     size_t made = ZSTD_decompressDCtx(ctx, out, room, src, f.length);
     if (!ZSTD_isError(made)) {

@@ -638,6 +638,19 @@ static void compressed_output_has_a_limit_too(void **state)
     }
 }
 
+/* Found by libFuzzer: a window of 8 KiB, and one block of 70000 bytes, which libzstd 1.5.4 took if there was room. */
+static void a_zstd_block_above_its_window_is_damage_however_much_room_there_is(void **state)
+{
+    (void)state;
+    static const char frame[] =
+        "\x28\xb5\x2f\xfd\x04\x18\x55\x00\x00\x10\x66\x66\x01\x00\x6b\x11\x39\xc0\x02\xdd\x01\x1f\x4b";
+    static const size_t limits[] = {8192, 8193, 69999, 70000, 70001, 140000, MIB};
+
+    if (kfk_compress_find(KFK_CODEC_ZSTD) == NULL) return;
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
+        inflates_with(KFK_CODEC_ZSTD, frame, sizeof frame - 1, limits[i], KAFKA_ECORRUPT);
+}
+
 /* A figure in kB of /proc/self/status. */
 static size_t status_kb(const char *name)
 {
@@ -934,6 +947,7 @@ int main(void)
         COMPRESS_TEST(output_may_fill_the_limit_and_not_exceed_it),
         COMPRESS_TEST(an_empty_stream_at_the_limit_is_no_excess),
         COMPRESS_TEST(compressed_output_has_a_limit_too),
+        COMPRESS_TEST(a_zstd_block_above_its_window_is_damage_however_much_room_there_is),
         cmocka_unit_test(a_gibibyte_in_a_bomb_costs_no_more_than_the_limit),
         COMPRESS_TEST(an_unknown_codec_is_named),
         COMPRESS_TEST(a_codec_that_was_left_out_is_named),
