@@ -1,0 +1,164 @@
+/* producer: what stands between accepted messages and the brokers: topics and leaders, draining, requests, answers,
+ * retries, timers, the producer id, waiting for room, flush and close.
+ *
+ * Threads that write append to a partition's open batch by themselves (engine/accum.h), under that partition's lock
+ * only. What they have to tell the producer they collect in a *call*, and tell it once, as they end it: one submission
+ * to the loop, which runs on their own thread when the baton is free. A lone message is sent by the thread that wrote
+ * it. Everything else happens under the baton:
+ *
+ *   topic   watched in the cluster from its first message on. While its partitions are not known its messages wait as
+ *           copies, within a quarter of the budget, and are balanced later. A *map* is what writers see of a topic: a
+ *           counted list of its partitions, replaced when something changes.
+ *   ready   natural batching: with at most one request in flight to a broker what is there is sent; a third to fifth
+ *           request has to be worth it (64 KiB, or a batch that is full, flushed or overdue).
+ *   outcome each accepted message gets exactly one, in every ending, through `delivered` or `refused`, within
+ *           delivery_timeout_ms + 500 ms. Within a partition they come in order of acceptance.
+ *
+ * One partition's rules about sequences and retries are engine/sequence.h's. Errors name topic, partition, broker,
+ * cause, and how often it was tried.
+ *
+ * Lifetime: counted. Somebody who closed it (kfk_producer_close, kfk_producer_stop_loop) may drop it at any time; topics,
+ * maps and partitions live as long as somebody holds them or the producer. Lock order: baton, then a topic's lock or a
+ * partition's; no two of these at a time. */
+#ifndef KFK_ENGINE_PRODUCER_H
+#define KFK_ENGINE_PRODUCER_H
+#include "engine/cluster.h"
+#include "engine/producer_batch.h"
+
+typedef struct kfk_producer kfk_producer;
+typedef struct kfk_producer_topic kfk_producer_topic;
+typedef struct kfk_produce_batch kfk_produce_batch; /* engine/produce_batch.h */
+typedef struct kfk_produce_side kfk_produce_side;   /* what a message brings along for its outcome, likewise */
+
+/* ---- the producer ------------------------------------------------------------------------------------------------ */
+
+typedef struct kfk_producer_config {
+    kfk_cluster_config cluster; /* loop, bootstrap, client id, log ...; `create_topics` as the caller wants */
+    /* Milliseconds. KFK_TIME_NEVER is allowed for rebalance_interval_ms (partitions are looked up on errors only). */
+    int64_t batch_timeout_ms, delivery_timeout_ms, write_timeout_ms, rebalance_interval_ms;
+    size_t buffer_bytes, batch_bytes;
+    int32_t batch_size, max_attempts;
+    int16_t acks;     /* -1, 0, 1 */
+    bool idempotence; /* counts with acks -1 only */
+    bool sides;       /* messages bring something along for their outcome */
+    int32_t level;    /* of compression; 0 = the codec's default */
+    /* A batch has its outcome: err NULL = written. Under the baton, on any thread that may hold it; once for each
+     * batch, in order within a partition. What is known of it (written, base offset, append time) stands in
+     * the batch's kfk_producer_batch. Its memory has gone back to the budget but for the sides; the batch is the
+     * owner's now, who frees it (kfk_produce_batch_free) at once or later. */
+    void (*delivered)(void *owner, kfk_produce_batch *b, const kfk_error *err);
+    /* A message that was accepted but never got a partition has failed (unknown topic, time, close, a balancer's
+     * answer that was not offered). `side` is NULL without sides. Not in any log. Under the baton. */
+    void (*refused)(void *owner, kfk_producer_topic *t, const kfk_produce_side *side, const kfk_error *err);
+    /* Chooses a partition for a message that waited for its topic: one of `partitions`. Under the baton. */
+    int32_t (*balance)(void *owner, const kafka_message *m, const int32_t *partitions, size_t count);
+    /* Something for statistics happened; under the baton; may be NULL. */
+    void (*counted)(void *owner, int what, int64_t value);
+    void *owner;
+} kfk_producer_config;
+
+/* What kfk_producer_config.counted tells. */
+enum {
+    KFK_COUNT_DIAL_MS,    /* a connection was made; how long that took */
+    KFK_COUNT_WAIT_MS,    /* a Produce was answered; how long that took */
+    KFK_COUNT_SENT,       /* a batch was sent; its number of records */
+    KFK_COUNT_SENT_BYTES, /* the same; its size on the wire */
+    KFK_COUNT_RETRY,      /* a batch was sent once more; 1 */
+    KFK_COUNT_REBALANCE,  /* an answer about a topic's partitions was taken over; 1 */
+    KFK_COUNT_REFUSED     /* a broker or a limit has refused a batch; its code */
+};
+
+/* Any thread, no network. Copies what the configuration points to; holds a reference to the loop, and uses it until it
+ * is closed. One reference. 0, KAFKA_ENOMEM. */
+int kfk_producer_new(const kfk_producer_config *cfg, kfk_producer **out);
+kfk_producer *kfk_producer_hold(kfk_producer *p);
+/* Any thread. The last one must not go before it was closed or stopped. */
+void kfk_producer_drop(kfk_producer *p);
+kfk_loop *kfk_producer_loop(const kfk_producer *p);
+/* Under the baton: everything that has no outcome gets this one, now, in order; what a broker may have got is possibly
+ * written. Connections are closed, whoever waits is told `why`; later appends fail with KAFKA_ECLOSED. Again is
+ * harmless. For free, and for callbacks that must not wait. */
+void kfk_producer_stop_loop(kfk_producer *p, const kfk_error *why);
+/* In a forked child: nothing may be done with it but this, which leaks what only a lock would make safe to walk. The
+ * owner abandons the loop. */
+void kfk_producer_abandon(kfk_producer *p);
+
+/* ---- topics: any thread, without the baton ------------------------------------------------------------------------ */
+
+/* The partitions of a topic at some time. Counted; never changes. */
+typedef struct kfk_producer_map {
+    kfk_ref ref;
+    /* Ascending: all partitions; those that somebody leads (all, when nobody leads any). Neither is empty. */
+    size_t count, available_count;
+    const int32_t *ids, *available;
+    kfk_producer_partition *const *partitions; /* of ids[i], ids[i] == i */
+} kfk_producer_map;
+
+/* The topic of this name: found, or added and looked up from the next kfk_producer_call_end on. One reference.
+ * 0, KAFKA_ERR_INVALID_TOPIC, KAFKA_ENOMEM, KAFKA_ECLOSED. Takes a lock of the producer's: keep the topic. */
+int kfk_producer_topic_get(kfk_producer *p, kafka_bytes name, kfk_producer_topic **out);
+kfk_producer_topic *kfk_producer_topic_hold(kfk_producer_topic *t);
+void kfk_producer_topic_drop(kfk_producer_topic *t);
+/* NUL-terminated; as long as the topic. */
+const char *kfk_producer_topic_name(const kfk_producer_topic *t);
+/* What is known of its partitions; a reference. NULL: nothing yet, or messages that came before still wait: see
+ * kfk_producer_call_wait. One short lock: once per call. */
+kfk_producer_map *kfk_producer_topic_map(kfk_producer_topic *t);
+void kfk_producer_map_drop(kfk_producer_map *m); /* NULL is fine */
+
+/* Of a batch, a partition: valid as long as the producer. */
+kfk_producer_topic *kfk_producer_partition_topic(const kfk_producer_partition *pt);
+int32_t kfk_producer_partition_id(const kfk_producer_partition *pt);
+
+/* ---- writing: one call, one thread, without the baton -------------------------------------------------------------- */
+
+enum { KFK_PRODUCER_CALL_MOST = 32 };
+
+/* What a writing thread has to tell. Lives on its stack, from begin to end. */
+typedef struct kfk_producer_call {
+    kfk_producer *producer;
+    bool flush;     /* somebody is going to wait: what is appended is ready at once */
+    bool told;      /* a topic is new */
+    unsigned count; /* of partitions to be kicked */
+    kfk_producer_partition *partitions[KFK_PRODUCER_CALL_MOST];
+} kfk_producer_call;
+
+void kfk_producer_call_begin(kfk_producer_call *c, kfk_producer *p, bool flush);
+/* Appends a message to a partition of a map. `time_ms`: the record's; `now_ms`: the loop's clock, read once per call by
+ * kfk_time_now_ms; `codec`: KAFKA_COMPRESSION_NONE and up, or a registered one, never DEFAULT. `side` is copied, NULL
+ * without sides. When a batch is full it is sealed here, on this thread. 0 = accepted: there will be one outcome.
+ * Otherwise nothing was accepted and there will be none:
+ *   KAFKA_EAGAIN  no room in the budget: end the call, wait for room (kfk_producer_room_new), begin anew
+ *   KAFKA_ETOOBIG the record with a batch's header is larger than batch_bytes; KAFKA_EINVAL what cannot be a record
+ *   KAFKA_ENOMEM, KAFKA_ECLOSED
+ * `err` gets the sentence, except for KAFKA_EAGAIN. */
+int kfk_producer_call_append(kfk_producer_call *c, kfk_producer_partition *pt, const kafka_message *m, int64_t time_ms,
+                             int64_t now_ms, int32_t codec, const kfk_produce_side *side, kfk_error *err);
+/* The same for a topic without a map: the message waits as a copy until the partitions are known. KAFKA_EAGAIN: the
+ * quarter of the budget for such messages is used up. Further: 1 = there is a map now, take that. */
+int kfk_producer_call_wait(kfk_producer_call *c, kfk_producer_topic *t, const kafka_message *m, int64_t time_ms,
+                           int64_t now_ms, int32_t codec, const kfk_produce_side *side, kfk_error *err);
+/* Tells the producer: seals what this thread has to seal, and submits once. Also before the thread waits for anything.
+ * The call is as new afterwards. Not under the baton, but in callbacks of the loop (then the rest is left for later). */
+void kfk_producer_call_end(kfk_producer_call *c);
+/* The same for a caller who submits an operation of its own anyway: call this before submitting, and
+ * kfk_producer_kicked_loop first thing when it runs. One submission less. */
+void kfk_producer_call_seal(kfk_producer_call *c);
+void kfk_producer_kicked_loop(kfk_producer *p);
+
+/* ---- operations --------------------------------------------------------------------------------------------------
+ * Each is made, given to kfk_loop_submit, waited for, dropped. They end at their deadline (KFK_TIME_NEVER = none) with
+ * KAFKA_ETIMEDOUT, with KAFKA_ECANCELED when their token (NULL = none) fires. 0 or KAFKA_ENOMEM. */
+
+/* Room for `bytes` of a message: 0 = there is some, try again; KAFKA_ECLOSED. First come, first served. For a topic
+ * without a map, which waits for its quarter: `t`, else NULL. */
+int kfk_producer_room_new(kfk_producer *p, kfk_producer_topic *t, size_t bytes, int64_t deadline_ms, kfk_cancel *token,
+                          kfk_op **out);
+/* 0 = all that was accepted before it was submitted has had its outcome. A deadline in the past starts sending. */
+int kfk_producer_flush_new(kfk_producer *p, int64_t deadline_ms, kfk_cancel *token, kfk_op **out);
+/* Refuses new messages, flushes, then stops (kfk_producer_stop_loop): with its deadline or token too, then what is left
+ * has failed with KAFKA_ECANCELED. Its operation has finished after the last outcome was told. Any number of closes may
+ * wait; of one that is over: 0 at once. */
+int kfk_producer_close_new(kfk_producer *p, int64_t deadline_ms, kfk_cancel *token, kfk_op **out);
+
+#endif
