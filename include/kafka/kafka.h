@@ -12,6 +12,8 @@
  *     dialer.h   how to connect, and looking up who leads a partition
  *     conn.h     one connection to one broker: read, write, offsets, topics
  *     batch.h    messages that were fetched together
+ *     writer.h   writing to topics: batches, retries, order
+ *     stats.h    what readers and writers count
  *
  * Conventions that hold everywhere
  *
@@ -58,4 +60,6 @@
 #include <kafka/dialer.h>
 #include <kafka/batch.h>
 #include <kafka/conn.h>
+#include <kafka/stats.h>
+#include <kafka/writer.h>
 #endif
