@@ -9,6 +9,7 @@
  *     tls.h      encryption
  *     sasl.h     authentication
  *     compress.h codecs of the application's own
+ *     balancer.h which partition a message goes to
  *     dialer.h   how to connect, and looking up who leads a partition
  *     conn.h     one connection to one broker: read, write, offsets, topics
  *     batch.h    messages that were fetched together
@@ -60,6 +61,7 @@
 #include <kafka/dialer.h>
 #include <kafka/batch.h>
 #include <kafka/conn.h>
+#include <kafka/balancer.h>
 #include <kafka/stats.h>
 #include <kafka/writer.h>
 #endif
