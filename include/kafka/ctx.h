@@ -39,14 +39,8 @@ typedef struct kafka_ctx {
 #ifdef __cplusplus
 struct kafka_within {
     kafka_ctx ctx;
-    explicit kafka_within(int64_t ms) : ctx()
-    {
-        ctx.deadline = kafka_deadline_in(ms);
-    }
-    operator const kafka_ctx *() const
-    {
-        return &ctx;
-    }
+    explicit kafka_within(int64_t ms) : ctx() { ctx.deadline = kafka_deadline_in(ms); }
+    operator const kafka_ctx *() const { return &ctx; }
 };
 #define KAFKA_WITHIN(ms) (kafka_within(ms))
 #else

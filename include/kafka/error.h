@@ -186,31 +186,31 @@ enum {
     KAFKA_ERR_CONTROLLER_ID_NOT_REGISTERED = 136,
 
     /* The library's own. */
-    KAFKA_EINVAL = -100,          /* a bad argument or configuration; the sentence names it */
-    KAFKA_ENOMEM = -101,          /* no memory; nothing else was changed */
-    KAFKA_ECLOSED = -102,         /* the handle was closed, before or during the call */
-    KAFKA_EOF = -103,             /* the end: of a batch, or of a reader that was closed */
+    KAFKA_EINVAL = -100, /* a bad argument or configuration; the sentence names it */
+    KAFKA_ENOMEM = -101, /* no memory; nothing else was changed */
+    KAFKA_ECLOSED = -102, /* the handle was closed, before or during the call */
+    KAFKA_EOF = -103, /* the end: of a batch, or of a reader that was closed */
     KAFKA_EUNEXPECTED_EOF = -104, /* the connection ended where more had to come */
-    KAFKA_ETIMEDOUT = -105,       /* a deadline passed */
-    KAFKA_ECANCELED = -106,       /* a cancel token was fired */
-    KAFKA_ESHORTBUF = -107,       /* the caller's buffer is too small; the size needed is told */
-    KAFKA_EIO = -108,             /* a socket failed: refused, reset, unreachable */
-    KAFKA_ERESOLVE = -109,        /* a host name has no address */
-    KAFKA_ETLS = -110,            /* handshake or certificate check failed */
-    KAFKA_EPROTO = -111,          /* the peer sent what the protocol does not allow */
-    KAFKA_ECORRUPT = -112,        /* wrong checksum, or compressed data that does not inflate */
-    KAFKA_ECODEC = -113,          /* compressed with a codec that is unknown or not built in */
-    KAFKA_ETOOBIG = -114,         /* above a limit, which the sentence names */
-    KAFKA_EAGAIN = -115,          /* would have to wait where it may not; nothing was done. Writing: no room */
-    KAFKA_EVERSION = -116,        /* no version of the request that this broker and the library share */
-    KAFKA_EGROUP = -117,          /* not for a reader with a group_id */
-    KAFKA_ENOGROUP = -118,        /* only for a reader with a group_id */
-    KAFKA_EPARTIAL = -119,        /* some of several failed: each has a result of its own */
-    KAFKA_EAUTH = -120,           /* the SASL exchange failed */
-    KAFKA_EFORKED = -121,         /* a handle of the parent process, used in a forked child */
-    KAFKA_ENOTSUP = -122,         /* not built in, not there yet, or not supported by this broker */
-    KAFKA_EPENDING = -123,        /* a result only: accepted, no outcome yet when the wait ended */
-    KAFKA_EEND = -124             /* all was read up to the end that there was at the beginning */
+    KAFKA_ETIMEDOUT = -105, /* a deadline passed */
+    KAFKA_ECANCELED = -106, /* a cancel token was fired */
+    KAFKA_ESHORTBUF = -107, /* the caller's buffer is too small; the size needed is told */
+    KAFKA_EIO = -108, /* a socket failed: refused, reset, unreachable */
+    KAFKA_ERESOLVE = -109, /* a host name has no address */
+    KAFKA_ETLS = -110, /* handshake or certificate check failed */
+    KAFKA_EPROTO = -111, /* the peer sent what the protocol does not allow */
+    KAFKA_ECORRUPT = -112, /* wrong checksum, or compressed data that does not inflate */
+    KAFKA_ECODEC = -113, /* compressed with a codec that is unknown or not built in */
+    KAFKA_ETOOBIG = -114, /* above a limit, which the sentence names */
+    KAFKA_EAGAIN = -115, /* would have to wait where it may not; nothing was done. Writing: no room */
+    KAFKA_EVERSION = -116, /* no version of the request that this broker and the library share */
+    KAFKA_EGROUP = -117, /* not for a reader with a group_id */
+    KAFKA_ENOGROUP = -118, /* only for a reader with a group_id */
+    KAFKA_EPARTIAL = -119, /* some of several failed: each has a result of its own */
+    KAFKA_EAUTH = -120, /* the SASL exchange failed */
+    KAFKA_EFORKED = -121, /* a handle of the parent process, used in a forked child */
+    KAFKA_ENOTSUP = -122, /* not built in, not there yet, or not supported by this broker */
+    KAFKA_EPENDING = -123, /* a result only: accepted, no outcome yet when the wait ended */
+    KAFKA_EEND = -124 /* all was read up to the end that there was at the beginning */
 };
 
 /* kafka_err_name returns the name of a code without its prefix: "OFFSET_OUT_OF_RANGE", "ETIMEDOUT", "OK". It never

@@ -28,13 +28,13 @@ extern "C" {
 
 typedef struct kafka_cluster kafka_cluster;
 typedef struct kafka_cluster_config {
-    const char *host;           /* numeric address to listen at and to advertise, NULL = 127.0.0.1 */
-    const kafka_logger *logger; /* at KAFKA_LOG_DEBUG every request and answer as text; NULL = none */
-    kafka_loop *loop;           /* that runs it, NULL = a thread of its own */
-    int32_t brokers;            /* 0 = 1; their ids count from 1 */
-    int32_t base_port;          /* broker i listens at base_port + i - 1; 0 = any free ports */
-    int32_t partitions;         /* of topics made without a count, 0 = 1 */
-    int32_t no_auto_create;     /* 1 = a topic does not come into being by being asked for */
+    const char *host;              /* numeric address to listen at and to advertise, NULL = 127.0.0.1 */
+    const kafka_logger *logger;    /* at KAFKA_LOG_DEBUG every request and answer as text; NULL = none */
+    kafka_loop *loop;              /* that runs it, NULL = a thread of its own */
+    int32_t brokers;               /* 0 = 1; their ids count from 1 */
+    int32_t base_port;             /* broker i listens at base_port + i - 1; 0 = any free ports */
+    int32_t partitions;            /* of topics made without a count, 0 = 1 */
+    int32_t no_auto_create;        /* 1 = a topic does not come into being by being asked for */
 } kafka_cluster_config;
 
 /* kafka_cluster_new starts the brokers; they accept connections when it returns. `cfg` may be NULL. KAFKA_EINVAL,
@@ -68,8 +68,7 @@ KAFKA_API int kafka_cluster_start_broker(kafka_cluster *, int32_t broker);
 KAFKA_API int kafka_cluster_log_size(kafka_cluster *, const char *topic, int32_t partition, int64_t *start,
                                      int64_t *end);
 /* kafka_cluster_expire_producers has a partition forget an idempotent producer, -1 = all. */
-KAFKA_API int kafka_cluster_expire_producers(kafka_cluster *, const char *topic, int32_t partition,
-                                             int64_t producer_id);
+KAFKA_API int kafka_cluster_expire_producers(kafka_cluster *, const char *topic, int32_t partition, int64_t producer_id);
 /* kafka_cluster_hold_replication (hold 1) keeps followers from copying: the high watermark stands still, writes with
  * acks = all wait, and if leadership moves meanwhile, what was not copied is cut off. 0 lets go. */
 KAFKA_API int kafka_cluster_hold_replication(kafka_cluster *, const char *topic, int32_t partition, int32_t hold);
@@ -86,13 +85,13 @@ KAFKA_API int kafka_cluster_set_memory_limit(kafka_cluster *, int64_t bytes);
 /* What happens to a request that meets a fault. */
 typedef int32_t kafka_fault_kind;
 enum {
-    KAFKA_FAULT_ERROR = 1,        /* answer with `error`, change nothing */
-    KAFKA_FAULT_APPLY_THEN_ERROR, /* do it, then answer with `error`: an old leader that appended and says 6 */
-    KAFKA_FAULT_DROP,             /* do nothing, close the connection */
-    KAFKA_FAULT_APPLY_THEN_DROP,  /* do it, close without an answer */
-    KAFKA_FAULT_DELAY,            /* answer after `delay_ms` */
-    KAFKA_FAULT_SILENCE,          /* do nothing, never answer, keep the connection */
-    KAFKA_FAULT_TRUNCATE          /* send `bytes` bytes of the answer, then close */
+    KAFKA_FAULT_ERROR = 1,         /* answer with `error`, change nothing */
+    KAFKA_FAULT_APPLY_THEN_ERROR,  /* do it, then answer with `error`: an old leader that appended and says 6 */
+    KAFKA_FAULT_DROP,              /* do nothing, close the connection */
+    KAFKA_FAULT_APPLY_THEN_DROP,   /* do it, close without an answer */
+    KAFKA_FAULT_DELAY,             /* answer after `delay_ms` */
+    KAFKA_FAULT_SILENCE,           /* do nothing, never answer, keep the connection */
+    KAFKA_FAULT_TRUNCATE           /* send `bytes` bytes of the answer, then close */
 };
 /* The protocol's API keys, as Kafka 4.4 has them. A fault can be set for any; requests of those that the cluster does not serve
  * never come as far as that. */

@@ -21,10 +21,10 @@ typedef struct kafka_bytes {
  * final NUL, never null. */
 #ifdef __cplusplus
 #define KAFKA_BYTES(ptr, n) (kafka_bytes{(ptr), (n)})
-#define KAFKA_LIT(s)        (kafka_bytes{"" s, sizeof(s) - 1})
+#define KAFKA_LIT(s) (kafka_bytes{"" s, sizeof(s) - 1})
 #else
 #define KAFKA_BYTES(ptr, n) ((kafka_bytes){(ptr), (n)})
-#define KAFKA_LIT(s)        ((kafka_bytes){"" s, sizeof(s) - 1})
+#define KAFKA_LIT(s) ((kafka_bytes){"" s, sizeof(s) - 1})
 #endif
 /* kafka_str returns the bytes of a C string, without its NUL; null for NULL. Nothing is copied. */
 KAFKA_API kafka_bytes kafka_str(const char *s);
@@ -67,9 +67,9 @@ enum {
 };
 
 /* Positions with a meaning of their own, in place of an offset. */
-#define KAFKA_OFFSET_LAST  INT64_C(-1)    /* the end: that of the next message to be written */
-#define KAFKA_OFFSET_FIRST INT64_C(-2)    /* the oldest message that is still there */
-#define KAFKA_OFFSET_NONE  INT64_C(-1001) /* no offset: an answer only, refused where one is asked for */
+#define KAFKA_OFFSET_LAST INT64_C(-1)    /* the end: that of the next message to be written */
+#define KAFKA_OFFSET_FIRST INT64_C(-2)   /* the oldest message that is still there */
+#define KAFKA_OFFSET_NONE INT64_C(-1001) /* no offset: an answer only, refused where one is asked for */
 
 /* A header of a message (KIP-82): a name, which may repeat or be empty but not NULL, and a value, which may be null. */
 typedef struct kafka_header {

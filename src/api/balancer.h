@@ -1,7 +1,7 @@
 /* balancer: what the writer asks balancers (kafka/balancer.h).
  *
- * The writer looks up a topic's state once (kfk_balancer_topic_of) and asks by that for every message, so that a choice costs
- * neither a look-up nor, but for least bytes and functions of the application, a lock.
+ * The writer looks up a topic's state once (kfk_balancer_topic_of) and asks by that for every message, so that a choice
+ * costs neither a look-up nor, but for least bytes and functions of the application, a lock.
  *
  * Threads: everything here may be called from any thread, several at once. */
 #ifndef KFK_API_BALANCER_H
@@ -22,9 +22,9 @@ typedef struct kfk_balancer_offer {
 kafka_balancer *kfk_balancer_hold(kafka_balancer *b);
 /* The state for a topic, made now if need be: the same for the same topic from then on. NULL without memory. */
 kfk_balancer_topic *kfk_balancer_topic_of(kafka_balancer *b, const char *topic, size_t len);
-/* The partition for a message: one of offer->all. Or a code of the library in *err: KAFKA_EINVAL when there is no partition or
- * the choice was none that was offered, KAFKA_EAGAIN when the balancer's own function asks, KAFKA_EFORKED, KAFKA_ENOMEM. The
- * message may leave its topic out. Functions of the application run inside. */
+/* The partition for a message: one of offer->all. Or a code of the library in *err: KAFKA_EINVAL when there is no
+ * partition or the choice was none that was offered, KAFKA_EAGAIN when the balancer's own function asks, KAFKA_EFORKED,
+ * KAFKA_ENOMEM. The message may leave its topic out. Functions of the application run inside. */
 int32_t kfk_balancer_pick(kfk_balancer_topic *t, const kafka_message *m, const kfk_balancer_offer *offer,
                           kfk_error *err);
 
