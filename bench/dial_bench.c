@@ -138,14 +138,13 @@ static void measure(const char *peer, const char *address, double round_trip)
 
 int main(void)
 {
-    int port;
     char address[64];
     double round_trip = round_trip_us();
     printf("a round trip takes %.1f us; three and a millisecond are the target\n", round_trip);
-    pid_t sink = sink_start(&port, 0);
-    snprintf(address, sizeof address, "127.0.0.1:%d", port);
+    sink s = sink_start(NULL);
+    snprintf(address, sizeof address, "127.0.0.1:%d", s.port);
     measure("scripted broker", address, round_trip);
-    sink_stop(sink);
+    sink_stop(&s);
     const char *real = getenv("KAFKA_BROKERS");
     if (real != NULL && *real != '\0') measure("real broker", real, round_trip);
     return 0;

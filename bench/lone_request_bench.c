@@ -98,16 +98,15 @@ int main(int argc, char **argv)
         kafka_conn_free(c);
         return 0;
     }
-    int port;
-    pid_t sink = sink_start(&port, 0);
-    measure_time(port);
-    sink_stop(sink);
-    sink = sink_start(&port, COUNT_DELAY_US);
-    long few = count_calls(argv[0], port, COUNT_FROM), many = count_calls(argv[0], port, COUNT_TO);
+    sink s = sink_start(NULL);
+    measure_time(s.port);
+    sink_stop(&s);
+    s = sink_start(&(sink_config){.delay_us = COUNT_DELAY_US});
+    long few = count_calls(argv[0], s.port, COUNT_FROM), many = count_calls(argv[0], s.port, COUNT_TO);
     if (few < 0 || many < 0)
         printf("system calls: not counted, strace is missing\n");
     else
         printf("system calls of the client for one: %.2f (target 5)\n", (double)(many - few) / (COUNT_TO - COUNT_FROM));
-    sink_stop(sink);
+    sink_stop(&s);
     return 0;
 }
