@@ -22,13 +22,12 @@
  * partition's; no two of these at a time. */
 #ifndef KFK_ENGINE_PRODUCER_H
 #define KFK_ENGINE_PRODUCER_H
+#include "engine/accum.h"
 #include "engine/cluster.h"
 #include "engine/producer_batch.h"
 
 typedef struct kfk_producer kfk_producer;
 typedef struct kfk_producer_topic kfk_producer_topic;
-typedef struct kfk_produce_batch kfk_produce_batch; /* engine/produce_batch.h */
-typedef struct kfk_produce_side kfk_produce_side;   /* what a message brings along for its outcome, likewise */
 
 /* ---- the producer ------------------------------------------------------------------------------------------------ */
 
@@ -38,19 +37,18 @@ typedef struct kfk_producer_config {
     int64_t batch_timeout_ms, delivery_timeout_ms, write_timeout_ms, rebalance_interval_ms;
     size_t buffer_bytes, batch_bytes;
     int32_t batch_size, max_attempts;
-    int16_t acks;     /* -1, 0, 1 */
-    bool idempotence; /* counts with acks -1 only */
-    bool sides;       /* messages bring something along for their outcome */
-    int32_t level;    /* of compression; 0 = the codec's default */
-    /* A batch has its outcome: err NULL = written. Under the baton, on any thread that may hold it; once for each
-     * batch, in order within a partition. What is known of it (written, base offset, append time) stands in
-     * the batch's kfk_producer_batch. Its memory has gone back to the budget but for the sides; the batch is the
-     * owner's now, who frees it (kfk_produce_batch_free) at once or later. */
+    int16_t acks;         /* -1, 0, 1 */
+    bool idempotence;     /* counts with acks -1 only */
+    int32_t codec, level; /* of compression: the writer's; level 0 = the codec's default */
+    uint32_t side_size;   /* bytes beside each message, for its outcome: a multiple of 8, 0 = nothing */
+    /* A batch has its outcome: err NULL = written. Under the baton, on any thread that may hold it, so it must not call
+     * the application: once for each batch, in order within a partition. What is known of it stands in b->producer; its
+     * sides are there (kfk_side_iter). The batch is the owner's now, who gives it back (kfk_producer_batch_free) soon:
+     * its memory counts until then. Messages that never got a partition (unknown topic, time, close, a balancer that
+     * named one that was not offered) come in batches of the partition -1, which are in no log. */
     void (*delivered)(void *owner, kfk_produce_batch *b, const kfk_error *err);
-    /* A message that was accepted but never got a partition has failed (unknown topic, time, close, a balancer's
-     * answer that was not offered). `side` is NULL without sides. Not in any log. Under the baton. */
-    void (*refused)(void *owner, kfk_producer_topic *t, const kfk_produce_side *side, const kfk_error *err);
-    /* Chooses a partition for a message that waited for its topic: one of `partitions`. Under the baton. */
+    /* Chooses a partition for a message that waited for its topic: one of `partitions`. `m` holds what the application
+     * gave, but time and userdata. Under the baton; must not wait. */
     int32_t (*balance)(void *owner, const kafka_message *m, const int32_t *partitions, size_t count);
     /* Something for statistics happened; under the baton; may be NULL. */
     void (*counted)(void *owner, int what, int64_t value);
@@ -112,46 +110,47 @@ int32_t kfk_producer_partition_id(const kfk_producer_partition *pt);
 
 /* ---- writing: one call, one thread, without the baton -------------------------------------------------------------- */
 
-enum { KFK_PRODUCER_CALL_MOST = 32 };
-
 /* What a writing thread has to tell. Lives on its stack, from begin to end. */
 typedef struct kfk_producer_call {
     kfk_producer *producer;
-    bool flush;     /* somebody is going to wait: what is appended is ready at once */
-    bool told;      /* a topic is new */
-    unsigned count; /* of partitions to be kicked */
-    kfk_producer_partition *partitions[KFK_PRODUCER_CALL_MOST];
+    bool waits;           /* somebody is going to wait for what is appended: it is ready at once */
+    bool told;            /* there is a new topic */
+    kfk_accum_call accum; /* what was appended */
+    kfk_accum_call lobby; /* the same for topics without a map */
 } kfk_producer_call;
 
-void kfk_producer_call_begin(kfk_producer_call *c, kfk_producer *p, bool flush);
-/* Appends a message to a partition of a map. `time_ms`: the record's; `now_ms`: the loop's clock, read once per call by
- * kfk_time_now_ms; `codec`: KAFKA_COMPRESSION_NONE and up, or a registered one, never DEFAULT. `side` is copied, NULL
- * without sides. When a batch is full it is sealed here, on this thread. 0 = accepted: there will be one outcome.
- * Otherwise nothing was accepted and there will be none:
+/* now_ms: kfk_time_now_ms, read once per call: from then on delivery_timeout_ms counts. */
+void kfk_producer_call_begin(kfk_producer_call *c, kfk_producer *p, int64_t now_ms, bool waits);
+/* Appends a message to a partition of a map. `time_ms`: the record's timestamp; `codec`: KFK_CODEC_NONE and up. `side`
+ * has side_size bytes and is copied. When a batch is full it is sealed here, on this thread, and told. 0 = accepted:
+ * there will be one outcome. Otherwise nothing was accepted and there will be none:
  *   KAFKA_EAGAIN  no room in the budget: end the call, wait for room (kfk_producer_room_new), begin anew
- *   KAFKA_ETOOBIG the record with a batch's header is larger than batch_bytes; KAFKA_EINVAL what cannot be a record
- *   KAFKA_ENOMEM, KAFKA_ECLOSED
- * `err` gets the sentence, except for KAFKA_EAGAIN. */
+ *   KAFKA_ETOOBIG the record does not fit into batch_bytes, or not into the budget
+ *   KAFKA_EINVAL  a header without a name
+ *   KAFKA_ENOMEM, KAFKA_ECLOSED */
 int kfk_producer_call_append(kfk_producer_call *c, kfk_producer_partition *pt, const kafka_message *m, int64_t time_ms,
-                             int64_t now_ms, int32_t codec, const kfk_produce_side *side, kfk_error *err);
-/* The same for a topic without a map: the message waits as a copy until the partitions are known. KAFKA_EAGAIN: the
- * quarter of the budget for such messages is used up. Further: 1 = there is a map now, take that. */
+                             int32_t codec, const void *side);
+/* The same for a topic without a map: the message waits, as a copy, until the partitions are known. KAFKA_EAGAIN: the
+ * quarter of the budget for such messages is used up. Further: 1 = nothing was accepted, there is a map now. */
 int kfk_producer_call_wait(kfk_producer_call *c, kfk_producer_topic *t, const kafka_message *m, int64_t time_ms,
-                           int64_t now_ms, int32_t codec, const kfk_produce_side *side, kfk_error *err);
+                           int32_t codec, const void *side);
 /* Tells the producer: seals what this thread has to seal, and submits once. Also before the thread waits for anything.
- * The call is as new afterwards. Not under the baton, but in callbacks of the loop (then the rest is left for later). */
+ * The call is as new afterwards. */
 void kfk_producer_call_end(kfk_producer_call *c);
-/* The same for a caller who submits an operation of its own anyway: call this before submitting, and
+/* The same for a caller who submits an operation of its own anyway: this before submitting, and
  * kfk_producer_kicked_loop first thing when it runs. One submission less. */
 void kfk_producer_call_seal(kfk_producer_call *c);
 void kfk_producer_kicked_loop(kfk_producer *p);
+
+/* Any thread: a batch that was delivered goes. */
+void kfk_producer_batch_free(kfk_produce_batch *b);
 
 /* ---- operations --------------------------------------------------------------------------------------------------
  * Each is made, given to kfk_loop_submit, waited for, dropped. They end at their deadline (KFK_TIME_NEVER = none) with
  * KAFKA_ETIMEDOUT, with KAFKA_ECANCELED when their token (NULL = none) fires. 0 or KAFKA_ENOMEM. */
 
-/* Room for `bytes` of a message: 0 = there is some, try again; KAFKA_ECLOSED. First come, first served. For a topic
- * without a map, which waits for its quarter: `t`, else NULL. */
+/* Room for a record of `bytes`: 0 = there is some, try again; KAFKA_ECLOSED. First come, first served. For a topic
+ * without a map, which waits for its quarter, or for the map: `t`, else NULL. */
 int kfk_producer_room_new(kfk_producer *p, kfk_producer_topic *t, size_t bytes, int64_t deadline_ms, kfk_cancel *token,
                           kfk_op **out);
 /* 0 = all that was accepted before it was submitted has had its outcome. A deadline in the past starts sending. */

@@ -2,22 +2,26 @@
 #ifndef KFK_ENGINE_PRODUCER_BATCH_H
 #define KFK_ENGINE_PRODUCER_BATCH_H
 #include "base/list.h"
+#include "base/ref.h"
 #include "kafka/types.h"
 #include <stdint.h>
 
 typedef struct kfk_producer_partition kfk_producer_partition;
 
-/* Zeroed when the batch is new; written and read under the baton, by its owner after `delivered`. */
+/* Zeroed when the batch is new. Under the baton until `delivered`, then its owner's. */
 typedef struct kfk_producer_batch {
-    kfk_producer_partition *partition;
+    kfk_producer_partition *partition; /* the topic's partition -1: it never got one */
     /* What became of it, for `delivered`: */
     kafka_written written;
+    int32_t attempts;       /* how often it was sent */
     int64_t base_offset;    /* of its first record, -1 = not known (acks none, or proven by a later batch) */
     int64_t append_time_ms; /* the log's, -1 = the records keep their own */
-    /* While it has no outcome: */
-    uint64_t serial;      /* in order of adoption, over all partitions */
-    kfk_list outstanding; /* in the list of all, in this order */
-    unsigned in_use;      /* requests that refer to its bytes */
+    /* The producer's own: */
+    uint64_t serial;      /* in order of coming, over all partitions; 0 = not seen yet */
+    kfk_list outstanding; /* in the list of all that have no outcome, in this order */
+    unsigned rounds;      /* of looking for its topic, before it came */
+    int32_t codec;        /* of one that waits for its topic: what its records want */
+    kfk_ref uses;         /* the producer or the owner, and each request that refers to its bytes */
 } kfk_producer_batch;
 
 #endif
