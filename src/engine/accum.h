@@ -40,6 +40,7 @@ struct kfk_accum {
     int32_t queued;          /* how many */
     uint8_t share;           /* kfk_slots_share */
     bool kicked, asked;
+    bool awaited;         /* somebody waits for what the open batch holds */
     int closed;           /* what appending returns, 0 = it is open */
     kfk_accum *next_kick; /* of the call that found it not kicked */
 };
@@ -47,6 +48,7 @@ struct kfk_accum {
 /* One call of the application, or whatever appends. Zero it and set now_ms. */
 typedef struct kfk_accum_call {
     int64_t now_ms;           /* monotonic: when its messages count as accepted */
+    bool waits;               /* the caller is going to wait for them: the open batch is awaited, which is a kick */
     kfk_accum *kicks;         /* to tell the producer, by next_kick; each is marked as kicked */
     kfk_produce_batch *seals; /* to seal, by seal_next, oldest first: kfk_accum_seal */
     kfk_produce_batch **seals_end;
@@ -93,6 +95,7 @@ typedef struct kfk_accum_view {
     size_t open_bytes;     /* uncompressed, with the header */
     int64_t open_since_ms; /* monotonic; when its first record was accepted */
     int32_t open_codec;
+    bool open_awaited;
     int32_t queued;          /* batches behind it (in front of it, in order) */
     size_t queued_bytes;     /* uncompressed, with headers */
     kfk_produce_batch *head; /* the oldest of them, NULL = none; not to be touched while it is SEALING */

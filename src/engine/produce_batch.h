@@ -14,7 +14,8 @@
  * A batch belongs to one thread at a time; what hands it over orders memory (the accumulator's lock, the baton). */
 #ifndef KFK_ENGINE_PRODUCE_BATCH_H
 #define KFK_ENGINE_PRODUCE_BATCH_H
-#include "base/list.h"
+#include "engine/producer_batch.h"
+#include "engine/sequence.h"
 #include "engine/slots.h"
 #include "wire/record.h"
 #include <sys/uio.h>
@@ -46,19 +47,20 @@ struct kfk_produce_batch {
     int32_t codec, level;         /* as configured, whatever comes out of it */
     kfk_record_writer writer;     /* count, base and newest timestamp, uncompressed bytes */
     int64_t oldest_timestamp;
-    int64_t accepted_ms;   /* monotonic: when its first message was accepted */
-    uint64_t payload;      /* bytes of keys and values */
-    uint32_t side_size;    /* bytes beside each record, a multiple of 8, 0 = nothing */
-    uint8_t share;         /* kfk_slots_share of its slots */
-    uint8_t *sides_at;     /* the lowest side of the last slot */
-    kfk_slot *last;        /* of body.chain */
-    kfk_slot *sides;       /* sealed with a codec: they have a chain of their own; else NULL */
-    kfk_produce_body body; /* len, part_count and crc from sealing on */
-    kfk_produce_body set;  /* the same records as a message set (kfk_seal_set), or empty */
-    int8_t set_magic;      /* its format */
-    int seal_code;         /* FAILED: why; 0 otherwise */
-    kfk_error *seal_error; /* with words, if there was memory for them */
-    /* What the machine of sequences and the producer keep of a batch stands here as one struct of each. */
+    int64_t accepted_ms;         /* monotonic: when its first message was accepted */
+    uint64_t payload;            /* bytes of keys and values */
+    uint32_t side_size;          /* bytes beside each record, a multiple of 8, 0 = nothing */
+    uint8_t share;               /* kfk_slots_share of its slots */
+    uint8_t *sides_at;           /* the lowest side of the last slot */
+    kfk_slot *last;              /* of body.chain */
+    kfk_slot *sides;             /* sealed with a codec: they have a chain of their own; else NULL */
+    kfk_produce_body body;       /* len, part_count and crc from sealing on */
+    kfk_produce_body set;        /* the same records as a message set (kfk_seal_set), or empty */
+    int8_t set_magic;            /* its format */
+    int seal_code;               /* FAILED: why; 0 otherwise */
+    kfk_error *seal_error;       /* with words, if there was memory for them */
+    kfk_sequence_batch sequence; /* of the machine of sequences, */
+    kfk_producer_batch producer; /* and of the producer: zeroed in a new one */
 };
 
 /* An open batch without records, all its fields zero that are not said otherwise. NULL without memory. Its first slot
