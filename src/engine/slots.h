@@ -34,13 +34,13 @@ typedef enum kfk_slots_share {
 typedef struct kfk_slot kfk_slot;
 struct kfk_slot {
     kfk_slot *next; /* the taker's, NULL when taken */
-    void *chunk;    /* of kfk_slots: the chunk it is carved from, NULL = it is one by itself */
-    uint32_t cap;   /* bytes of `data` */
+    void *chunk;    /* of kfk_slots: what it is carved from, NULL = it is one by itself */
+    uint32_t cap;   /* bytes of `data`, whose end is aligned to 8 as its beginning is */
     uint32_t used;  /* the taker's: bytes from the front, 0 when taken */
     uint32_t count; /* the taker's: records in it, 0 when taken */
     uint8_t size;   /* of kfk_slots: its class */
     uint8_t share;  /* of kfk_slots: what it is charged to */
-    uint8_t data[];
+    _Alignas(8) uint8_t data[];
 };
 
 enum {
@@ -103,7 +103,7 @@ void kfk_slots_scratch_take(kfk_slots *s, size_t limit, kfk_buf *out);
 void kfk_slots_scratch_give(kfk_slots *s, kfk_buf *b);
 
 /* Gives memory back to the system: what was never needed since the last trim, if that is a quarter of all or more.
- * To be called now and then, say every ten seconds, until it says false: then nothing idle is left to be found. */
+ * To be called now and then, say every ten seconds, until it says false: then there is none. */
 bool kfk_slots_trim(kfk_slots *s);
 /* All that is idle, now: memory is short elsewhere. */
 void kfk_slots_trim_all(kfk_slots *s);
