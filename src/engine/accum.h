@@ -49,6 +49,7 @@ struct kfk_accum {
 typedef struct kfk_accum_call {
     int64_t now_ms;           /* monotonic: when its messages count as accepted */
     bool waits;               /* the caller is going to wait for them: the open batch is awaited, which is a kick */
+    bool room;                /* kfk_accum_seal gave memory back that somebody waits for: that is to be told, too */
     kfk_accum *kicks;         /* to tell the producer, by next_kick; each is marked as kicked */
     kfk_produce_batch *seals; /* to seal, by seal_next, oldest first: kfk_accum_seal */
     kfk_produce_batch **seals_end;
@@ -109,7 +110,8 @@ kfk_produce_batch *kfk_accum_pop(kfk_accum *a);
 /* Puts batches that were split or were taken too early to the front of the queue, in their order; those that are SEALING
  * must be in some call's `seals`, see kfk_accum_seal_later. Moves them out of the list. */
 void kfk_accum_push_front(kfk_accum *a, kfk_list *batches);
-/* A batch that is SEALING and in the queue goes to the call's batches to be sealed. */
+/* A batch that is SEALING goes to the call's batches to be sealed: one that was put back, or a part of one that was split,
+ * which need not be in the queue; then who has it looks at its state after the kick that tells of it. */
 void kfk_accum_seal_later(kfk_accum_call *call, kfk_produce_batch *b);
 /* Room was found for a batch that a codec compresses: the next who appends seals it. Again is harmless. Whether that
  * happened shows when looked at: the open batch of then has gone. */

@@ -52,7 +52,9 @@ struct kfk_produce_batch {
     uint32_t side_size;          /* bytes beside each record, a multiple of 8, 0 = nothing */
     uint8_t share;               /* kfk_slots_share of its slots */
     uint8_t *sides_at;           /* the lowest side of the last slot */
-    kfk_slot *last;              /* of body.chain */
+    kfk_slot *last;              /* of body.chain, while records are added */
+    int32_t earlier;             /* records in the slots before it */
+    bool packed;                 /* body.chain holds the compressed records */
     kfk_slot *sides;             /* sealed with a codec: they have a chain of their own; else NULL */
     kfk_produce_body body;       /* len, part_count and crc from sealing on */
     kfk_produce_body set;        /* the same records as a message set (kfk_seal_set), or empty */
@@ -67,6 +69,8 @@ struct kfk_produce_batch {
  * comes with the first record. */
 kfk_produce_batch *kfk_produce_batch_new(kfk_slots *s, kfk_accum *a, kfk_slots_share share, int32_t codec,
                                          int32_t level, uint32_t side_size);
+/* It takes no more records: it is SEALING. It has one at least. */
+void kfk_produce_batch_close(kfk_produce_batch *b);
 /* Gives back all it holds; it must be in no list that matters. True: somebody waits for the memory, see
  * kfk_slots_give. NULL is fine. */
 bool kfk_produce_batch_free(kfk_produce_batch *b);
@@ -93,7 +97,7 @@ static inline size_t kfk_produce_batch_wire_bytes(const kfk_produce_batch *b)
 size_t kfk_produce_batch_charged(const kfk_produce_batch *b);
 
 /* Appends a record and its side (side_size bytes, copied; may be NULL when that is 0) to an open batch whose records
- * take `most` bytes at most. `most` must be the same in every call.
+ * take `most` bytes at most. `most` must be the same in every call. Sides are aligned to 8 bytes.
  *
  *  KAFKA_EAGAIN   the budget has no room.
  *  KAFKA_EOF      the batch is full: the record needs the next one.
@@ -112,7 +116,7 @@ void kfk_produce_batch_header(const kfk_produce_batch *b, int64_t producer_id, i
 /* Fills in body->part_count iovecs, which stay valid as long as the body. */
 void kfk_produce_body_parts(const kfk_produce_body *body, struct iovec *out);
 
-/* ---- the sides, in the order of the records: from sealing on, until the batch is freed --------------------------- */
+/* ---- the sides, in the order of the records: of a batch that takes no more ------------------------------------------ */
 
 typedef struct kfk_side_iter {
     const kfk_slot *slot;
@@ -160,8 +164,8 @@ int kfk_produce_batch_distribute(const kfk_produce_batch *b,
 int kfk_produce_batch_halve(const kfk_produce_batch *b, kfk_produce_batch *out[2], kfk_error *err);
 /* The broker refuses some records (87): those with these numbers, sorted, become out[1], the others out[0]. Numbers
  * beyond the batch are passed over. */
-int kfk_produce_batch_pick(const kfk_produce_batch *b, const int32_t *numbers, size_t number_count,
-                           kfk_produce_batch *out[2], kfk_error *err);
+int kfk_produce_batch_pick(const kfk_produce_batch *b, const int32_t *numbers, size_t count, kfk_produce_batch *out[2],
+                           kfk_error *err);
 /* The broker knows no headers: the records that have some become out[1], the others out[0]. */
 int kfk_produce_batch_part_headers(const kfk_produce_batch *b, kfk_produce_batch *out[2], kfk_error *err);
 

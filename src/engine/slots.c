@@ -448,8 +448,7 @@ void kfk_slots_scratch_take(kfk_slots *s, size_t limit, kfk_buf *out)
     s->scratch_taken = true;
     pthread_mutex_unlock(&s->lock);
     kfk_buf_clear(out);
-    if (out->cap > limit) kfk_buf_fini(out); /* content may not exceed a limit, nor may the memory of a buffer */
-    out->limit = limit;
+    out->limit = limit > out->cap ? limit : out->cap;
 }
 
 void kfk_slots_scratch_give(kfk_slots *s, kfk_buf *b)
@@ -506,7 +505,7 @@ static void take_rest(kfk_slots *s, size_t chunks, size_t objects, bool scratche
 static void free_rest(rest *r)
 {
     spare *next;
-    KFK_LIST_EACH(node, &r->chunks) kfk_mem_free(KFK_CONTAINER(node, chunk, node));
+    KFK_LIST_EACH (node, &r->chunks) kfk_mem_free(KFK_CONTAINER(node, chunk, node));
     for (spare *o = r->objects; o != NULL; o = next) {
         next = o->next;
         kfk_mem_free(o);
