@@ -135,7 +135,6 @@ void world_task_write(sim *s, void *task)
 {
     world_task *t = task;
     world *w = t->world;
-    w->journal.partition_of[t->number] = t->partition;
     for (int i = 0; i < w->cfg.most_writes && !w->stopping && !sim_failed(s); i++) {
         uint32_t count = 1 + (uint32_t)sim_below(s, (uint64_t)w->cfg.most_batch);
         if (t->next + count > JOURNAL_RECORDS) break;
