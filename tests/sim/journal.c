@@ -94,7 +94,10 @@ static bool belongs(const journal *j, const char *where, int32_t partition, int6
 void journal_owed(journal *j, uint16_t writer, uint32_t sequence, uint32_t count)
 {
     j->owes = true;
-    for (uint32_t i = sequence; i < sequence + count; i++) j->records[writer][i].owed++;
+    for (uint32_t i = sequence; i < sequence + count; i++) {
+        j->records[writer][i].owed++;
+        j->records[writer][i].owed_us = sim_now_us(j->sim);
+    }
     if (j->counts[writer] < sequence + count) j->counts[writer] = sequence + count;
 }
 
@@ -142,6 +145,29 @@ void journal_written(journal *j, uint16_t writer, uint32_t sequence, uint32_t co
     j->acks += outcome == KAFKA_WRITTEN_YES;
     j->maybes += outcome == KAFKA_WRITTEN_MAYBE;
     j->failures += outcome != KAFKA_WRITTEN_YES;
+}
+
+void *journal_ticket(uint16_t writer, uint32_t sequence)
+{
+    return (void *)(uintptr_t)(((uint64_t)writer << 32 | sequence) + 1);
+}
+
+void journal_delivered(journal *j, void *ticket, int32_t partition, int64_t offset, kafka_written outcome)
+{
+    uint64_t id = (uint64_t)(uintptr_t)ticket - 1;
+    uint16_t writer = (uint16_t)(id >> 32);
+    uint32_t sequence = (uint32_t)id;
+    if (!ticket || id >> 32 >= JOURNAL_WRITERS || sequence >= j->counts[writer]) {
+        sim_fail(j->sim, "callback-extra: of a record that nobody wrote");
+        return;
+    }
+    journal_entry *e = &j->records[writer][sequence];
+    journal_written(j, writer, sequence, 1, outcome, e->owed_us);
+    if (outcome != KAFKA_WRITTEN_YES) return;
+    if (partition != j->partition_of[writer])
+        sim_fail(j->sim, "wrong-topic-partition: record %u of writer %u is said to be in partition %d",
+                 (unsigned)sequence, (unsigned)writer, (int)partition);
+    e->told_at1 = offset + 1;
 }
 
 void journal_read(journal *j, int32_t partition, int64_t offset, int64_t expected, kafka_bytes value)
@@ -221,6 +247,17 @@ static void check_offsets(journal *j, int32_t partition)
     for (int64_t i = j->starts[partition]; i < JOURNAL_OFFSETS; i++) check_seen(j, partition, i);
 }
 
+/* Was it told an offset of the log as it is where something else lies? */
+static bool lies_elsewhere(const journal *j, uint16_t w, uint32_t i)
+{
+    const journal_entry *e = &j->records[w][i];
+    int32_t partition = j->partition_of[w];
+    int64_t at = e->told_at1 - 1;
+    if (at < j->starts[partition] || e->acked_begun_us < j->valid_from_us) return false;
+    const journal_place *log = at < JOURNAL_OFFSETS ? &j->log[partition][at] : NULL;
+    return !log || log->writer != w || log->sequence1 != i + 1;
+}
+
 /* `deleted`: so many records in front of the log may still be what is missing. */
 static void check_record(journal *j, uint16_t w, uint32_t i, int64_t *deleted)
 {
@@ -231,6 +268,7 @@ static void check_record(journal *j, uint16_t w, uint32_t i, int64_t *deleted)
     if (e->yes == 0 && e->maybe == 0 && e->copies > 0) anomaly = "failed-but-written";
     if (e->copies > e->yes + e->maybe && e->copies > 1) anomaly = "duplicate";
     if (j->owes && outcomes(e) < e->owed) anomaly = "callback-missing";
+    if (lies_elsewhere(j, w, i)) anomaly = "wrong-offset";
     if (anomaly)
         sim_fail(j->sim, "%s: record %u of writer %u: %u times written, %u perhaps, %u not; %u times in the log",
                  anomaly, (unsigned)i, (unsigned)w, (unsigned)e->yes, (unsigned)e->maybe, (unsigned)e->no,

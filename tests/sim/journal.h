@@ -9,6 +9,7 @@
  *     duplicate              more often in the log than attempts that succeeded or may have
  *     nonmonotonic-send      an acknowledged record lies behind one that its writer sent later; of a writer that keeps order
  *                            (keeps_order), any record
+ *     wrong-offset           it was acknowledged with an offset where another record lies, or none
  *     callback-missing       an outcome was owed (journal_owed) and never told
  *     callback-extra         more outcomes were told than were owed
  *     wrong-topic-partition  it lies where it does not belong
@@ -50,6 +51,8 @@ typedef struct journal_entry {
     uint16_t owed;           /* outcomes that must be told, of a journal to which they are announced */
     uint16_t copies;         /* in the log */
     int64_t first_at;        /* offset of the first copy */
+    int64_t told_at1;        /* the offset that was acknowledged, + 1; 0 = none was told */
+    int64_t owed_us;         /* when it was handed over last */
     int64_t acked_begun_us;  /* when the attempt began that succeeded */
 } journal_entry;
 
@@ -87,6 +90,10 @@ void journal_fill(journal *j, uint16_t writer, int32_t partition, uint32_t seque
 void journal_owed(journal *j, uint16_t writer, uint32_t sequence, uint32_t count);
 /* They were not accepted: no outcome is owed, and they must not be in the log. */
 void journal_refused(journal *j, uint16_t writer, uint32_t sequence, uint32_t count);
+/* For kafka_message.userdata: which record it is. NULL is none. */
+void *journal_ticket(uint16_t writer, uint32_t sequence);
+/* The outcome of a record that was owed, as a delivery callback tells it; the offset is compared with the log in the end. */
+void journal_delivered(journal *j, void *ticket, int32_t partition, int64_t offset, kafka_written outcome);
 /* An attempt to write `count` records from this sequence on ended. */
 void journal_written(journal *j, uint16_t writer, uint32_t sequence, uint32_t count, kafka_written outcome,
                      int64_t begun_us);

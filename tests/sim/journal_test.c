@@ -232,6 +232,30 @@ static void refused_and_written(journal *j)
     holds(j, 0, 0);
 }
 
+static void told_of_another_offset(journal *j)
+{
+    value_of(j, 0, 0); /* of partition 0 */
+    journal_owed(j, 0, 0, 2);
+    journal_delivered(j, journal_ticket(0, 0), 0, 0, KAFKA_WRITTEN_YES);
+    journal_delivered(j, journal_ticket(0, 1), 0, 0, KAFKA_WRITTEN_YES);
+    journal_log_bounds(j, 0, 0, 2);
+    holds(j, 0, 0);
+    holds(j, 1, 1);
+}
+
+static void told_of_another_partition(journal *j)
+{
+    value_of(j, 0, 0);
+    journal_owed(j, 0, 0, 1);
+    journal_delivered(j, journal_ticket(0, 0), 1, 0, KAFKA_WRITTEN_YES);
+}
+
+static void told_of_nobodys_record(journal *j)
+{
+    journal_owed(j, 0, 0, 1);
+    journal_delivered(j, journal_ticket(0, 1), 0, 0, KAFKA_WRITTEN_YES);
+}
+
 static void each_anomaly_is_found_and_named(void **state)
 {
     (void)state;
@@ -252,6 +276,9 @@ static void each_anomaly_is_found_and_named(void **state)
     expect(seen_behind_the_end, "phantom-read");
     expect(more_is_lost_than_was_deleted, "lost-write");
     expect(overtaken_by_a_writer_that_keeps_order, "nonmonotonic-send");
+    expect(told_of_another_offset, "wrong-offset");
+    expect(told_of_another_partition, "wrong-topic-partition");
+    expect(told_of_nobodys_record, "callback-extra");
     expect(never_told, "callback-missing");
     expect(told_twice, "callback-extra");
     expect(told_although_refused, "callback-extra");
@@ -283,8 +310,8 @@ static void all_are_told(journal *j)
 {
     journal_owed(j, 0, 0, 3);
     told(j, 2, KAFKA_WRITTEN_NO);
-    told(j, 0, KAFKA_WRITTEN_YES);
-    told(j, 1, KAFKA_WRITTEN_YES);
+    journal_delivered(j, journal_ticket(0, 0), 0, 0, KAFKA_WRITTEN_YES);
+    journal_delivered(j, journal_ticket(0, 1), 0, -1, KAFKA_WRITTEN_YES); /* the broker does not know it any more */
     journal_owed(j, 0, 2, 1);
     told(j, 2, KAFKA_WRITTEN_YES);
     journal_owed(j, 0, 3, 1);

@@ -41,6 +41,10 @@ bool world_task_failed(world_task *t, int code)
     const char *name = failure_name(code);
     if (name) sim_sometimes(s, name);
     sim_trace(s, "failed with %d: %s", code, kafka_last_error());
+    if (code == KAFKA_ENOMEM && t->world->short_of_memory) {
+        sim_sometimes(s, WORLD_NO_MEMORY);
+        return false;
+    }
     if (is_nonsense(code) && !t->world->journal.only_content) sim_fail(s, "nonsense: %s", kafka_last_error());
     if (code == KAFKA_ERR_NOT_LEADER_OR_FOLLOWER || code == KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION) return false;
     if (code != KAFKA_ETIMEDOUT) return code > 0;

@@ -44,6 +44,10 @@
     X(s24_bits_flip)                                  \
     X(brokers_fail_requests_in_every_way)             \
     X(the_bootstrap_name_comes_and_goes)              \
+    X(copies_on_old_connections_come_late)            \
+    X(a_disk_is_slow)                                 \
+    X(memory_is_refused_now_and_then)                 \
+    X(tasks_share_connections_that_break)             \
     X(a_seek_wins_over_a_read_that_comes_back_late)   \
     X(a_slow_machine_in_all_kinds_of_trouble)
 
