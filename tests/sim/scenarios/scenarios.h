@@ -1,5 +1,4 @@
-/* The scenarios of RELIABILITY-like faults against an in-memory cluster. To add one: a file here with a header that says what
- * must hold and what must happen sometimes, its tests in the list below, the file in CMakeLists.txt. */
+/* The scenarios: an application and an in-memory cluster in trouble. tests/sim/README.md says how to add one. */
 #ifndef KAFKA_TESTS_SIM_SCENARIOS_H
 #define KAFKA_TESTS_SIM_SCENARIOS_H
 #include "sim/world.h"
