@@ -2,6 +2,7 @@
  *
  *     cc test_with_cluster.c -o test $(pkg-config --cflags --libs libkafka-testing) */
 #include <kafka/testing.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +16,13 @@ static outcome note_order(const char *brokers, const char *order, int64_t deadli
 {
     do {
         kafka_conn *conn;
-        if (kafka_dial_leader(NULL, KAFKA_WITHIN(1000), brokers, "orders", 0, &conn) != 0) continue;
+        int err = kafka_dial_leader(NULL, KAFKA_WITHIN(1000), brokers, "orders", 0, &conn);
+        if (err != 0) {
+            poll(NULL, 0, 20); /* nobody is there at the moment */
+            continue;
+        }
         kafka_conn_set_deadline(conn, deadline);
-        int err = kafka_conn_write(conn, order, strlen(order));
+        err = kafka_conn_write(conn, order, strlen(order));
         int32_t written = err == 0 ? KAFKA_WRITTEN_YES : kafka_last_written();
         kafka_conn_free(conn);
         if (written == KAFKA_WRITTEN_YES) return NOTED;

@@ -21,7 +21,7 @@ for name in $(grep -oE '\bKAFKA_FAULT_[A-Z_]+|\bkafka_cluster_[a-z_]+\(' include
   grep -q "$name" docs/testing-your-application.md || complain "docs/testing-your-application.md does not tell of $name"
 done
 
-for page in *.md docs/*.md fuzz/README.md tests/kafka/README.md schema/GRAMMAR.md; do
+for page in *.md docs/*.md fuzz/README.md tests/kafka/README.md tests/sim/README.md schema/GRAMMAR.md; do
   while read -r link; do
     [ -e "$(dirname "$page")/$link" ] || complain "$page links to $link, which is not there"
   done < <(grep -oE '\]\([^)#:]+\)' "$page" | sed 's/^](//; s/)$//')

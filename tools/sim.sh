@@ -5,9 +5,10 @@
 #   sim.sh traces             the same seeds leave the same traces, byte for byte, in the optimised build and under the
 #                             address sanitizer; both must be there already
 #
-# Seeds are made from their number and the name of the commit (KFK_SEED_BASE), so that each commit has others; what failed once
-# stands in tests/sim/seeds.txt and always runs. BUILD is the build to use, default build/release. A seed that fails prints the
-# command that runs it again (tests/sim/runner.h).
+# Seeds are made from their number and the name of the commit (KFK_SEED_BASE), so that each commit has others. One that fails
+# prints the command that runs it again (tests/sim/runner.h), and is noted in BUILD/failed_seeds.txt: what stands there, or in
+# tests/sim/seeds.txt for everybody, always runs first. BUILD is the build to use, default build/release. Up to 2 000 seeds must
+# not take longer than a minute.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${BUILD:-build/release}
@@ -15,7 +16,12 @@ program=$build/tests/sim/sim_scenarios_test
 commit=$(git rev-parse --short HEAD 2> /dev/null || echo none)
 export KFK_SEED_BASE=${KFK_SEED_BASE-$commit}
 
-all_seeds=$(sed -n 's/^ *X(\(.*\)).*/\1/p' tests/sim/scenarios/scenarios.h | wc -l)
+# A line of seeds.txt whose scenario was renamed would never run again.
+while read -r name _; do
+  grep -rqw --include='*.[ch]' -- "$name" tests/sim || { echo "sim: tests/sim/seeds.txt names no scenario: $name" >&2; exit 1; }
+done < <(grep -v '^#' tests/sim/seeds.txt || true)
+
+scenarios=$(sed -n 's/^ *X(\(.*\)).*/\1/p' tests/sim/scenarios/scenarios.h | wc -l)
 
 traces() {
   local one=build/release two=build/asan dir
@@ -36,9 +42,11 @@ fi
 
 seeds=${1:-2000}
 # what a scenario gets by default is 80 seeds, by KFK_SEEDS=200
-export KFK_SEEDS=$(((seeds * 200 + all_seeds * 80 - 1) / (all_seeds * 80))) KFK_FROM=${2:-0}
+export KFK_FAILED=$build/failed_seeds.txt KFK_SEEDS=$(((seeds * 200 + scenarios * 80 - 1) / (scenarios * 80))) KFK_FROM=${2:-0}
 [ -x "$program" ] || { echo "sim: $program is not there; build it first" >&2; exit 2; }
 begin=$SECONDS
-echo "sim: $seeds seeds of $all_seeds scenarios, from number $KFK_FROM on, for \"$KFK_SEED_BASE\""
+echo "sim: $seeds seeds of $scenarios scenarios, from number $KFK_FROM on, for \"$KFK_SEED_BASE\""
 "$program"
-echo "sim: $((SECONDS - begin)) s"
+took=$((SECONDS - begin))
+echo "sim: $took s"
+[ "$took" -le 60 ] || [ "$seeds" -gt 2000 ] || { echo "sim: that is more than a minute"; exit 1; }

@@ -24,7 +24,7 @@ int kfk_api_conn_new(kfk_loop *loop_take, kfk_broker *broker_take, const char *t
     }
     if (kfk_conn_new(loop_take, broker_take, topic, partition, &c->core) != 0) goto fail;
     kfk_ref_init(&c->ref);
-    pthread_mutex_init(&c->place_lock, NULL); /* a plain one: it cannot fail */
+    kfk_lock_init(&c->place_lock);
     c->loop = loop_take;
     c->partition = partition;
     c->born = kfk_fork_generation();
@@ -53,7 +53,7 @@ void kfk_api_conn_drop(kafka_conn *c)
     kfk_api_conn_forget_rest(c);
     kfk_block_drop(atomic_load(&c->spare));
     kfk_conn_drop(c->core);
-    pthread_mutex_destroy(&c->place_lock);
+    kfk_lock_fini(&c->place_lock);
     kfk_mem_free(c->topic);
     kfk_mem_free(c);
 }
@@ -105,25 +105,25 @@ int kfk_api_conn_check(kafka_conn *c, const char *call, bool needs_topic)
 
 kfk_place kfk_api_conn_place(kafka_conn *c)
 {
-    pthread_mutex_lock(&c->place_lock);
+    kfk_lock_take(&c->place_lock);
     kfk_place place = c->place;
-    pthread_mutex_unlock(&c->place_lock);
+    kfk_lock_give(&c->place_lock);
     return place;
 }
 
 void kfk_api_conn_seek(kafka_conn *c, int64_t to)
 {
-    pthread_mutex_lock(&c->place_lock);
+    kfk_lock_take(&c->place_lock);
     c->place.at = to;
     c->place.seeks++;
-    pthread_mutex_unlock(&c->place_lock);
+    kfk_lock_give(&c->place_lock);
 }
 
 void kfk_api_conn_move(kafka_conn *c, uint64_t seeks, int64_t to)
 {
-    pthread_mutex_lock(&c->place_lock);
+    kfk_lock_take(&c->place_lock);
     if (c->place.seeks == seeks) c->place.at = to;
-    pthread_mutex_unlock(&c->place_lock);
+    kfk_lock_give(&c->place_lock);
 }
 
 /* ---- limits ------------------------------------------------------------------------------------------------------ */

@@ -3,6 +3,7 @@
 #define KFK_API_CONN_H
 #include "api/fail.h"
 #include "base/fork.h"
+#include "base/lock.h"
 #include "engine/chunk.h"
 #include "engine/conn.h"
 #include "kafka/conn.h"
@@ -29,7 +30,7 @@ struct kafka_conn {
     char *topic;    /* NULL = none */
     int32_t partition;
     uint32_t born;                 /* base/fork.h */
-    pthread_mutex_t place_lock;    /* innermost */
+    kfk_lock place_lock;           /* innermost */
     kfk_place place;               /* of the next message to read */
     _Atomic int32_t required_acks; /* as on the wire: 0, 1, -1 */
     _Atomic(kfk_block *) spare;    /* a buffer for the next write */

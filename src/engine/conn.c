@@ -42,9 +42,9 @@ static void finish_calls(kfk_conn *c, kfk_call_kind kind, int code, const char *
 
 static void deadline_passed(kfk_conn *c, kfk_call_kind kind)
 {
-    pthread_mutex_lock(&c->settings.lock);
+    kfk_lock_take(&c->settings.lock);
     int64_t at = c->settings.deadline_ms[kind];
-    pthread_mutex_unlock(&c->settings.lock);
+    kfk_lock_give(&c->settings.lock);
     if (at == 0) return;
     if (at > kfk_loop_now_ms(c->loop))
         kfk_loop_timer_set(c->loop, &c->timers[kind], at);
@@ -84,11 +84,11 @@ static void settings_apply(kfk_task *t)
 {
     kfk_conn *c = KFK_CONTAINER(t, kfk_conn, settings.task);
     kfk_conn_settings *s = &c->settings;
-    pthread_mutex_lock(&s->lock);
+    kfk_lock_take(&s->lock);
     s->queued = false;
     kfk_cancel *token = kfk_cancel_hold(s->token);
     bool closing = s->closing;
-    pthread_mutex_unlock(&s->lock);
+    kfk_lock_give(&s->lock);
     if (closing && c->ended.code == 0) {
         kfk_loop_unwatch(c->loop, &c->watch);
         kfk_error_set(&c->ended, KAFKA_ECLOSED, "the connection to %s was closed", kfk_broker_name(c->broker));
@@ -111,7 +111,7 @@ static void settings_changed(kfk_conn *c)
 {
     bool submit = !c->settings.queued;
     c->settings.queued = true;
-    pthread_mutex_unlock(&c->settings.lock);
+    kfk_lock_give(&c->settings.lock);
     if (!submit) return; /* it will see the change */
     kfk_ref_hold(&c->ref);
     kfk_loop_submit(c->loop, &c->settings.task);
@@ -119,14 +119,14 @@ static void settings_changed(kfk_conn *c)
 
 void kfk_conn_set_deadline(kfk_conn *c, kfk_call_kind kind, int64_t deadline_ms)
 {
-    pthread_mutex_lock(&c->settings.lock);
+    kfk_lock_take(&c->settings.lock);
     c->settings.deadline_ms[kind] = deadline_ms;
     settings_changed(c);
 }
 
 void kfk_conn_set_token(kfk_conn *c, kfk_cancel *token)
 {
-    pthread_mutex_lock(&c->settings.lock);
+    kfk_lock_take(&c->settings.lock);
     kfk_cancel *old = c->settings.token;
     c->settings.token = kfk_cancel_hold(token);
     settings_changed(c);
@@ -135,24 +135,24 @@ void kfk_conn_set_token(kfk_conn *c, kfk_cancel *token)
 
 void kfk_conn_end(kfk_conn *c)
 {
-    pthread_mutex_lock(&c->settings.lock);
+    kfk_lock_take(&c->settings.lock);
     c->settings.closing = true;
     settings_changed(c);
 }
 
 bool kfk_conn_has_ended(kfk_conn *c)
 {
-    pthread_mutex_lock(&c->settings.lock);
+    kfk_lock_take(&c->settings.lock);
     bool closing = c->settings.closing;
-    pthread_mutex_unlock(&c->settings.lock);
+    kfk_lock_give(&c->settings.lock);
     return closing;
 }
 
 int32_t kfk_conn_time_for_broker(kfk_conn *c, kfk_call_kind kind, int32_t otherwise)
 {
-    pthread_mutex_lock(&c->settings.lock);
+    kfk_lock_take(&c->settings.lock);
     int64_t at = c->settings.deadline_ms[kind];
-    pthread_mutex_unlock(&c->settings.lock);
+    kfk_lock_give(&c->settings.lock);
     if (at == 0) return otherwise;
     int64_t left = at - kfk_time_now_ms();
     left -= left < 1000 ? left / 4 : 1000;
@@ -184,11 +184,11 @@ static int refuse(kfk_call *call, kfk_error *err)
 {
     kfk_conn *c = call->conn;
     kfk_conn_settings *s = &c->settings;
-    pthread_mutex_lock(&s->lock);
+    kfk_lock_take(&s->lock);
     int64_t deadline = s->deadline_ms[call->kind];
     kfk_cancel *token = kfk_cancel_hold(s->token);
     bool closing = s->closing;
-    pthread_mutex_unlock(&s->lock);
+    kfk_lock_give(&s->lock);
     const char *at = kfk_broker_name(c->broker);
     int code = 0;
     if (c->ended.code != 0 || closing)
@@ -346,12 +346,12 @@ void kfk_conn_give_turn(kfk_conn *c)
 int kfk_conn_new(kfk_loop *l, kfk_broker *broker_take, const char *topic, int32_t partition, kfk_conn **out)
 {
     kfk_conn *c = kfk_mem_zalloc(sizeof *c);
-    if (!c || pthread_mutex_init(&c->settings.lock, NULL) != 0) {
-        kfk_mem_free(c);
+    if (!c) {
         kfk_broker_free(broker_take);
         return KAFKA_ENOMEM;
     }
     kfk_ref_init(&c->ref);
+    kfk_lock_init(&c->settings.lock);
     c->loop = kfk_loop_hold(l);
     c->broker = broker_take;
     if (topic) snprintf(c->about, sizeof c->about, " (topic %s partition %d)", topic, (int)partition);
@@ -372,7 +372,7 @@ void kfk_conn_drop(kfk_conn *c)
     kfk_loop *l = c->loop;
     kfk_broker_free(c->broker);
     kfk_cancel_drop(c->settings.token);
-    pthread_mutex_destroy(&c->settings.lock);
+    kfk_lock_fini(&c->settings.lock);
     kfk_mem_free(c);
     kfk_loop_drop(l);
 }

@@ -9,6 +9,7 @@
 #ifndef KFK_ENGINE_CONN_H
 #define KFK_ENGINE_CONN_H
 #include "base/arena.h"
+#include "base/lock.h"
 #include "engine/broker.h"
 
 /* Which deadline ends a call. */
@@ -19,7 +20,7 @@ typedef struct kfk_call kfk_call;
 
 /* What any thread may set; the engine takes it over under the baton. */
 typedef struct kfk_conn_settings {
-    pthread_mutex_t lock;                /* innermost: nothing else is taken while it is held */
+    kfk_lock lock;                       /* innermost: nothing else is taken while it is held */
     int64_t deadline_ms[KFK_CALL_KINDS]; /* 0 = none */
     kfk_cancel *token;                   /* a reference; NULL = none */
     bool closing;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -12,12 +13,19 @@ static bool is_open(int fd)
     return fcntl(fd, F_GETFD) >= 0;
 }
 
+/* Which socket it is: the number alone may have been given to another one. 0 = it is not open. */
+static ino_t identity(int fd)
+{
+    struct stat s;
+    return fstat(fd, &s) == 0 ? s.st_ino : 0;
+}
+
 /* Closing is done by the loop's thread; the one that ends it has done so when the last connection is freed. */
-static void assert_closed(int fd)
+static void assert_closed(int fd, ino_t it)
 {
     int64_t until = kafka_now_ms() + 10000;
-    while (is_open(fd) && kafka_now_ms() < until) sched_yield();
-    if (is_open(fd)) fail_msg("descriptor %d is still open", fd);
+    while (identity(fd) == it && kafka_now_ms() < until) sched_yield();
+    if (identity(fd) == it) fail_msg("descriptor %d is still open", fd);
 }
 
 /* Our end of a pair whose other end the peer serves. */
@@ -66,10 +74,11 @@ static void any_connected_stream_socket_makes_a_connection(void **state)
     int fds[] = {served_pair(p), tcp_socket_to(p)};
     for (int i = 0; i < 2; i++) {
         kafka_conn *c = adopt(fds[i], "t");
-        assert_true(is_open(fds[i]));
+        ino_t it = identity(fds[i]);
+        assert_true(it != 0);
         write_and_read(c);
         kafka_conn_free(c);
-        assert_closed(fds[i]);
+        assert_closed(fds[i], it);
     }
     assert_int_equal(tcp_peer_requests(p, KFK_API_API_VERSIONS), 2);
     tcp_peer_free(p);
@@ -277,10 +286,11 @@ static void it_is_closed_once(void **state)
     (void)state;
     tcp_peer *p = TCP_PEER({0});
     int fd = served_pair(p);
+    ino_t it = identity(fd);
     kafka_conn *c = adopt(fd, "t");
     write_and_read(c);
     assert_works(kafka_conn_close(c));
-    assert_closed(fd);
+    assert_closed(fd, it);
     int other = open("/dev/null", O_RDONLY | O_CLOEXEC);
     assert_int_equal(dup2(other, fd), fd);
     assert_works(kafka_conn_close(c));
@@ -300,7 +310,8 @@ static void without_memory_it_stays_the_callers_exactly_when_there_is_no_connect
     {
         kafka_conn *c = NULL;
         int fd = served_pair(p), err = kafka_conn_from_fd(fd, &(kafka_conn_config){.topic = "t"}, &c);
-        assert_true(is_open(fd));
+        ino_t it = identity(fd);
+        assert_true(it != 0);
         if (err != 0) {
             assert_fails(err, KAFKA_ENOMEM, "memory");
             assert_null(c);
@@ -311,7 +322,7 @@ static void without_memory_it_stays_the_callers_exactly_when_there_is_no_connect
         err = kafka_conn_write(c, "v", 1);
         if (err != 0) assert_fails(err, KAFKA_ENOMEM, "memory");
         kafka_conn_free(c);
-        assert_closed(fd);
+        assert_closed(fd, it);
     }
     tcp_peer_free(p);
 }

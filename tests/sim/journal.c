@@ -32,7 +32,6 @@ static uint32_t topic_hash(const journal *j)
 
 void journal_init(journal *j, sim *s, uint32_t run, const char *topic)
 {
-    memset(j, 0, sizeof *j);
     j->sim = s;
     j->run = run;
     strncpy(j->topic, topic, sizeof j->topic - 1);
@@ -45,8 +44,9 @@ static uint8_t filler(uint32_t sum, size_t at)
     return (uint8_t)(sum >> (at % 4 * 8) ^ (at * 31));
 }
 
-void journal_fill(const journal *j, uint16_t writer, int32_t partition, uint32_t sequence, uint8_t *value, size_t len)
+void journal_fill(journal *j, uint16_t writer, int32_t partition, uint32_t sequence, uint8_t *value, size_t len)
 {
+    j->partition_of[writer] = partition;
     put(value, j->run);
     put(value + 4, topic_hash(j));
     put(value + 8, (uint32_t)writer << 16 | (uint16_t)partition);
@@ -91,6 +91,39 @@ static bool belongs(const journal *j, const char *where, int32_t partition, int6
 
 /* ---- what the application was told --------------------------------------------------------------------------------------- */
 
+void journal_owed(journal *j, uint16_t writer, uint32_t sequence, uint32_t count)
+{
+    j->owes = true;
+    for (uint32_t i = sequence; i < sequence + count; i++) {
+        j->records[writer][i].owed++;
+        j->records[writer][i].owed_us = sim_now_us(j->sim);
+    }
+    if (j->counts[writer] < sequence + count) j->counts[writer] = sequence + count;
+}
+
+static uint32_t outcomes(const journal_entry *e)
+{
+    return (uint32_t)e->yes + e->maybe + e->no;
+}
+
+static void check_outcomes(const journal *j, uint16_t w, uint32_t i)
+{
+    const journal_entry *e = &j->records[w][i];
+    if (j->owes && outcomes(e) > e->owed)
+        sim_fail(j->sim, "callback-extra: record %u of writer %u: %u outcomes, %u were due", (unsigned)i, (unsigned)w,
+                 (unsigned)outcomes(e), (unsigned)e->owed);
+}
+
+void journal_refused(journal *j, uint16_t writer, uint32_t sequence, uint32_t count)
+{
+    sim_trace(j->sim, "writer %u: records %u to %u: refused", (unsigned)writer, (unsigned)sequence,
+              (unsigned)(sequence + count - 1));
+    for (uint32_t i = sequence; i < sequence + count; i++) {
+        j->records[writer][i].owed--;
+        check_outcomes(j, writer, i);
+    }
+}
+
 void journal_written(journal *j, uint16_t writer, uint32_t sequence, uint32_t count, kafka_written outcome,
                      int64_t begun_us)
 {
@@ -106,11 +139,35 @@ void journal_written(journal *j, uint16_t writer, uint32_t sequence, uint32_t co
         e->maybe = (uint16_t)(e->maybe + (outcome == KAFKA_WRITTEN_MAYBE));
         e->no = (uint16_t)(e->no + (outcome == KAFKA_WRITTEN_NO));
         if (outcome == KAFKA_WRITTEN_YES) e->acked_begun_us = begun_us;
+        check_outcomes(j, writer, i);
     }
     if (j->counts[writer] < sequence + count) j->counts[writer] = sequence + count;
     j->acks += outcome == KAFKA_WRITTEN_YES;
     j->maybes += outcome == KAFKA_WRITTEN_MAYBE;
     j->failures += outcome != KAFKA_WRITTEN_YES;
+}
+
+void *journal_ticket(uint16_t writer, uint32_t sequence)
+{
+    return (void *)(uintptr_t)(((uint64_t)writer << 32 | sequence) + 1);
+}
+
+void journal_delivered(journal *j, void *ticket, int32_t partition, int64_t offset, kafka_written outcome)
+{
+    uint64_t id = (uint64_t)(uintptr_t)ticket - 1;
+    uint16_t writer = (uint16_t)(id >> 32);
+    uint32_t sequence = (uint32_t)id;
+    if (!ticket || id >> 32 >= JOURNAL_WRITERS || sequence >= j->counts[writer]) {
+        sim_fail(j->sim, "callback-extra: of a record that nobody wrote");
+        return;
+    }
+    journal_entry *e = &j->records[writer][sequence];
+    journal_written(j, writer, sequence, 1, outcome, e->owed_us);
+    if (outcome != KAFKA_WRITTEN_YES) return;
+    if (partition != j->partition_of[writer])
+        sim_fail(j->sim, "wrong-topic-partition: record %u of writer %u is said to be in partition %d",
+                 (unsigned)sequence, (unsigned)writer, (int)partition);
+    e->told_at1 = offset + 1;
 }
 
 void journal_read(journal *j, int32_t partition, int64_t offset, int64_t expected, kafka_bytes value)
@@ -169,46 +226,71 @@ void journal_log(journal *j, int32_t partition, int64_t offset, kafka_bytes valu
     if (e->copies++ == 0) e->first_at = offset;
 }
 
+/* What was seen was safe then, and is there still unless it was deleted in front. */
+static void check_seen(const journal *j, int32_t partition, int64_t offset)
+{
+    static const journal_place nothing;
+    bool inside = offset < j->ends[partition];
+    const journal_place *seen = &j->seen[partition][offset], *log = inside ? &j->log[partition][offset] : &nothing;
+    if (!seen->sequence1 || (seen->sequence1 == log->sequence1 && seen->writer == log->writer)) return;
+    sim_fail(j->sim, "phantom-read: a reader saw record %u of writer %u at partition %d offset %lld%s",
+             (unsigned)seen->sequence1 - 1, (unsigned)seen->writer, (int)partition, (long long)offset,
+             inside ? "" : ", behind the end of the log");
+}
+
 static void check_offsets(journal *j, int32_t partition)
 {
     for (int64_t i = j->starts[partition]; i < j->ends[partition] && i < JOURNAL_OFFSETS; i++) {
-        const journal_place *log = &j->log[partition][i], *seen = &j->seen[partition][i];
-        if (!log->sequence1 && !j->holes[partition][i])
+        if (!j->log[partition][i].sequence1 && !j->holes[partition][i])
             sim_fail(j->sim, "unseen-after-drain: partition %d offset %lld", (int)partition, (long long)i);
-        if (seen->sequence1 && (seen->sequence1 != log->sequence1 || seen->writer != log->writer))
-            sim_fail(j->sim, "phantom-read: a reader saw record %u of writer %u at partition %d offset %lld",
-                     (unsigned)seen->sequence1 - 1, (unsigned)seen->writer, (int)partition, (long long)i);
     }
+    for (int64_t i = j->starts[partition]; i < JOURNAL_OFFSETS; i++) check_seen(j, partition, i);
 }
 
-static void check_record(journal *j, uint16_t w, uint32_t i, bool may_be_deleted)
+/* Was it told an offset of the log as it is where something else lies? */
+static bool lies_elsewhere(const journal *j, uint16_t w, uint32_t i)
+{
+    const journal_entry *e = &j->records[w][i];
+    int32_t partition = j->partition_of[w];
+    int64_t at = e->told_at1 - 1;
+    if (at < j->starts[partition] || e->acked_begun_us < j->valid_from_us) return false;
+    const journal_place *log = at < JOURNAL_OFFSETS ? &j->log[partition][at] : NULL;
+    return !log || log->writer != w || log->sequence1 != i + 1;
+}
+
+/* `deleted`: so many records in front of the log may still be what is missing. */
+static void check_record(journal *j, uint16_t w, uint32_t i, int64_t *deleted)
 {
     const journal_entry *e = &j->records[w][i];
     const char *anomaly = NULL;
-    bool must_be_there = e->yes > 0 && e->acked_begun_us >= j->valid_from_us && !may_be_deleted;
-    if (must_be_there && e->copies == 0) anomaly = "lost-write";
+    bool is_missing = e->yes > 0 && e->acked_begun_us >= j->valid_from_us && e->copies == 0;
+    if (is_missing && (*deleted)-- <= 0) anomaly = "lost-write";
     if (e->yes == 0 && e->maybe == 0 && e->copies > 0) anomaly = "failed-but-written";
     if (e->copies > e->yes + e->maybe && e->copies > 1) anomaly = "duplicate";
+    if (j->owes && outcomes(e) < e->owed) anomaly = "callback-missing";
+    if (lies_elsewhere(j, w, i)) anomaly = "wrong-offset";
     if (anomaly)
         sim_fail(j->sim, "%s: record %u of writer %u: %u times written, %u perhaps, %u not; %u times in the log",
                  anomaly, (unsigned)i, (unsigned)w, (unsigned)e->yes, (unsigned)e->maybe, (unsigned)e->no,
                  (unsigned)e->copies);
 }
 
-/* The first copy of an acknowledged record lies in front of all copies of what was sent later. */
-static void check_writer(journal *j, uint16_t w)
+/* The first copy of an acknowledged record lies in front of all copies of what was sent later; so does that of any record
+ * whose writer keeps order. Where the log was deleted in front, the first copy may be one that is gone. */
+static void check_writer(journal *j, uint16_t w, int64_t *deleted)
 {
-    int64_t last = -1, start = j->starts[j->partition_of[w]];
-    bool may_be_deleted = start > 0;
+    int64_t last = -1, start = j->starts[j->partition_of[w]], none = 0;
+    bool begins = start == 0; /* what was deleted lies in front of all that is there */
     for (uint32_t i = 0; i < j->counts[w]; i++) {
         const journal_entry *e = &j->records[w][i];
-        if (e->copies > 0) may_be_deleted = false;
-        check_record(j, w, i, may_be_deleted);
+        if (e->copies > 0) begins = true;
+        check_record(j, w, i, begins ? &none : deleted);
         if (e->copies == 0) continue;
         if (e->first_at < last)
             sim_fail(j->sim, "nonmonotonic-send: record %u of writer %u lies at %lld, an earlier one at %lld",
                      (unsigned)i, (unsigned)w, (long long)e->first_at, (long long)last);
-        if (e->yes > 0 && (start == 0 || e->maybe == 0)) last = e->first_at; /* else the first may be deleted */
+        bool is_only_copy = j->keeps_order || start == 0 || e->maybe == 0;
+        if ((j->keeps_order || e->yes > 0) && is_only_copy) last = e->first_at;
     }
 }
 
@@ -216,5 +298,7 @@ void journal_check(journal *j, int32_t partitions)
 {
     if (j->only_content) return;
     for (int32_t i = 0; i < partitions; i++) check_offsets(j, i);
-    for (uint16_t w = 0; w < JOURNAL_WRITERS; w++) check_writer(j, w);
+    int64_t deleted[JOURNAL_PARTITIONS];
+    memcpy(deleted, j->starts, sizeof deleted);
+    for (uint16_t w = 0; w < JOURNAL_WRITERS; w++) check_writer(j, w, &deleted[j->partition_of[w]]);
 }

@@ -169,6 +169,93 @@ static void changed_under_readers(journal *j)
     reads(j, 0, -1, 1);
 }
 
+/* The log was cut back after it had been read: a reader was shown what was not safe yet. */
+static void seen_behind_the_end(journal *j)
+{
+    told(j, 0, KAFKA_WRITTEN_YES);
+    told(j, 1, KAFKA_WRITTEN_MAYBE);
+    reads(j, 0, -1, 0);
+    reads(j, 1, 1, 1);
+    journal_log_bounds(j, 0, 0, 1);
+    holds(j, 0, 0);
+}
+
+static void more_is_lost_than_was_deleted(journal *j)
+{
+    for (uint32_t i = 0; i < 3; i++) told(j, i, KAFKA_WRITTEN_YES);
+    journal_log_bounds(j, 0, 2, 2);
+}
+
+/* The unknown outcome was not waited for. */
+static void overtaken(journal *j)
+{
+    told(j, 0, KAFKA_WRITTEN_MAYBE);
+    told(j, 1, KAFKA_WRITTEN_YES);
+    journal_log_bounds(j, 0, 0, 2);
+    holds(j, 0, 1);
+    holds(j, 1, 0);
+}
+
+static void overtaken_by_a_writer_that_keeps_order(journal *j)
+{
+    j->keeps_order = true;
+    overtaken(j);
+}
+
+static void never_told(journal *j)
+{
+    journal_owed(j, 0, 0, 2);
+    told(j, 0, KAFKA_WRITTEN_YES);
+    journal_log_bounds(j, 0, 0, 1);
+    holds(j, 0, 0);
+}
+
+static void told_twice(journal *j)
+{
+    journal_owed(j, 0, 0, 1);
+    told(j, 0, KAFKA_WRITTEN_MAYBE);
+    told(j, 0, KAFKA_WRITTEN_NO);
+}
+
+static void told_although_refused(journal *j)
+{
+    journal_owed(j, 0, 0, 1);
+    journal_refused(j, 0, 0, 1);
+    told(j, 0, KAFKA_WRITTEN_NO);
+}
+
+static void refused_and_written(journal *j)
+{
+    journal_owed(j, 0, 0, 1);
+    journal_refused(j, 0, 0, 1);
+    journal_log_bounds(j, 0, 0, 1);
+    holds(j, 0, 0);
+}
+
+static void told_of_another_offset(journal *j)
+{
+    value_of(j, 0, 0); /* of partition 0 */
+    journal_owed(j, 0, 0, 2);
+    journal_delivered(j, journal_ticket(0, 0), 0, 0, KAFKA_WRITTEN_YES);
+    journal_delivered(j, journal_ticket(0, 1), 0, 0, KAFKA_WRITTEN_YES);
+    journal_log_bounds(j, 0, 0, 2);
+    holds(j, 0, 0);
+    holds(j, 1, 1);
+}
+
+static void told_of_another_partition(journal *j)
+{
+    value_of(j, 0, 0);
+    journal_owed(j, 0, 0, 1);
+    journal_delivered(j, journal_ticket(0, 0), 1, 0, KAFKA_WRITTEN_YES);
+}
+
+static void told_of_nobodys_record(journal *j)
+{
+    journal_owed(j, 0, 0, 1);
+    journal_delivered(j, journal_ticket(0, 1), 0, 0, KAFKA_WRITTEN_YES);
+}
+
 static void each_anomaly_is_found_and_named(void **state)
 {
     (void)state;
@@ -186,6 +273,16 @@ static void each_anomaly_is_found_and_named(void **state)
     expect(unseen, "unseen-after-drain");
     expect(phantom, "phantom-read");
     expect(changed_under_readers, "phantom-read");
+    expect(seen_behind_the_end, "phantom-read");
+    expect(more_is_lost_than_was_deleted, "lost-write");
+    expect(overtaken_by_a_writer_that_keeps_order, "nonmonotonic-send");
+    expect(told_of_another_offset, "wrong-offset");
+    expect(told_of_another_partition, "wrong-topic-partition");
+    expect(told_of_nobodys_record, "callback-extra");
+    expect(never_told, "callback-missing");
+    expect(told_twice, "callback-extra");
+    expect(told_although_refused, "callback-extra");
+    expect(refused_and_written, "failed-but-written");
 }
 
 /* ---- what does not count ------------------------------------------------------------------------------------------------- */
@@ -208,6 +305,28 @@ static void of_a_topic_that_is_gone(journal *j)
     holds(j, 0, 1);
 }
 
+/* Each is owed one outcome, and a second attempt owes another. */
+static void all_are_told(journal *j)
+{
+    journal_owed(j, 0, 0, 3);
+    told(j, 2, KAFKA_WRITTEN_NO);
+    journal_delivered(j, journal_ticket(0, 0), 0, 0, KAFKA_WRITTEN_YES);
+    journal_delivered(j, journal_ticket(0, 1), 0, -1, KAFKA_WRITTEN_YES); /* the broker does not know it any more */
+    journal_owed(j, 0, 2, 1);
+    told(j, 2, KAFKA_WRITTEN_YES);
+    journal_owed(j, 0, 3, 1);
+    journal_refused(j, 0, 3, 1);
+    journal_log_bounds(j, 0, 0, 3);
+    for (uint32_t i = 0; i < 3; i++) holds(j, i, i);
+}
+
+static void what_is_told_once_for_each_record_passes(void **state)
+{
+    (void)state;
+    assert_string_equal(verdict(all_are_told), "");
+    assert_string_equal(verdict(overtaken), "");
+}
+
 static void what_was_deleted_is_not_missed(void **state)
 {
     (void)state;
@@ -220,6 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         MEMCHECK_TEST(what_is_as_it_should_be_passes),
         MEMCHECK_TEST(each_anomaly_is_found_and_named),
+        MEMCHECK_TEST(what_is_told_once_for_each_record_passes),
         MEMCHECK_TEST(what_was_deleted_is_not_missed),
     };
     return RUNNER_MAIN(tests);

@@ -236,6 +236,27 @@ SCENARIO(what_is_sent_while_a_direction_is_cut_off_arrives_when_it_is_whole_agai
     pair_close(p);
 }
 
+/* The next connection is as quick as ever. */
+SCENARIO(what_is_under_way_on_an_open_connection_may_come_late)
+{
+    pair *p = pair_new(s);
+    sim_wait_for(s, &p->client.connected);
+    int64_t began = sim_now_us(s);
+    sim_net_delay_open(s, ADDRESS, SIM_UP, 3000);
+    size_t got = p->server.got;
+    sim_sleep_ms(s, 2900);
+    sim_check_equal(s, p->server.got, got);
+    pair other = {.sim = s};
+    sim_under_baton(s, connect_there, &other);
+    sim_wait_for(s, &other.client.over);
+    sim_check(s, sim_now_us(s) < began + 2950000);
+    sim_wait_for(s, &p->client.over);
+    sim_check(s, p->client.over_us >= began + 3000000 || got == BYTES);
+    check_echo(s, p);
+    pair_close(&other);
+    pair_close(p);
+}
+
 SCENARIO(no_connection_is_made_through_a_partition)
 {
     sim_net_hold(s, ADDRESS, sim_below(s, 2) ? SIM_UP : SIM_DOWN);
@@ -352,6 +373,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         MEMCHECK_TEST(what_one_end_sends_the_other_gets_through_a_small_window),
         MEMCHECK_TEST(what_is_sent_while_a_direction_is_cut_off_arrives_when_it_is_whole_again),
+        MEMCHECK_TEST(what_is_under_way_on_an_open_connection_may_come_late),
         MEMCHECK_TEST(no_connection_is_made_through_a_partition),
         MEMCHECK_TEST(an_end_that_stands_still_fills_the_window_of_the_other),
         MEMCHECK_TEST(a_reset_is_seen_at_both_ends),

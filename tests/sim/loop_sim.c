@@ -6,7 +6,9 @@
  * Fibers may be interrupted around the baton: before they try to take it, once they have it, when they are about to let go,
  * when they have, and when they could not, before and behind the push. One that is interrupted inside keeps the others out, also the
  * loop, which then waits for the baton (`wants`). The loop is interrupted by others likewise: as it leaves, when it has said
- * that it sleeps, before and after it unlocks, some fiber may run.
+ * that it sleeps, before and after it unlocks, some fiber may run. The same goes for all of them where they want one of the locks
+ * beside the baton (base/lock.h), and where they gave it back. Nobody is interrupted who holds one; who waits then, or takes
+ * the baton, breaks the lock order, and a run that sees it ends.
  *
  * The try-lock may also fail by seed, as if an outsider were inside, who then has to do what a holder does and look into the
  * mailbox, at some later step: either the loop, by a turn, or another caller, by an empty submission.
@@ -17,6 +19,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "sim/sim_impl.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { MOST_JOB_US = 800, INTERRUPTED = 6 /* one in so many times at each point */ };
@@ -263,6 +266,7 @@ static const kfk_loop_ops sim_ops = {
 static bool try_fails(void *arg)
 {
     sim *s = self(arg);
+    sim_loop_demand_no_lock(s, "takes the baton");
     if (s->must_not_fail) return false;
     if (s->running) sim_yield(s);
     if (s->inside) { /* it will fail by itself */
@@ -289,12 +293,12 @@ static void interrupt(sim *s)
     s->thread = &s->loop_thread;
 }
 
-static void pass(void *arg, kfk_baton_point point)
+/* `inside`: holding the baton. */
+static void perhaps_interrupt(sim *s, bool inside)
 {
     static char somebody; /* whom the baton belongs to as others see it */
-    sim *s = self(arg);
     kfk_baton *b = &s->loop.baton;
-    bool by_fiber = s->running != NULL, inside = point == KFK_BATON_TAKEN || point == KFK_BATON_LEAVING;
+    bool by_fiber = s->running != NULL;
     if (s->must_not_fail || (!by_fiber && s->thread != &s->loop_thread) || !sim_chance(s, INTERRUPTED)) return;
     void *holder = NULL;
     if (inside) holder = atomic_exchange(&b->holder, (void *)&somebody);
@@ -303,6 +307,31 @@ static void pass(void *arg, kfk_baton_point point)
     s->inside -= by_fiber && inside;
     if (inside) atomic_store(&b->holder, holder);
 }
+
+static void pass(void *arg, kfk_baton_point point)
+{
+    perhaps_interrupt(self(arg), point == KFK_BATON_TAKEN || point == KFK_BATON_LEAVING);
+}
+
+/* ---- the locks beside the baton ------------------------------------------------------------------------------------------ */
+
+/* Another fiber would wait for the lock for ever, and the run with it. */
+void sim_loop_demand_no_lock(const sim *s, const char *what)
+{
+    if (s->locks == 0) return;
+    fprintf(stderr, "%s\nsimulation: something %s while it holds a lock\n", sim_trace_tail(s, 40), what);
+    abort();
+}
+
+void sim_loop_lock_heard(sim *s, kfk_lock_point point)
+{
+    if (point == KFK_LOCK_TAKEN) s->locks++;
+    if (point == KFK_LOCK_GIVEN) s->locks--;
+    if (s->locks > 0) return;
+    perhaps_interrupt(s, kfk_baton_held(&s->loop.baton));
+}
+
+/* ---- who owes a look into the mailbox -------------------------------------------------------------------------------------- */
 
 static void nothing(kfk_task *t)
 {

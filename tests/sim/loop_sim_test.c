@@ -1,13 +1,17 @@
 /* The simulation itself: its clock, its scheduler, and what net/loop.h promises, here in virtual time. */
 #include "base/cancel.h"
+#include "base/lock.h"
 #include "base/thread.h"
 #include "base/time.h"
 #include "kafka/types.h"
 #include "sim/loop_sim.h"
 #include "sim/runner.h"
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* ---- time and timers --------------------------------------------------------------------------------------------------- */
 
@@ -20,17 +24,17 @@ SCENARIO(sleeping_moves_the_clock_by_exactly_that_much)
     sim_check_equal(s, kafka_now_ms(), sim_now_ms(s));
 }
 
-typedef struct alarm {
+typedef struct alarm_timer {
     kfk_timer timer;
     sim *sim;
     int64_t at_ms, fired_ms;
     int fired, order, *next_order;
     bool done;
-} alarm;
+} alarm_timer;
 
 static void alarm_fires(kfk_timer *t)
 {
-    alarm *a = KFK_CONTAINER(t, alarm, timer);
+    alarm_timer *a = KFK_CONTAINER(t, alarm_timer, timer);
     a->fired++;
     a->fired_ms = kfk_loop_now_ms(sim_loop(a->sim));
     if (a->next_order) a->order = (*a->next_order)++;
@@ -39,7 +43,7 @@ static void alarm_fires(kfk_timer *t)
 
 static void alarm_set(void *arg)
 {
-    alarm *a = arg;
+    alarm_timer *a = arg;
     kfk_timer_init(&a->timer, alarm_fires);
     kfk_loop_timer_set(sim_loop(a->sim), &a->timer, a->at_ms);
 }
@@ -48,11 +52,11 @@ SCENARIO(timers_fire_at_their_millisecond_in_the_order_of_time_and_of_setting)
 {
     static const int64_t after_ms[] = {30, 10, 20, 10, 0, 10};
     static const int expected[] = {5, 1, 4, 2, 0, 3};
-    alarm a[6];
+    alarm_timer a[6];
     int order = 0;
     int64_t now = sim_now_ms(s);
     for (size_t i = 0; i < 6; i++) {
-        a[i] = (alarm){.sim = s, .at_ms = now + after_ms[i], .next_order = &order};
+        a[i] = (alarm_timer){.sim = s, .at_ms = now + after_ms[i], .next_order = &order};
         sim_under_baton(s, alarm_set, &a[i]);
     }
     for (size_t i = 0; i < 6; i++) sim_wait_for(s, &a[i].done);
@@ -65,13 +69,13 @@ SCENARIO(timers_fire_at_their_millisecond_in_the_order_of_time_and_of_setting)
 
 static void alarm_clear(void *arg)
 {
-    alarm *a = arg;
+    alarm_timer *a = arg;
     kfk_loop_timer_clear(sim_loop(a->sim), &a->timer);
 }
 
 SCENARIO(a_timer_that_was_cleared_does_not_fire_and_one_that_was_moved_fires_once)
 {
-    alarm gone = {.sim = s, .at_ms = sim_now_ms(s) + 10}, moved = gone;
+    alarm_timer gone = {.sim = s, .at_ms = sim_now_ms(s) + 10}, moved = gone;
     sim_under_baton(s, alarm_set, &gone);
     sim_under_baton(s, alarm_set, &moved);
     sim_under_baton(s, alarm_clear, &gone);
@@ -87,7 +91,7 @@ SCENARIO(a_timer_that_was_cleared_does_not_fire_and_one_that_was_moved_fires_onc
 
 SCENARIO_WITH(equal_timeouts_one_after_another_do_not_wake_the_loop, .config.calm = true, .seeds = 1)
 {
-    alarm a = {.sim = s};
+    alarm_timer a = {.sim = s};
     uint64_t wakes = 0;
     for (int i = 0; i < 10; i++) {
         a.at_ms = sim_now_ms(s) + 1000;
@@ -255,6 +259,110 @@ SCENARIO_WITH(callers_and_the_loop_are_interrupted_around_the_baton, .sometimes 
     sim_wait_for(s, &ticking.over);
 }
 
+/* ---- the locks beside the baton ------------------------------------------------------------------------------------------ */
+
+enum { LOCKERS = 3, LOCKINGS = 20 };
+
+/* One at a time is inside, and others come in between where one wants the lock, and where one has given it back. */
+typedef struct shared_count {
+    kfk_lock lock;
+    sim *sim;
+    int inside, all, left;
+    bool over;
+} shared_count;
+
+static const char *const came_between[] = {"another came in front", "another came behind", NULL};
+
+static void count_once(sim *s, shared_count *c)
+{
+    int wanted_at = c->all;
+    kfk_lock_take(&c->lock);
+    sim_check_equal(s, ++c->inside, 1);
+    if (c->all != wanted_at) sim_sometimes(s, came_between[0]);
+    int mine = ++c->all;
+    c->inside--;
+    kfk_lock_give(&c->lock);
+    if (c->all != mine) sim_sometimes(s, came_between[1]);
+}
+
+static void count_many(sim *s, void *arg)
+{
+    shared_count *c = arg;
+    for (int i = 0; i < LOCKINGS; i++) count_once(s, c);
+    c->over = --c->left == 0;
+}
+
+static void count_under_baton(void *arg)
+{
+    shared_count *c = arg;
+    count_once(c->sim, c);
+}
+
+SCENARIO_WITH(who_wants_a_lock_may_be_interrupted_and_who_holds_one_is_not, .sometimes = came_between)
+{
+    shared_count c = {.sim = s, .left = LOCKERS};
+    kfk_lock_init(&c.lock);
+    for (int i = 0; i < LOCKERS; i++) sim_spawn(s, "locker", count_many, &c);
+    for (int i = 0; i < LOCKINGS; i++) sim_under_baton(s, count_under_baton, &c);
+    sim_wait_for(s, &c.over);
+    sim_check_equal(s, c.all, (LOCKERS + 1) * LOCKINGS);
+    kfk_lock_fini(&c.lock);
+}
+
+static void wait_with_a_lock(sim *s, void *arg)
+{
+    kfk_lock_take(arg);
+    sim_sleep_ms(s, 1);
+}
+
+static void never_run(kfk_task *t)
+{
+    (void)t;
+    abort();
+}
+
+static void submit_with_a_lock(sim *s, void *arg)
+{
+    static kfk_task empty = {.run = never_run};
+    kfk_lock_take(arg);
+    kfk_loop_submit(sim_loop(s), &empty);
+}
+
+/* What a run of this fiber says as it ends its process. */
+static const char *last_words_of(void (*run)(sim *, void *))
+{
+    static char text[16 * 1024];
+    int pipes[2], status;
+    assert_int_equal(pipe(pipes), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        kfk_lock lock;
+        signal(SIGABRT, SIG_DFL);
+        kfk_lock_init(&lock);
+        dup2(pipes[1], STDERR_FILENO);
+        sim *s = sim_new(1, NULL);
+        sim_spawn(s, "wretch", run, &lock);
+        sim_run(s);
+        _exit(0);
+    }
+    close(pipes[1]);
+    size_t len = 0;
+    for (ssize_t n; (n = read(pipes[0], text + len, sizeof text - 1 - len)) > 0;) len += (size_t)n;
+    text[len] = '\0';
+    close(pipes[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    return text;
+}
+
+static void a_run_ends_where_the_lock_order_is_broken(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(last_words_of(wait_with_a_lock), "something waits while it holds a lock"));
+    assert_non_null(strstr(last_words_of(submit_with_a_lock), "something takes the baton while it holds a lock"));
+}
+
 typedef struct deferral {
     kfk_task task;
     sim *sim;
@@ -411,7 +519,7 @@ SCENARIO(each_fiber_has_a_last_error_of_its_own)
 static void some_life(sim *s, void *arg)
 {
     (void)arg;
-    alarm a = {.sim = s, .at_ms = sim_now_ms(s) + 5};
+    alarm_timer a = {.sim = s, .at_ms = sim_now_ms(s) + 5};
     static submitter x;
     x = (submitter){.in_order = true};
     sim_spawn(s, "submitter", submit_all, &x);
@@ -467,9 +575,9 @@ static void check_what_is_wrong(sim *s, void *arg)
 
 static void set_an_alarm(sim *s, void *arg)
 {
-    static alarm a;
+    static alarm_timer a;
     (void)arg;
-    a = (alarm){.sim = s, .at_ms = sim_now_ms(s) + 1000000};
+    a = (alarm_timer){.sim = s, .at_ms = sim_now_ms(s) + 1000000};
     sim_under_baton(s, alarm_set, &a);
 }
 
@@ -548,6 +656,8 @@ int main(void)
         MEMCHECK_TEST(a_blocking_call_returns_when_its_operation_is_finished),
         MEMCHECK_TEST(a_wait_that_meets_its_deadline_leaves_the_operation_to_be_finished),
         MEMCHECK_TEST(callers_and_the_loop_are_interrupted_around_the_baton),
+        MEMCHECK_TEST(who_wants_a_lock_may_be_interrupted_and_who_holds_one_is_not),
+        MEMCHECK_TEST(a_run_ends_where_the_lock_order_is_broken),
         MEMCHECK_TEST(every_task_runs_once_in_its_threads_order_whether_or_not_the_baton_is_free),
         MEMCHECK_TEST(what_a_caller_defers_wakes_the_loop_and_runs_at_once),
         MEMCHECK_TEST(a_token_that_fires_is_told_to_all_who_still_watch_it),

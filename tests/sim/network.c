@@ -367,6 +367,18 @@ void sim_net_freeze(sim *s, const char *address, unsigned directions)
     if (server_goes_on && r->listener) sim_listener_thaw(r->listener);
 }
 
+void sim_net_delay_open(sim *s, const char *address, unsigned directions, int64_t ms)
+{
+    sim_route *r = sim_net_route(s, address);
+    sim_trace(s, "open connections to %s are late by %lld ms: %s", address, (long long)ms, direction_names(directions));
+    KFK_LIST_EACH (node, &s->network->links) {
+        sim_link *k = KFK_CONTAINER(node, sim_link, node);
+        if (k->route != r || k->state != LINK_OPEN) continue;
+        if (directions & SIM_UP) k->up.not_before_us = s->now_us + ms * 1000;
+        if (directions & SIM_DOWN) k->down.not_before_us = s->now_us + ms * 1000;
+    }
+}
+
 int sim_net_reset(sim *s, const char *address)
 {
     sim_route *r = sim_net_route(s, address);

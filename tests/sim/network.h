@@ -63,6 +63,10 @@ void sim_net_hold(sim *s, const char *address, unsigned directions);
 /* The programs that read the directions given do nothing on these connections for now, as if they were stopped: buffers
  * fill up. 0 = they go on. */
 void sim_net_freeze(sim *s, const char *address, unsigned directions);
+/* The connections that are open now are slow from here on: what is under way on them in the directions given, and whatever is
+ * sent there later, arrives in `ms` at the earliest, also when they were closed meanwhile. New ones are not concerned. So a
+ * request that was given up with its connection comes behind the copy of it that was sent on the next one. */
+void sim_net_delay_open(sim *s, const char *address, unsigned directions, int64_t ms);
 /* Every open connection is reset at both ends. Returns how many there were. */
 int sim_net_reset(sim *s, const char *address);
 /* The machine is gone without a word: its connections are silent for ever, new attempts get no answer until `reach` is

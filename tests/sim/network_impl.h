@@ -21,6 +21,7 @@ typedef struct sim_pipe {
     const char *name;
     chunk *first, **last;
     sim_event event;
+    int64_t not_before_us;          /* nothing arrives earlier: sim_net_delay_open */
     int64_t free_at_us, last_at_us; /* the wire is busy until; the last chunk arrives at */
     int64_t cut_after, sent, delivered;
     size_t outstanding; /* bytes that the receiver has not taken yet, as the sender knows */

@@ -155,6 +155,10 @@ static void pipe_arrives(sim *s, sim_event *e)
 {
     sim_pipe *p = KFK_CONTAINER(e, sim_pipe, event);
     if (is_held(p)) return; /* it is sent again later */
+    if (s->now_us < p->not_before_us) {
+        sim_event_set(s, &p->event, p->not_before_us);
+        return;
+    }
     chunk *c = p->first;
     p->first = c->next;
     if (p->first)

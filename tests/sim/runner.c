@@ -1,7 +1,7 @@
 /* Seeds, replays, and what is printed about them.
  *
  * Seeds are made by hashing scenario, base and number, so that scenarios do not share them. The cost of a seed is
- * processor time, which does not depend on what else the machine does; it is enforced in optimised builds without
+ * processor time, which depends little on what else the machine does; it is enforced in optimised builds without
  * sanitizers, where it was promised (5 ms). */
 #include "sim/runner.h"
 #include "wire/compress.h"
@@ -23,6 +23,9 @@ typedef struct tally {
     const scenario *sc;
     int seen[MOST_SOMETIMES]; /* in so many runs */
     int runs, seeds;
+    bool known;        /* its seeds come from a file now */
+    double worst_ms;   /* of one run, */
+    uint64_t worst;    /* with this seed */
     char *first_trace; /* of the run that is to be repeated */
     bool differs;      /* the second run from the first */
 } tally;
@@ -208,10 +211,33 @@ bool runner_seed(const scenario *sc, uint64_t seed, uint64_t *hash)
     return run_seed(sc, seed, NULL, false, hash);
 }
 
+static bool run_and_measure(tally *t, uint64_t seed, bool keep_trace)
+{
+    clock_t begin = clock();
+    bool ok = run_seed(t->sc, seed, t, keep_trace, NULL);
+    double ms = (double)(clock() - begin) * 1000 / CLOCKS_PER_SEC;
+    if (ms > t->worst_ms) {
+        t->worst_ms = ms;
+        t->worst = seed;
+    }
+    return ok;
+}
+
+/* So that it runs always from now on. */
+static void note_failed(const scenario *sc, uint64_t seed)
+{
+    const char *path = getenv("KFK_FAILED");
+    FILE *f = path ? fopen(path, "a") : NULL;
+    if (!f) return;
+    fprintf(f, "%s %" PRIu64 "\n", sc->name, seed);
+    fclose(f);
+}
+
 static void run_or_fail(tally *t, uint64_t seed, bool twice)
 {
-    bool ok = run_seed(t->sc, seed, t, twice, NULL);
-    if (ok && twice) ok = run_seed(t->sc, seed, t, false, NULL);
+    bool ok = run_and_measure(t, seed, twice);
+    if (ok && twice) ok = run_and_measure(t, seed, false);
+    if (!ok && !t->known) note_failed(t->sc, seed);
     free(t->first_trace);
     t->first_trace = NULL;
     t->runs += twice ? 2 : 1;
@@ -220,24 +246,28 @@ static void run_or_fail(tally *t, uint64_t seed, bool twice)
 }
 
 /* "scenario seed" in each line; # begins a comment. */
-static void run_known_seeds(tally *t)
+static void run_known_seeds(tally *t, const char *path)
 {
-    FILE *f = fopen(KFK_SEEDS_FILE, "r");
+    FILE *f = path ? fopen(path, "r") : NULL;
     char line[256], name[200];
     uint64_t seed;
     if (!f) return;
+    t->known = true;
     while (fgets(line, sizeof line, f)) {
         if (sscanf(line, "%199s %" SCNu64, name, &seed) == 2 && strcmp(name, t->sc->name) == 0)
             run_or_fail(t, seed, true);
     }
+    t->known = false;
     fclose(f);
 }
 
-static void demand_what_must_happen(const tally *t)
+/* The first of what must happen and has not; NULL = nothing is missing. */
+static const char *missing(const tally *t)
 {
     for (size_t i = 0; t->sc->sometimes && t->sc->sometimes[i]; i++) {
-        if (!t->seen[i]) fail_msg("%s: under no seed \"%s\"", t->sc->name, t->sc->sometimes[i]);
+        if (!t->seen[i]) return t->sc->sometimes[i];
     }
+    return NULL;
 }
 
 static void demand_cheapness(const scenario *sc, double ms_per_seed)
@@ -269,15 +299,17 @@ void runner_run(const scenario *sc)
     }
     clock_t begin = clock();
     int from = getenv("KFK_FROM") ? atoi(getenv("KFK_FROM")) : 0;
-    run_known_seeds(&t);
-    for (int i = 0; i < seeds; i++) run_or_fail(&t, seed_of(sc, from + i), i < TWICE);
+    run_known_seeds(&t, KFK_SEEDS_FILE);
+    run_known_seeds(&t, getenv("KFK_FAILED"));
+    for (int i = 0; i < seeds || (!each && i < wanted && missing(&t)); i++)
+        run_or_fail(&t, seed_of(sc, from + i), i < TWICE);
     double ms = (double)(clock() - begin) * 1000 / CLOCKS_PER_SEC / (t.runs ? t.runs : 1);
     total_runs += t.runs;
     total_ms += ms * t.runs;
-    print_message("           %d seeds, %.2f ms each\n", seeds, ms);
+    print_message("           %d seeds, %.2f ms each, at most %.2f (%" PRIu64 ")\n", t.seeds, ms, t.worst_ms, t.worst);
     for (size_t i = 0; getenv("KFK_SOMETIMES") && sc->sometimes && sc->sometimes[i]; i++)
         print_message("           %4d of %d: %s\n", t.seen[i], t.runs, sc->sometimes[i]);
-    if (seeds >= wanted) demand_what_must_happen(&t);
+    if (missing(&t) && (!each || seeds >= wanted)) fail_msg("%s: under no seed \"%s\"", sc->name, missing(&t));
     if (!each) demand_cheapness(sc, ms / (sc->parts ? sc->parts : 1));
 }
 

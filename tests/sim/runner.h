@@ -12,11 +12,16 @@
  *     KFK_FROM       the number of the first seed, default 0
  *     KFK_SEED       run this one only, with its whole trace in the output when KFK_TRACE is set
  *     KFK_WITHOUT    numbers of faults, with commas, that are left out
+ *     KFK_FAILED     a file to which "scenario seed" is appended when a seed fails; what stands in it runs first, always
  *     KFK_SOMETIMES  print in how many seeds each thing happened that must happen sometimes
  *     KFK_HASHES     a file to which "scenario seed hash-of-the-trace" is appended for the seeds that run twice
  *     KFK_SEED_BASE  a word from which the seeds are made, such as the name of a commit; default none
  *     KFK_TEST       run the tests of a program whose name matches this only (see runner_main)
- * Seeds that failed once stand in seeds.txt and run always. */
+ * Seeds that failed once stand in seeds.txt and run always.
+ *
+ * What a seed costs is printed, on average and at most, as processor time; the average is enforced (5 ms) in optimised
+ * builds. What must happen sometimes is asked of every run but a replay or KFK_EACH: where so few seeds were asked for that
+ * something has not happened, more are run, as many as the scenario wants. */
 #ifndef KAFKA_TESTS_SIM_RUNNER_H
 #define KAFKA_TESTS_SIM_RUNNER_H
 #include "sim/loop_sim.h"
@@ -29,8 +34,7 @@ typedef struct scenario {
     sim_config config;
     int seeds; /* 0 = the default */
     int parts; /* one seed does the same so many times over (cuts at every byte); its cost is counted for each */
-    /* What must happen under at least one seed (sim_sometimes), ended by NULL; or NULL. Only asked of a run with as many
-     * seeds as the scenario wants. */
+    /* What must happen under at least one seed (sim_sometimes), ended by NULL; or NULL. */
     const char *const *sometimes;
 } scenario;
 

@@ -47,6 +47,11 @@ static kfk_thread *thread_of_now(void)
     return current->thread;
 }
 
+static void lock_heard(kfk_lock_point point)
+{
+    sim_loop_lock_heard(current, point);
+}
+
 int64_t sim_now_us(const sim *s)
 {
     return s->now_us;
@@ -229,6 +234,7 @@ static void redirect_library(sim *s)
     current = s;
     kfk_time_set_source(s ? monotonic_ns : NULL, s ? wall_ms : NULL);
     kfk_thread_set_source(s ? thread_of_now : NULL);
+    kfk_lock_heard = s ? lock_heard : NULL;
 }
 
 static sim_config with_defaults(const sim_config *cfg)

@@ -1,6 +1,7 @@
 /* sim_impl: what the files of the simulation share. Not for tests. */
 #ifndef KAFKA_TESTS_SIM_SIM_IMPL_H
 #define KAFKA_TESTS_SIM_SIM_IMPL_H
+#include "base/lock.h"
 #include "base/rand.h"
 #include "base/thread.h"
 #include "net/loop_backend.h"
@@ -44,6 +45,7 @@ struct sim {
     kfk_list tokens;
     int64_t turn_at_ms; /* when it turns by itself */
     bool woken, drain_owed, must_not_fail, refuse_work, loop_gone;
+    int locks;      /* beside the baton, that are held: nobody is interrupted then */
     int inside;     /* fibers that were interrupted holding the baton: one at most */
     bool contended; /* and another one tried to take it */
     int jobs;       /* under way, but for those that hang */
@@ -73,7 +75,10 @@ void sim_loop_look_at_tokens(sim *s);
 bool sim_loop_must_turn(const sim *s);
 void sim_loop_turn(sim *s);
 void sim_jobs_let_go(sim *s); /* helper threads that hang come back */
-void sim_loop_drain(sim *s);  /* s->drain_owed: the one who is said to hold the baton looks into the mailbox */
+void sim_loop_lock_heard(sim *s, kfk_lock_point point);
+/* Ends the process when a lock is held by who does `what`. */
+void sim_loop_demand_no_lock(const sim *s, const char *what);
+void sim_loop_drain(sim *s); /* s->drain_owed: the one who is said to hold the baton looks into the mailbox */
 /* network.c */
 void sim_network_new(sim *s);
 void sim_network_free(sim *s);

@@ -146,6 +146,7 @@ static sim_task *me(sim *s)
 static void wait_as(sim *s, task_state state)
 {
     sim_task *t = me(s);
+    sim_loop_demand_no_lock(s, "waits");
     t->state = state;
     t->since_us = s->now_us;
     fiber_suspend();

@@ -95,6 +95,18 @@ world *world_new(sim *s, const world_config *cfg)
     return w;
 }
 
+journal *world_add_topic(world *w, const char *topic, int32_t partitions)
+{
+    journal *j = calloc(1, sizeof *j);
+    if (!j || w->other_count == WORLD_TOPICS) abort();
+    sim_own(w->sim, free, j);
+    journal_init(j, w->sim, w->journal.run, topic);
+    sim_check_equal(w->sim, kafka_cluster_create_topic(w->cluster, topic, partitions), 0);
+    w->others[w->other_count] = j;
+    w->other_partitions[w->other_count++] = partitions;
+    return j;
+}
+
 /* ---- asking ---------------------------------------------------------------------------------------------------------- */
 
 kafka_cluster *world_cluster(const world *w)
@@ -184,6 +196,7 @@ void world_stop_tasks(world *w)
 /* Everything works again, for good. */
 static void heal(world *w)
 {
+    if (w->short_of_memory) memcheck_fail_at(0);
     kafka_cluster_clear_faults(w->cluster);
     for (int i = 1; i <= w->cfg.brokers; i++) {
         sim_route *r = sim_net_route(w->sim, w->addresses[i]);
@@ -200,18 +213,17 @@ static void heal(world *w)
 }
 
 /* Reads a log as any application would. */
-static void drain(world *w, int32_t partition)
+static void drain(world *w, journal *j, int32_t partition)
 {
     sim *s = w->sim;
     int64_t start = 0, end = 0;
     kafka_conn *c = NULL;
     kafka_dialer d = world_dialer(w, DRAIN_MS);
-    if (!sim_check_equal(s, kafka_cluster_log_size(w->cluster, WORLD_TOPIC, partition, &start, &end), 0)) return;
-    journal_log_bounds(&w->journal, partition, start, end);
-    while (end > start && end <= JOURNAL_OFFSETS && w->journal.holes[partition][end - 1])
-        end--; /* nothing comes there */
-    if (kafka_dial_leader(&d, NULL, kafka_cluster_bootstrap(w->cluster), WORLD_TOPIC, partition, &c) != 0) {
-        sim_fail(s, "unseen-after-drain: partition %d: %s", (int)partition, kafka_last_error());
+    if (!sim_check_equal(s, kafka_cluster_log_size(w->cluster, j->topic, partition, &start, &end), 0)) return;
+    journal_log_bounds(j, partition, start, end);
+    while (end > start && end <= JOURNAL_OFFSETS && j->holes[partition][end - 1]) end--; /* nothing comes there */
+    if (kafka_dial_leader(&d, NULL, kafka_cluster_bootstrap(w->cluster), j->topic, partition, &c) != 0) {
+        sim_fail(s, "unseen-after-drain: %s partition %d: %s", j->topic, (int)partition, kafka_last_error());
         return;
     }
     kafka_conn_set_deadline(c, kafka_deadline_in(DRAIN_MS));
@@ -220,7 +232,7 @@ static void drain(world *w, int32_t partition)
         kafka_message m;
         int code = kafka_conn_read_batch(c, NULL, &batch);
         while (code == 0 && (code = kafka_batch_read_message(batch, &m)) == 0) {
-            if (m.offset >= at) journal_log(&w->journal, partition, m.offset, m.value);
+            if (m.offset >= at) journal_log(j, partition, m.offset, m.value);
             at = m.offset + 1;
         }
         if (batch) kafka_batch_close(batch);
@@ -231,16 +243,23 @@ static void drain(world *w, int32_t partition)
     kafka_conn_free(c);
 }
 
-static void note_unknown_outcomes(world *w)
+static void note_unknown_outcomes(world *w, const journal *j)
 {
-    for (int i = 0; i < w->cfg.writers; i++) {
-        for (uint32_t k = 0; k < w->journal.counts[i]; k++) {
-            const journal_entry *e = &w->journal.records[i][k];
+    for (int i = 0; i < JOURNAL_WRITERS; i++) {
+        for (uint32_t k = 0; k < j->counts[i]; k++) {
+            const journal_entry *e = &j->records[i][k];
             if (e->copies > 1) sim_sometimes(w->sim, WORLD_DUPLICATE);
             if (e->maybe > 0 && e->copies > e->yes) sim_sometimes(w->sim, WORLD_MAYBE_WRITTEN);
             if (e->maybe > 0 && e->copies < e->yes + e->maybe) sim_sometimes(w->sim, WORLD_MAYBE_LOST);
         }
     }
+}
+
+static void compare(world *w, journal *j, int32_t partitions)
+{
+    for (int32_t p = 0; p < partitions && !sim_failed(w->sim); p++) drain(w, j, p);
+    if (!sim_failed(w->sim)) journal_check(j, partitions);
+    note_unknown_outcomes(w, j);
 }
 
 void world_end(world *w)
@@ -250,8 +269,7 @@ void world_end(world *w)
     world_stop_tasks(w);
     sim_sleep_ms(w->sim, 1000); /* what is under way arrives */
     if (w->watch) world_watch_end(w);
-    for (int32_t p = 0; p < w->cfg.partitions && !sim_failed(w->sim); p++) drain(w, p);
-    if (!sim_failed(w->sim)) journal_check(&w->journal, w->cfg.partitions);
-    note_unknown_outcomes(w);
+    compare(w, &w->journal, w->cfg.partitions);
+    for (int i = 0; i < w->other_count; i++) compare(w, w->others[i], w->other_partitions[i]);
     kafka_cluster_free(w->cluster);
 }

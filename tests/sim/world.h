@@ -24,7 +24,7 @@
 #include "sim/network.h"
 #include "sim/runner.h"
 
-enum { WORLD_BROKERS = 5 };
+enum { WORLD_BROKERS = 5, WORLD_TOPICS = 3 /* more than the first */ };
 #define WORLD_TOPIC "orders"
 
 /* What happens sometimes, noted by the world itself. */
@@ -43,6 +43,7 @@ enum { WORLD_BROKERS = 5 };
 #define WORLD_CORRUPT       "a batch was found corrupt"
 #define WORLD_UNRESOLVED    "a name could not be resolved"
 #define WORLD_PROTOCOL      "an answer was nonsense"
+#define WORLD_NO_MEMORY     "a call found no memory"
 
 /* 0 = the default. */
 typedef struct world_config {
@@ -71,6 +72,9 @@ world *world_new(sim *s, const world_config *cfg);
 /* In a fiber: the tasks end, what was left undone by faults is undone, the logs are read and compared with the journal, and
  * the cluster goes. NULL is fine. */
 void world_end(world *w);
+
+/* A topic more, with a journal of its own, for scenarios that bring their own tasks; world_end compares its logs, too. */
+journal *world_add_topic(world *w, const char *topic, int32_t partitions);
 
 kafka_cluster *world_cluster(const world *w);
 journal *world_journal(world *w);
@@ -110,6 +114,16 @@ void world_partition(world *w, int broker, unsigned directions, int64_t ms);
 void world_reset(world *w, int broker);
 /* Followers of a partition copy nothing for so long; then, perhaps, the leader is lost, with what they have not got. */
 void world_hold_replication(world *w, int32_t partition, int64_t ms, bool lose_leader);
+/* What is under way on the connections to a broker (0 = all) that are open now comes so much later, also when they are closed
+ * meanwhile; connections made from now on are as quick as ever. Does not wait. */
+void world_delay_open(world *w, int broker, unsigned directions, int64_t ms);
+/* Each Produce to a broker (0 = the leader of some partition) takes `delay_ms` longer, for so long. */
+void world_slow_disk(world *w, int broker, int64_t delay_ms, int64_t ms);
+/* A partition forgets all idempotent producers, as after transactional.id.expiration or when their records are deleted. */
+void world_expire_producers(world *w, int32_t partition);
+/* The n-th allocation from now on is refused, whoever asks for it, the application's side or a broker. Does not wait. From the
+ * first time on tasks may be told KAFKA_ENOMEM. */
+void world_refuse_memory(world *w, size_t n);
 /* The next requests of an API that a broker gets meet this. */
 void world_fault(world *w, kafka_fault_kind kind, int32_t api, int32_t error, int64_t count, int64_t argument);
 

@@ -81,6 +81,40 @@ void world_hold_replication(world *w, int32_t partition, int64_t ms, bool lose_l
     if (wanted) sim_check_equal(s, kafka_cluster_hold_replication(w->cluster, WORLD_TOPIC, partition, 0), 0);
 }
 
+void world_delay_open(world *w, int broker, unsigned directions, int64_t ms)
+{
+    if (!sim_fault(w->sim, "what is under way to broker %d (0 = all): up %d down %d, is late by %lld ms", broker,
+                   !!(directions & SIM_UP), !!(directions & SIM_DOWN), (long long)ms))
+        return;
+    for (int i = 1; i <= w->cfg.brokers; i++) {
+        if (broker == 0 || broker == i) sim_net_delay_open(w->sim, w->addresses[i], directions, ms);
+    }
+}
+
+void world_slow_disk(world *w, int broker, int64_t delay_ms, int64_t ms)
+{
+    sim *s = w->sim;
+    int b = the_broker(w, broker);
+    bool wanted =
+        sim_fault(s, "the disk of broker %d takes %lld ms, for %lld ms", b, (long long)delay_ms, (long long)ms);
+    if (wanted) sim_check_equal(s, kafka_cluster_set_disk_delay(w->cluster, b, delay_ms), 0);
+    sim_sleep_ms(s, ms);
+    if (wanted) sim_check_equal(s, kafka_cluster_set_disk_delay(w->cluster, b, 0), 0);
+}
+
+void world_expire_producers(world *w, int32_t partition)
+{
+    if (sim_fault(w->sim, "partition %d forgets all producers", (int)partition))
+        sim_check_equal(w->sim, kafka_cluster_expire_producers(w->cluster, WORLD_TOPIC, partition, -1), 0);
+}
+
+void world_refuse_memory(world *w, size_t n)
+{
+    if (!sim_fault(w->sim, "allocation %zu from now on is refused", n)) return;
+    w->short_of_memory = true;
+    memcheck_fail_at(n);
+}
+
 void world_fault(world *w, kafka_fault_kind kind, int32_t api, int32_t error, int64_t count, int64_t argument)
 {
     static const char *const names[] = {"",      "error",   "apply, then error", "drop", "apply, then drop",

@@ -36,7 +36,11 @@ struct world {
         bool shown; /* the cluster's tables hold what it knows, for the time of one answer */
         int32_t leaders[JOURNAL_PARTITIONS], epochs[JOURNAL_PARTITIONS];
     } stale;
+    bool short_of_memory;
     journal journal;
+    journal *others[WORLD_TOPICS]; /* of the topics that were added */
+    int32_t other_partitions[WORLD_TOPICS];
+    int other_count;
 };
 
 /* world.c */

@@ -41,6 +41,10 @@ bool world_task_failed(world_task *t, int code)
     const char *name = failure_name(code);
     if (name) sim_sometimes(s, name);
     sim_trace(s, "failed with %d: %s", code, kafka_last_error());
+    if (code == KAFKA_ENOMEM && t->world->short_of_memory) {
+        sim_sometimes(s, WORLD_NO_MEMORY);
+        return false;
+    }
     if (is_nonsense(code) && !t->world->journal.only_content) sim_fail(s, "nonsense: %s", kafka_last_error());
     if (code == KAFKA_ERR_NOT_LEADER_OR_FOLLOWER || code == KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION) return false;
     if (code != KAFKA_ETIMEDOUT) return code > 0;
@@ -135,7 +139,6 @@ void world_task_write(sim *s, void *task)
 {
     world_task *t = task;
     world *w = t->world;
-    w->journal.partition_of[t->number] = t->partition;
     for (int i = 0; i < w->cfg.most_writes && !w->stopping && !sim_failed(s); i++) {
         uint32_t count = 1 + (uint32_t)sim_below(s, (uint64_t)w->cfg.most_batch);
         if (t->next + count > JOURNAL_RECORDS) break;

@@ -1,5 +1,4 @@
-/* The scenarios of RELIABILITY-like faults against an in-memory cluster. To add one: a file here with a header that says what
- * must hold and what must happen sometimes, its tests in the list below, the file in CMakeLists.txt. */
+/* The scenarios: an application and an in-memory cluster in trouble. tests/sim/README.md says how to add one. */
 #ifndef KAFKA_TESTS_SIM_SCENARIOS_H
 #define KAFKA_TESTS_SIM_SCENARIOS_H
 #include "sim/world.h"
@@ -44,6 +43,10 @@
     X(s24_bits_flip)                                  \
     X(brokers_fail_requests_in_every_way)             \
     X(the_bootstrap_name_comes_and_goes)              \
+    X(copies_on_old_connections_come_late)            \
+    X(a_disk_is_slow)                                 \
+    X(memory_is_refused_now_and_then)                 \
+    X(tasks_share_connections_that_break)             \
     X(a_seek_wins_over_a_read_that_comes_back_late)   \
     X(a_slow_machine_in_all_kinds_of_trouble)
 
