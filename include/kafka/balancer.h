@@ -13,7 +13,7 @@
  *
  * Threads: all functions may be called from any thread, several at once with the same balancer, free excepted. None
  * waits, but for a function of the application that another thread is in. A forked child can only free those of its
- * parent. */
+ * parent, which leaves them where they are and destroys nothing. */
 #ifndef KAFKA_BALANCER_H
 #define KAFKA_BALANCER_H
 #include <kafka/error.h>

@@ -1,4 +1,5 @@
-/* rand.c: xoshiro256** by Blackman and Vigna, its state filled by splitmix64 as they advise.
+/* rand.c: xoshiro256** by Blackman and Vigna, its state filled by splitmix64 as they advise. The shared generator is
+ * splitmix64 itself, whose state is a counter: one atomic addition is all that threads have to agree on.
  *
  * A generator is a value that its owner seeds: the simulation replays a run from one number, and no two threads share
  * one. Splitmix turns any seed, also 0 and small neighbours, into a state that is never all zero.
@@ -10,12 +11,18 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-static uint64_t splitmix(uint64_t *state)
+static const uint64_t splitmix_step = 0x9e3779b97f4a7c15u;
+
+static uint64_t splitmix_mix(uint64_t z)
 {
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
+}
+
+static uint64_t splitmix(uint64_t *state)
+{
+    return splitmix_mix(*state += splitmix_step);
 }
 
 static uint64_t rotate_left(uint64_t x, unsigned n)
@@ -52,6 +59,11 @@ uint64_t kfk_rand_below(kfk_rand *r, uint64_t n)
         x = kfk_rand_next(r);
     } while (x < rejected);
     return x % n;
+}
+
+uint64_t kfk_rand_shared_next(kfk_rand_shared *r)
+{
+    return splitmix_mix(atomic_fetch_add_explicit(&r->next, splitmix_step, memory_order_relaxed));
 }
 
 uint64_t kfk_rand_system_seed(void)

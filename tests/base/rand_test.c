@@ -80,6 +80,25 @@ static void small_bounds_are_drawn_evenly(void **state)
     for (int i = 0; i < BINS; i++) assert_in_range(counts[i], DRAWS / BINS - 600, DRAWS / BINS + 600);
 }
 
+static void a_shared_generator_draws_evenly_and_repeats_from_its_start(void **state)
+{
+    (void)state;
+    enum { BINS = 16, DRAWS = 160000 };
+    int high[BINS] = {0}, low[BINS] = {0};
+    kfk_rand_shared a = {5}, b = {5};
+
+    for (int i = 0; i < DRAWS; i++) {
+        uint64_t x = kfk_rand_shared_next(&a);
+        assert_true(x == kfk_rand_shared_next(&b));
+        high[x >> 60]++;
+        low[x & 15]++;
+    }
+    for (int i = 0; i < BINS; i++) {
+        assert_in_range(high[i], DRAWS / BINS - 600, DRAWS / BINS + 600);
+        assert_in_range(low[i], DRAWS / BINS - 600, DRAWS / BINS + 600);
+    }
+}
+
 static void two_seeds_from_the_system_differ(void **state)
 {
     (void)state;
@@ -95,6 +114,7 @@ int main(void)
         MEMCHECK_TEST(values_stay_below_their_bound_and_reach_all_of_it),
         MEMCHECK_TEST(a_large_bound_has_no_bias),
         MEMCHECK_TEST(small_bounds_are_drawn_evenly),
+        MEMCHECK_TEST(a_shared_generator_draws_evenly_and_repeats_from_its_start),
         MEMCHECK_TEST(two_seeds_from_the_system_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -323,6 +323,52 @@ static void a_grandchild_is_refused_the_handles_of_both(void **state)
     family_end(&f);
 }
 
+/* ---- balancers --------------------------------------------------------------------------------------------------- */
+
+static pid_t balancers_owner;
+static int destroyed;
+
+static int32_t take_first(void *userdata, const kafka_message *m, const int32_t *partitions, size_t count)
+{
+    (void)userdata;
+    (void)m;
+    return count > 0 ? partitions[0] : -1;
+}
+
+/* In a child the function may have been interrupted anywhere: there nothing is destroyed. */
+static void destroy_in_parent(void *userdata)
+{
+    (void)userdata;
+    CHECK(getpid() == balancers_owner);
+    destroyed++;
+}
+
+static void use_balancers(void *arg)
+{
+    kafka_balancer **b = arg;
+    static const int32_t partitions[] = {0, 1};
+    const kafka_message m = {.topic = "t", .key = {"k", 1}};
+    for (int i = 0; i < 3; i++) {
+        FORKED(kafka_balancer_balance(b[i], &m, partitions, 2));
+        kafka_balancer_free(b[i]);
+    }
+    if (!CHILD_MAY_ALLOCATE) return;
+    kafka_balancer *own = kafka_balancer_least_bytes();
+    CHECK(own != NULL && kafka_balancer_balance(own, &m, partitions, 2) == 0);
+    kafka_balancer_free(own);
+}
+
+static void the_parents_balancers_can_only_be_freed(void **state)
+{
+    (void)state;
+    balancers_owner = getpid();
+    kafka_balancer *b[] = {kafka_balancer_murmur2(true), kafka_balancer_least_bytes(),
+                           kafka_balancer_func(take_first, NULL, destroy_in_parent)};
+    child_run(use_balancers, b);
+    for (int i = 0; i < 3; i++) kafka_balancer_free(b[i]);
+    assert_int_equal(destroyed, 1);
+}
+
 /* ---- other ways to start a process --------------------------------------------------------------------------------- */
 
 static void vfork_and_posix_spawn_are_harmless(void **state)
@@ -375,6 +421,7 @@ int main(void)
         API_TEST(free_closes_the_inherited_descriptors_and_the_parent_goes_on),
         API_TEST(the_child_dials_anew_and_uses_its_copy_of_a_token),
         API_TEST(a_grandchild_is_refused_the_handles_of_both),
+        API_TEST(the_parents_balancers_can_only_be_freed),
         API_TEST(vfork_and_posix_spawn_are_harmless),
         API_TEST(a_callback_may_fork),
     };
