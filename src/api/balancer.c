@@ -25,13 +25,13 @@ static void topic_init(kfk_balancer_topic *t, kafka_balancer *b)
     t->balancer = b;
     atomic_init(&t->turns, 0);
     atomic_init(&t->run, UINT64_MAX << 32); /* no partition, and nothing left for it */
-    pthread_mutex_init(&t->lock, NULL);
+    kfk_lock_init(&t->lock);
 }
 
 static void topic_fini(kfk_balancer_topic *t)
 {
     if (t->balancer->kind->topic_fini != NULL) t->balancer->kind->topic_fini(t);
-    pthread_mutex_destroy(&t->lock);
+    kfk_lock_fini(&t->lock);
 }
 
 static bool has_name(const kfk_map_node *n, const void *name, size_t len)
@@ -60,11 +60,11 @@ kfk_balancer_topic *kfk_balancer_topic_of(kafka_balancer *b, const char *topic, 
     if (len == 0) return &b->common;
     kfk_balancer_topic *t = atomic_load_explicit(&b->recent, memory_order_acquire);
     if (t != NULL && t->name_len == len && memcmp(t->name, topic, len) == 0) return t;
-    pthread_mutex_lock(&b->topics_lock);
+    kfk_lock_take(&b->topics_lock);
     uint64_t hash = kfk_map_hash(&b->topics, topic, len);
     kfk_map_node *found = kfk_map_find(&b->topics, hash, has_name, topic, len);
     t = found != NULL ? KFK_CONTAINER(found, kfk_balancer_topic, node) : add_topic(b, hash, topic, len);
-    pthread_mutex_unlock(&b->topics_lock);
+    kfk_lock_give(&b->topics_lock);
     if (t != NULL && t != &b->common) atomic_store_explicit(&b->recent, t, memory_order_release);
     return t;
 }
@@ -82,8 +82,8 @@ kafka_balancer *kfk_balancer_new(const kfk_balancer_kind *kind, const char *call
     kfk_ref_init(&b->ref);
     b->born = kfk_fork_generation();
     kfk_balancer_seed(b, kfk_rand_system_seed());
-    pthread_mutex_init(&b->outside, NULL); /* plain ones: they cannot fail */
-    pthread_mutex_init(&b->topics_lock, NULL);
+    pthread_mutex_init(&b->outside, NULL); /* a plain one: it cannot fail */
+    kfk_lock_init(&b->topics_lock);
     kfk_map_init(&b->topics, kfk_rand_shared_next(&b->random));
     b->common.name = (char *)(uintptr_t) "";
     topic_init(&b->common, b);
@@ -121,7 +121,7 @@ void kafka_balancer_free(kafka_balancer *b)
     }
     topic_fini(&b->common);
     kfk_map_fini(&b->topics);
-    pthread_mutex_destroy(&b->topics_lock);
+    kfk_lock_fini(&b->topics_lock);
     pthread_mutex_destroy(&b->outside);
     kfk_mem_free(b);
 }

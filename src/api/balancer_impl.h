@@ -3,6 +3,7 @@
 #ifndef KFK_API_BALANCER_IMPL_H
 #define KFK_API_BALANCER_IMPL_H
 #include "api/balancer.h"
+#include "base/lock.h"
 #include "base/map.h"
 #include "base/rand.h"
 #include "base/ref.h"
@@ -32,7 +33,7 @@ struct kfk_balancer_topic {
     size_t name_len;
     _Atomic uint64_t turns; /* round robin, hash: how many were taken */
     _Atomic uint64_t run;   /* sticky: index of the partition << 32 | bytes that it still gets */
-    pthread_mutex_t lock;   /* least bytes: around what follows */
+    kfk_lock lock;          /* least bytes: around what follows */
     kfk_balancer_tally *heap;
     int32_t *offered; /* the partitions in the heap, ascending */
     size_t offered_count;
@@ -49,12 +50,12 @@ struct kafka_balancer {
     kafka_hash32_fn hash; /* NULL = FNV-1a */
     void *userdata;
     void (*destroy)(void *);
-    pthread_mutex_t outside;          /* held while one of them runs */
+    pthread_mutex_t outside;          /* held while one of them runs: no kfk_lock, since they may use the library */
     _Atomic(kfk_thread *) is_outside; /* the thread that is in one, NULL = none */
     /* states */
     _Atomic(kfk_balancer_topic *) recent; /* that was asked for last */
     kfk_balancer_topic common;            /* of what has no topic, or one too many */
-    pthread_mutex_t topics_lock;          /* around what follows */
+    kfk_lock topics_lock;                 /* around what follows */
     kfk_map topics;
 };
 

@@ -138,14 +138,14 @@ static int use_partitions(kfk_balancer_topic *t, const int32_t *list, size_t cou
 static int pick_least_bytes(kfk_balancer_topic *t, const kafka_message *m, const kfk_balancer_offer *offer,
                             int32_t *partition, kfk_error *err)
 {
-    pthread_mutex_lock(&t->lock);
+    kfk_lock_take(&t->lock);
     int code = use_partitions(t, offer->led, offer->led_count);
     if (code == 0) {
         *partition = t->heap[0].partition;
         t->heap[0].bytes += m->key.len + m->value.len;
         sink(t->heap, t->offered_count);
     }
-    pthread_mutex_unlock(&t->lock);
+    kfk_lock_give(&t->lock);
     if (code != 0)
         kfk_error_set(err, code, "no memory to count bytes of %zu partitions of topic %s", offer->led_count, t->name);
     return code;

@@ -11,6 +11,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+static uint64_t (*_Atomic source)(void);
+
 static const uint64_t splitmix_step = 0x9e3779b97f4a7c15u;
 
 static uint64_t splitmix_mix(uint64_t z)
@@ -66,10 +68,17 @@ uint64_t kfk_rand_shared_next(kfk_rand_shared *r)
     return splitmix_mix(atomic_fetch_add_explicit(&r->next, splitmix_step, memory_order_relaxed));
 }
 
+void kfk_rand_set_source(uint64_t (*seed)(void))
+{
+    atomic_store(&source, seed);
+}
+
 uint64_t kfk_rand_system_seed(void)
 {
+    uint64_t (*from)(void) = atomic_load_explicit(&source, memory_order_relaxed);
     uint64_t seed;
 
+    if (from != NULL) return from();
     /* Never waits: early at boot a guessable seed beats a program that hangs. */
     if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) == (ssize_t)sizeof seed) return seed;
     seed = (uint64_t)kfk_time_now_ns() ^ rotate_left((uint64_t)kfk_time_wall_ms(), 20);

@@ -15,6 +15,8 @@ uint64_t kfk_rand_next(kfk_rand *r);
 uint64_t kfk_rand_below(kfk_rand *r, uint64_t n);
 /* A seed from the system's random source (getrandom), or from clock and address where that fails. */
 uint64_t kfk_rand_system_seed(void);
+/* For the simulation, which has no contact with the system: where such seeds come from; NULL restores the system. */
+void kfk_rand_set_source(uint64_t (*seed)(void));
 
 /* A generator that several threads share without a lock, for choices whose order does not matter. `next` is where it
  * is: any start will do. */

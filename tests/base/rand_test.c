@@ -105,6 +105,20 @@ static void two_seeds_from_the_system_differ(void **state)
     assert_true(kfk_rand_system_seed() != kfk_rand_system_seed());
 }
 
+static uint64_t not_the_system(void)
+{
+    return 77;
+}
+
+static void the_simulation_has_seeds_of_its_own(void **state)
+{
+    (void)state;
+    kfk_rand_set_source(not_the_system);
+    assert_int_equal(kfk_rand_system_seed(), 77);
+    kfk_rand_set_source(NULL);
+    assert_true(kfk_rand_system_seed() != kfk_rand_system_seed());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +130,7 @@ int main(void)
         MEMCHECK_TEST(small_bounds_are_drawn_evenly),
         MEMCHECK_TEST(a_shared_generator_draws_evenly_and_repeats_from_its_start),
         MEMCHECK_TEST(two_seeds_from_the_system_differ),
+        MEMCHECK_TEST(the_simulation_has_seeds_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

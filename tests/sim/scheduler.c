@@ -42,6 +42,11 @@ static int64_t wall_ms(void)
     return WALL_START_MS + (current->now_us - current->start_us) / 1000;
 }
 
+static uint64_t seed_of_now(void)
+{
+    return kfk_rand_next(&current->rand);
+}
+
 static kfk_thread *thread_of_now(void)
 {
     return current->thread;
@@ -233,6 +238,7 @@ static void redirect_library(sim *s)
 {
     current = s;
     kfk_time_set_source(s ? monotonic_ns : NULL, s ? wall_ms : NULL);
+    kfk_rand_set_source(s ? seed_of_now : NULL);
     kfk_thread_set_source(s ? thread_of_now : NULL);
     kfk_lock_heard = s ? lock_heard : NULL;
 }
