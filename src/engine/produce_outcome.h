@@ -18,7 +18,7 @@ typedef enum kfk_produce_class {
     KFK_PRODUCE_OUT_OF_LINE, /* the broker expected another sequence, or does not know the producer */
     KFK_PRODUCE_DUPLICATE,   /* brokers before 1.1: appended before, perhaps not replicated */
     KFK_PRODUCE_TOO_LARGE,   /* not written: in smaller parts, or never */
-    KFK_PRODUCE_BAD_RECORDS, /* not written: without the records that the answer names, or never */
+    KFK_PRODUCE_BAD_RECORDS, /* not written: without the records that the answer names, or never if it names none */
     KFK_PRODUCE_FENCED,      /* not written: under another producer id */
     KFK_PRODUCE_FATAL,       /* not written, and will not be */
 } kfk_produce_class;
@@ -26,11 +26,10 @@ typedef enum kfk_produce_class {
 typedef struct kfk_produce_outcome {
     int16_t code;
     kfk_produce_class kind;
-    bool refresh;     /* the leader may be another one: ask for metadata */
-    const char *name; /* of the code, as in docs/errors.md */
+    bool refresh; /* the leader may be another one: ask for metadata */
 } kfk_produce_outcome;
 
-/* The row of a code. A code that the table does not have is KFK_PRODUCE_FATAL, name NULL. */
+/* The row of a code. A code that the table does not have is KFK_PRODUCE_FATAL. */
 kfk_produce_outcome kfk_produce_outcome_of(int16_t code);
 /* All rows, ascending by code. */
 const kfk_produce_outcome *kfk_produce_outcome_table(size_t *count);

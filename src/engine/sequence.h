@@ -63,14 +63,15 @@ struct kfk_sequence_batch {
     int32_t sent;      /* copies, all of them */
     int32_t last_code; /* of the newest copy's answer, or what was given to kfk_sequence_lost; 0 = none so far */
     /* Its own. */
-    kfk_list node;     /* in the partition's queue, or in its list of ended batches */
-    int32_t in_flight; /* copies that are neither answered nor lost */
-    bool sequenced;    /* has a triple of the present epoch */
-    bool tried;        /* sent under this triple */
-    bool unknown;      /* some copy under this triple may have been appended */
-    bool out_of_line;  /* refused as such since something older was settled */
-    bool offered;      /* in the proof under way */
-    uint8_t split;     /* kfk_sequence_split, 0 = none */
+    kfk_list node;       /* in the partition's queue */
+    int32_t in_flight;   /* copies that are neither answered nor lost */
+    int32_t tried;       /* copies sent under this triple */
+    bool sequenced;      /* has a triple of the present epoch */
+    bool unknown;        /* some copy under this triple may have been appended */
+    bool behind_cut;     /* something older cannot be in the log any more under this epoch, so neither can this */
+    bool offered;        /* in the proof under way, without success */
+    bool alone, expires; /* of the copy that kfk_sequence_next allowed */
+    uint8_t split;       /* kfk_sequence_split */
 };
 
 /* One copy of a batch. Embedded in the user's request, for each partition in it; stays where it is from `sent` to
@@ -79,9 +80,12 @@ typedef struct kfk_sequence_copy {
     kfk_sequence_batch *batch; /* NULL once the batch ended: then its memory may be gone */
     uint64_t connection;
     /* Its own. */
-    kfk_list node;
-    int32_t records;
-    bool alone;
+    kfk_list node;   /* in the partition's list of copies in flight */
+    int32_t records; /* of its batch */
+    uint32_t term;   /* kfk_sequence.term when it was sent */
+    bool alone;      /* nothing may join it */
+    bool expires;    /* its records are so old that the broker may forget the producer at once */
+    bool oldest;     /* its batch was the oldest open one when it was sent */
 } kfk_sequence_copy;
 
 typedef struct kfk_sequence_answer {
@@ -99,15 +103,18 @@ typedef struct kfk_sequence {
     int64_t producer_id, new_producer_id; /* -1 = none */
     int16_t epoch, new_epoch;
     int32_t next_sequence;
-    uint64_t trusted;      /* the connection on which the present leader acknowledged something; 0 = none */
-    int64_t trusted_at_ms; /* when it last did */
-    uint64_t proof;        /* the connection on which a proof is under way; 0 = none */
-    int64_t written_end;   /* one behind the last offset known to be ours */
-    int64_t pause_until_ms;
-    uint32_t failures; /* in a row: the length of the pause */
+    uint64_t trusted;       /* the connection on which the present leader acknowledged something; 0 = none */
+    int64_t trusted_at_ms;  /* when it last did */
+    uint64_t proof;         /* the connection on which a proof is under way; 0 = none */
+    int64_t proof_at_ms;    /* when it began */
+    uint32_t vain;          /* proofs in a row that proved nothing */
+    int64_t written_end;    /* one behind the last offset of what was taken, at the most */
+    int64_t pause_until_ms; /* 0 = no pause */
+    uint32_t failures;      /* in a row: the length of the pause */
+    uint32_t term;          /* counts leaders */
     uint32_t random;
-    uint8_t wants;
-    bool bump_due, id_due, id_asked;
+    uint8_t wants, told; /* KFK_SEQUENCE_WANT_...; what was told and not yet given */
+    bool bump_due, id_due;
 } kfk_sequence;
 
 /* `random` is a seed for the jitter of pauses. */
