@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POLL_EVERY = 256, HELD_MESSAGES = 10000000, FLUSH_MS = 120000 };
+enum { POLL_EVERY = 256, HELD_MESSAGES = 10000000, FLUSH_MS = 120000, PER_CALL_MAX = 1024 };
 
 struct client {
     const workload *w;
@@ -65,23 +65,64 @@ client *client_new(const workload *w)
     return c;
 }
 
+static int32_t partition_of(const workload *w, int64_t i)
+{
+    return w->spread > 0 ? (int32_t)(i % w->spread) : RD_KAFKA_PARTITION_UA;
+}
+
+static void wait_for_room(client *c, rd_kafka_resp_err_t err)
+{
+    if (err != RD_KAFKA_RESP_ERR__QUEUE_FULL) workload_die("librdkafka", rd_kafka_err2str(err));
+    rd_kafka_poll(c->rk, 1);
+}
+
 static void send_message(client *c, int64_t i)
 {
     const workload *w = c->w;
-    int32_t partition = w->spread > 0 ? (int32_t)(i % w->spread) : RD_KAFKA_PARTITION_UA;
-    while (rd_kafka_produce(c->topic, partition, RD_KAFKA_MSG_F_COPY, (void *)(uintptr_t)workload_value(w, i),
-                            (size_t)w->size, workload_key(w, i), (size_t)w->key, (void *)(uintptr_t)i) != 0) {
-        if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL)
-            workload_die("librdkafka", rd_kafka_err2str(rd_kafka_last_error()));
-        rd_kafka_poll(c->rk, 1);
+    while (rd_kafka_produce(c->topic, partition_of(w, i), RD_KAFKA_MSG_F_COPY, (void *)(uintptr_t)workload_value(w, i),
+                            (size_t)w->size, workload_key(w, i), (size_t)w->key, (void *)(uintptr_t)i) != 0)
+        wait_for_room(c, rd_kafka_last_error());
+}
+
+/* Several with one call; those that found no room again, with the next. */
+static void send_messages(client *c, int64_t from, int64_t count)
+{
+    const workload *w = c->w;
+    rd_kafka_message_t messages[PER_CALL_MAX];
+    memset(messages, 0, (size_t)count * sizeof messages[0]);
+    for (int64_t i = 0; i < count; i++) {
+        rd_kafka_message_t *m = &messages[i];
+        m->payload = (void *)(uintptr_t)workload_value(w, from + i);
+        m->len = (size_t)w->size;
+        m->key = (void *)(uintptr_t)workload_key(w, from + i);
+        m->key_len = (size_t)w->key;
+        m->_private = (void *)(uintptr_t)(from + i);
+        m->partition = partition_of(w, from + i);
+    }
+    int flags = RD_KAFKA_MSG_F_COPY | (w->spread > 0 ? RD_KAFKA_MSG_F_PARTITION : 0), left = (int)count;
+    while (left > 0) {
+        int accepted = rd_kafka_produce_batch(c->topic, RD_KAFKA_PARTITION_UA, flags, messages, left), kept = 0;
+        for (int i = 0; accepted < left && i < left; i++) {
+            if (!messages[i].err) continue;
+            if (kept == 0) wait_for_room(c, messages[i].err);
+            messages[kept++] = messages[i];
+        }
+        left = kept;
     }
 }
 
 void client_send(client *c, int64_t from, int64_t count)
 {
-    for (int64_t i = from; i < from + count; i++) {
-        send_message(c, i);
-        if (i % POLL_EVERY == 0) rd_kafka_poll(c->rk, 0);
+    int64_t polled = from;
+    for (int64_t i = from, n; i < from + count; i += n) {
+        n = c->w->per_call < from + count - i ? c->w->per_call : from + count - i;
+        if (n == 1)
+            send_message(c, i);
+        else
+            send_messages(c, i, n);
+        if (i - polled < POLL_EVERY) continue;
+        rd_kafka_poll(c->rk, 0);
+        polled = i;
     }
 }
 

@@ -24,7 +24,7 @@ for group in "$@"; do
     demo) wanted+=("${kafka[@]}") ;;
     fuzz) wanted+=("${fuzz[@]}") ;;
     coverage) wanted+=("${coverage[@]}") ;;
-    bench) wanted+=(kcat strace "${kafka[@]}") ;;
+    bench) wanted+=(kcat strace valgrind python3 librdkafka-dev "${kafka[@]}") ;;
     *) echo "setup.sh: no group \"$group\"; there are build, test, demo, bench, fuzz, coverage" >&2; exit 2 ;;
   esac
 done
@@ -32,7 +32,7 @@ done
 installed() { # a package, or for what people bring themselves (a JDK, cmake, python) the program that is wanted of it
   dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q '^install ok installed' && return
   case $1 in
-    gcc|g++|cmake|spin|kcat|strace|mandoc|zsh|fish|python3|clang-14|clang-format-14|clang-tidy-14|pkg-config) command -v "$1" > /dev/null ;;
+    gcc|g++|cmake|spin|kcat|strace|valgrind|mandoc|zsh|fish|python3|clang-14|clang-format-14|clang-tidy-14|pkg-config) command -v "$1" > /dev/null ;;
     abigail-tools) command -v abidiff > /dev/null ;;
     groff-base) command -v groff > /dev/null ;;
     ninja-build) command -v ninja > /dev/null ;;
