@@ -2,14 +2,15 @@
  * lock, and sealing. No network, no producer: batches are freed as soon as they are sealed.
  *
  *   append_bench                                                      a table of shapes
- *   append_bench BYTES COUNT [partitions [side [codec [threads]]]]    one shape; under callgrind, the difference between
- *                                                                     two counts is what the messages cost
+ *   append_bench BYTES COUNT [partitions [side [codec [threads [batch]]]]]    one shape; under callgrind, the
+ *                                                      difference between two counts is what the messages cost
  *
  * "encoder" is the same records written by kfk_record_append alone, into one buffer that is used over and over. */
 #include "engine/accum.h"
 #include "wire/compress.h"
 #include "wire/record.h"
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,7 +76,10 @@ static void *produce(void *thread)
     unsigned at = *(unsigned *)thread;
     for (long i = 0; i < w.count; i++) {
         if (++at >= (unsigned)w.partitions) at = 0;
-        must(kfk_accum_append(&partitions[at], &call, &m, 1700000000000, w.codec, side));
+        int rc;
+        while ((rc = kfk_accum_append(&partitions[at], &call, &m, 1700000000000, w.codec, side)) == KAFKA_EAGAIN)
+            sched_yield(); /* another thread was stopped while it seals, and holds up all that is behind */
+        must(rc);
         if (call.seals != NULL || call.kicks != NULL) deliver(&call);
     }
     return NULL;
@@ -99,9 +103,10 @@ static double run(void)
 
 static void with_partitions(void (*then)(void))
 {
-    config = (kfk_accum_config){.batch_bytes = BATCH_BYTES, .batch_size = 100, .codec = w.codec, .side_size = w.side};
-    must(kfk_slots_new((size_t)w.partitions * BATCH_BYTES * 2, sizeof(kfk_produce_batch), &config.slots));
-    for (int i = 0; i < w.partitions; i++) must(kfk_accum_init(&partitions[i], &config, KFK_SLOTS_KNOWN));
+    if (w.batch_bytes == 0) w.batch_bytes = BATCH_BYTES;
+    config = (kfk_accum_config){.batch_bytes = w.batch_bytes, .batch_size = 100, .codec = w.codec, .side_size = w.side};
+    must(kfk_slots_new((size_t)w.partitions * w.batch_bytes * 2 + SLACK, sizeof(kfk_produce_batch), &config.slots));
+    for (int i = 0; i < w.partitions; i++) kfk_accum_init(&partitions[i], &config, KFK_SLOTS_KNOWN);
     then();
     for (int i = 0; i < w.partitions; i++) kfk_accum_fini(&partitions[i]);
     kfk_slots_drop(config.slots);
@@ -178,17 +183,18 @@ int main(int argc, char **argv)
         print_table();
         return 0;
     }
-    long number[] = {100, 0, 1, 0, 0, 1};
-    for (int i = 1; i < argc && i <= 6; i++) number[i - 1] = strtol(argv[i], NULL, 10);
+    long number[] = {100, 0, 1, 0, 0, 1, BATCH_BYTES};
+    for (int i = 1; i < argc && i <= 7; i++) number[i - 1] = strtol(argv[i], NULL, 10);
     w = (workload){.bytes = (size_t)number[0],
                    .count = number[1],
                    .partitions = (int)number[2],
                    .side = (uint32_t)number[3],
                    .codec = (int)number[4],
-                   .threads = (int)number[5]};
+                   .threads = (int)number[5],
+                   .batch_bytes = (size_t)number[6]};
     if (w.bytes > sizeof text || w.partitions < 1 || w.partitions > MOST_PARTITIONS || w.side % 8 != 0 || w.side > 32 ||
         w.threads < 1 || w.threads > MOST_THREADS) {
-        fprintf(stderr, "usage: append_bench [BYTES COUNT [partitions [side [codec [threads]]]]]\n");
+        fprintf(stderr, "usage: append_bench [BYTES COUNT [partitions [side [codec [threads [batch]]]]]]\n");
         return 2;
     }
     with_partitions(print_one);

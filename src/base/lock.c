@@ -1,4 +1,53 @@
-/* The seam of the locks; see the header. */
+/* lock.c: what happens when a lock is taken, and the seam.
+ *
+ * A waiter marks the word with 2 before it sleeps, and takes the lock with 2, since it cannot know whether others sleep
+ * as well; so whoever gives a 2 back wakes one, now and then for nothing. A sleeper that is woken competes like any
+ * other. */
 #include "base/lock.h"
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { SPINS = 100 }; /* a few times as long as it is usually held */
 
 void (*kfk_lock_heard)(kfk_lock_point);
+
+static inline void pause_a_little(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("yield");
+#endif
+}
+
+void kfk_lock_wait(kfk_lock *l)
+{
+    for (int i = 0; i < SPINS; i++) {
+        uint32_t word = 0;
+        if (atomic_load_explicit(&l->word, memory_order_relaxed) == 0 &&
+            atomic_compare_exchange_weak_explicit(&l->word, &word, 1, memory_order_acquire, memory_order_relaxed))
+            return;
+        pause_a_little();
+    }
+    while (atomic_exchange_explicit(&l->word, 2, memory_order_acquire) != 0)
+        syscall(SYS_futex, &l->word, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
+}
+
+void kfk_lock_wake(kfk_lock *l)
+{
+    syscall(SYS_futex, &l->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+void kfk_lock_take_heard(kfk_lock *l)
+{
+    kfk_lock_heard(KFK_LOCK_WANTED);
+    kfk_lock_take_quietly(l);
+    kfk_lock_heard(KFK_LOCK_TAKEN);
+}
+
+void kfk_lock_give_heard(kfk_lock *l)
+{
+    kfk_lock_give_quietly(l);
+    kfk_lock_heard(KFK_LOCK_GIVEN);
+}

@@ -14,18 +14,17 @@
 #define LIKELY(x)   __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-int kfk_accum_init(kfk_accum *a, const kfk_accum_config *config, kfk_slots_share share)
+void kfk_accum_init(kfk_accum *a, const kfk_accum_config *config, kfk_slots_share share)
 {
     *a = (kfk_accum){.config = config, .share = (uint8_t)share};
+    kfk_lock_init(&a->lock);
     kfk_list_init(&a->queue);
-    return pthread_mutex_init(&a->lock, NULL) == 0 ? 0 : KAFKA_ENOMEM;
 }
 
 void kfk_accum_fini(kfk_accum *a)
 {
     kfk_produce_batch_free(a->open);
     KFK_LIST_EACH (node, &a->queue) kfk_produce_batch_free(KFK_CONTAINER(node, kfk_produce_batch, node));
-    pthread_mutex_destroy(&a->lock);
 }
 
 /* ---- what a call has to do: under the lock ------------------------------------------------------------------------ */
@@ -63,8 +62,15 @@ static void swap_out(kfk_accum *a, kfk_accum_call *call)
 static inline int append_to(kfk_accum *a, kfk_produce_batch *b, const kafka_message *m, int64_t timestamp,
                             const void *side)
 {
-    return kfk_produce_batch_append(b, a->config->batch_bytes - KFK_RECORD_HEADER, timestamp, m->key, m->value,
-                                    m->headers, m->header_count, side);
+    return kfk_produce_batch_append(b, a->config->batch_bytes - KFK_RECORD_HEADER, timestamp, m, side);
+}
+
+/* With many partitions the place of the next record has left the cache by the time there is one. */
+static inline void prefetch_next(const kfk_produce_batch *b)
+{
+    enum { LINE = 64 };
+    __builtin_prefetch(b->writer.at + LINE, 1);
+    __builtin_prefetch(b->writer.at + 2 * LINE, 1);
 }
 
 /* The record is the first of a new batch: there is none, or the open one cannot take it. */
@@ -104,16 +110,17 @@ static __attribute__((noinline)) void attend(kfk_accum *a, kfk_accum_call *call)
 int kfk_accum_append(kfk_accum *a, kfk_accum_call *call, const kafka_message *m, int64_t timestamp, int32_t codec,
                      const void *side)
 {
-    pthread_mutex_lock(&a->lock);
+    kfk_lock_take(&a->lock);
     int rc = KAFKA_EOF;
     if (LIKELY(a->open != NULL && a->open->codec == codec)) rc = append_to(a, a->open, m, timestamp, side);
     if (UNLIKELY(rc == KAFKA_EOF)) rc = append_to_new(a, call, m, timestamp, codec, side);
     if (LIKELY(rc == 0)) {
         int32_t count = a->open->writer.count;
+        prefetch_next(a->open);
         if (UNLIKELY(count == 1 || count == a->config->batch_size || a->asked || (call->waits && !a->awaited)))
             attend(a, call);
     }
-    pthread_mutex_unlock(&a->lock);
+    kfk_lock_give(&a->lock);
     return rc;
 }
 
@@ -144,29 +151,29 @@ void kfk_accum_seal(kfk_accum_call *call)
         next = b->seal_next;
         int rc = seal(b, &call->room, &err);
         if (rc != 0) fail(b, rc, &err);
-        pthread_mutex_lock(&a->lock);
+        kfk_lock_take(&a->lock);
         b->state = rc == 0 ? KFK_PRODUCE_SEALED : KFK_PRODUCE_FAILED; /* from here on it may be gone */
         kick(a, call);
-        pthread_mutex_unlock(&a->lock);
+        kfk_lock_give(&a->lock);
     }
     call->seals = NULL;
 }
 
 bool kfk_accum_swap_out(kfk_accum *a, kfk_accum_call *call)
 {
-    pthread_mutex_lock(&a->lock);
+    kfk_lock_take(&a->lock);
     bool there = a->open != NULL;
     if (there) swap_out(a, call);
-    pthread_mutex_unlock(&a->lock);
+    kfk_lock_give(&a->lock);
     return there;
 }
 
 void kfk_accum_close(kfk_accum *a, int code, kfk_accum_call *call)
 {
-    pthread_mutex_lock(&a->lock);
+    kfk_lock_take(&a->lock);
     a->closed = code;
     if (a->open != NULL) swap_out(a, call);
-    pthread_mutex_unlock(&a->lock);
+    kfk_lock_give(&a->lock);
 }
 
 void kfk_accum_seal_later(kfk_accum_call *call, kfk_produce_batch *b)
@@ -176,13 +183,9 @@ void kfk_accum_seal_later(kfk_accum_call *call, kfk_produce_batch *b)
 
 /* ---- the producer ------------------------------------------------------------------------------------------------ */
 
-void kfk_accum_look(kfk_accum *a, kfk_accum_view *out)
+static void view(const kfk_accum *a, kfk_accum_view *out)
 {
-    *out = (kfk_accum_view){0};
-    pthread_mutex_lock(&a->lock);
-    a->kicked = false;
-    out->queued = a->queued;
-    out->queued_bytes = a->queued_bytes;
+    *out = (kfk_accum_view){.queued = a->queued, .queued_bytes = a->queued_bytes};
     if (a->open != NULL) {
         out->open_count = a->open->writer.count;
         out->open_bytes = kfk_produce_batch_plain_bytes(a->open);
@@ -194,13 +197,27 @@ void kfk_accum_look(kfk_accum *a, kfk_accum_view *out)
         out->head = KFK_CONTAINER(a->queue.next, kfk_produce_batch, node);
         out->head_state = out->head->state;
     }
-    pthread_mutex_unlock(&a->lock);
+}
+
+void kfk_accum_look(kfk_accum *a, kfk_accum_view *out)
+{
+    kfk_lock_take(&a->lock);
+    a->kicked = false;
+    view(a, out);
+    kfk_lock_give(&a->lock);
+}
+
+void kfk_accum_peek(kfk_accum *a, kfk_accum_view *out)
+{
+    kfk_lock_take(&a->lock);
+    view(a, out);
+    kfk_lock_give(&a->lock);
 }
 
 kfk_produce_batch *kfk_accum_pop(kfk_accum *a)
 {
     kfk_produce_batch *b = NULL;
-    pthread_mutex_lock(&a->lock);
+    kfk_lock_take(&a->lock);
     kfk_list *first = kfk_list_first(&a->queue);
     if (first != NULL) b = KFK_CONTAINER(first, kfk_produce_batch, node);
     if (b != NULL && b->state == KFK_PRODUCE_SEALING) b = NULL;
@@ -209,25 +226,38 @@ kfk_produce_batch *kfk_accum_pop(kfk_accum *a)
         a->queued--;
         a->queued_bytes -= kfk_produce_batch_plain_bytes(b);
     }
-    pthread_mutex_unlock(&a->lock);
+    kfk_lock_give(&a->lock);
     return b;
+}
+
+static void count_queued(kfk_accum *a, const kfk_list *batches)
+{
+    for (kfk_list *n = batches->next; n != batches; n = n->next) {
+        a->queued++;
+        a->queued_bytes += kfk_produce_batch_plain_bytes(KFK_CONTAINER(n, kfk_produce_batch, node));
+    }
 }
 
 void kfk_accum_push_front(kfk_accum *a, kfk_list *batches)
 {
-    pthread_mutex_lock(&a->lock);
-    KFK_LIST_EACH (node, batches) {
-        a->queued++;
-        a->queued_bytes += kfk_produce_batch_plain_bytes(KFK_CONTAINER(node, kfk_produce_batch, node));
-    }
+    kfk_lock_take(&a->lock);
+    count_queued(a, batches);
     kfk_list_splice(batches, &a->queue);
     kfk_list_splice(&a->queue, batches);
-    pthread_mutex_unlock(&a->lock);
+    kfk_lock_give(&a->lock);
+}
+
+void kfk_accum_push_back(kfk_accum *a, kfk_list *batches)
+{
+    kfk_lock_take(&a->lock);
+    count_queued(a, batches);
+    kfk_list_splice(&a->queue, batches);
+    kfk_lock_give(&a->lock);
 }
 
 void kfk_accum_ask(kfk_accum *a)
 {
-    pthread_mutex_lock(&a->lock);
+    kfk_lock_take(&a->lock);
     a->asked = true;
-    pthread_mutex_unlock(&a->lock);
+    kfk_lock_give(&a->lock);
 }

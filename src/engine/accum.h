@@ -9,18 +9,18 @@
  * partition: whoever seals, and however long it takes, nothing overtakes; a head that is still SEALING holds up what is
  * behind it.
  *
- * Kicks. `kicked` says that somebody will tell the producer of this partition. It is set by whoever finds a reason
- * (the first record, the batch_size-th, a batch that was sealed) and cleared when the producer looks (kfk_accum_look);
- * while it is set no other call has to. So a call must deliver what it collected, always, also when it fails, and before
- * it waits for anything.
+ * Kicks. `kicked` says that the partition is in the list of some call, which will tell the producer of it. It is set by
+ * whoever finds a reason (the first record, the batch_size-th, a batch that was sealed) and cleared when the producer has
+ * taken it from such a list and looks (kfk_accum_look); while it is set no other call has to. So a call must deliver
+ * what it collected, always, also when it fails, and before it waits for anything.
  *
  * Threads: as the functions say. Lock order: the baton, then an accumulator, then the slots; never two accumulators,
  * never the baton while holding one. */
 #ifndef KFK_ENGINE_ACCUM_H
 #define KFK_ENGINE_ACCUM_H
+#include "base/lock.h"
 #include "engine/produce_batch.h"
 #include "kafka/types.h"
-#include <pthread.h>
 
 /* What all partitions of a writer have in common; outlives them and does not change. */
 typedef struct kfk_accum_config {
@@ -32,15 +32,17 @@ typedef struct kfk_accum_config {
 } kfk_accum_config;
 
 struct kfk_accum {
-    pthread_mutex_t lock;
-    const kfk_accum_config *config;
-    kfk_produce_batch *open; /* or NULL; has a record at least */
-    kfk_list queue;          /* SEALING, SEALED and FAILED ones, oldest first */
-    size_t queued_bytes;     /* theirs, uncompressed */
-    int32_t queued;          /* how many */
-    uint8_t share;           /* kfk_slots_share */
+    /* What an append looks at. */
+    kfk_lock lock;
     bool kicked, asked;
-    bool awaited;         /* somebody waits for what the open batch holds */
+    bool awaited;            /* somebody waits for what the open batch holds */
+    uint8_t share;           /* kfk_slots_share */
+    kfk_produce_batch *open; /* or NULL; has a record at least */
+    const kfk_accum_config *config;
+
+    kfk_list queue;       /* SEALING, SEALED and FAILED ones, oldest first */
+    size_t queued_bytes;  /* theirs, uncompressed */
+    int32_t queued;       /* how many */
     int closed;           /* what appending returns, 0 = it is open */
     kfk_accum *next_kick; /* of the call that found it not kicked */
 };
@@ -56,8 +58,8 @@ typedef struct kfk_accum_call {
 } kfk_accum_call;
 
 /* share: KFK_SLOTS_KNOWN, or KFK_SLOTS_UNKNOWN where the topic's partitions are not known yet and this is what waits
- * for them. 0 or KAFKA_ENOMEM. */
-int kfk_accum_init(kfk_accum *a, const kfk_accum_config *config, kfk_slots_share share);
+ * for them. */
+void kfk_accum_init(kfk_accum *a, const kfk_accum_config *config, kfk_slots_share share);
 /* Frees what is still open or queued, without an outcome; nobody may be sealing one of them. */
 void kfk_accum_fini(kfk_accum *a);
 
@@ -103,13 +105,18 @@ typedef struct kfk_accum_view {
     kfk_produce_state head_state;
 } kfk_accum_view;
 
-/* Looks, and clears the kick: whatever comes after what was seen kicks again. */
+/* Looks, and clears the kick: whatever comes after what was seen kicks again. Only for one that was taken from where
+ * calls deliver their kicks, since the next call may link it into its own. */
 void kfk_accum_look(kfk_accum *a, kfk_accum_view *out);
+/* Looks, and leaves the kick alone. */
+void kfk_accum_peek(kfk_accum *a, kfk_accum_view *out);
 /* Takes the head of the queue if it is SEALED or FAILED, else NULL. */
 kfk_produce_batch *kfk_accum_pop(kfk_accum *a);
 /* Puts batches that were split or were taken too early to the front of the queue, in their order; those that are SEALING
  * must be in some call's `seals`, see kfk_accum_seal_later. Moves them out of the list. */
 void kfk_accum_push_front(kfk_accum *a, kfk_list *batches);
+/* The same at the end of the queue: for what comes from somewhere else. */
+void kfk_accum_push_back(kfk_accum *a, kfk_list *batches);
 /* A batch that is SEALING goes to the call's batches to be sealed: one that was put back, or a part of one that was split,
  * which need not be in the queue; then who has it looks at its state after the kick that tells of it. */
 void kfk_accum_seal_later(kfk_accum_call *call, kfk_produce_batch *b);

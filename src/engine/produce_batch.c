@@ -10,8 +10,6 @@
 #include "wire/compress.h"
 #include <string.h>
 
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
-
 /* What a record batch can hold at most. */
 static const size_t largest_body = INT32_MAX - KFK_RECORD_HEADER;
 
@@ -92,16 +90,15 @@ static size_t worth_taking(const kfk_produce_batch *b, size_t left, size_t recor
 }
 
 /* The record that comes next did not fit into the window. */
-static __attribute__((noinline)) int make_room(kfk_produce_batch *b, size_t most, int64_t timestamp, kafka_bytes key,
-                                               kafka_bytes value, const kafka_header *headers, size_t header_count)
+static int make_room(kfk_produce_batch *b, size_t most, int64_t timestamp, const kafka_message *m)
 {
     kfk_slot *slot;
     if (most > largest_body) most = largest_body;
-    size_t size = kfk_record_size(&b->writer, timestamp, key, value, headers, header_count);
+    size_t size = kfk_record_size(&b->writer, timestamp, m->key, m->value, m->headers, m->header_count);
     size_t left = most - b->writer.bytes;
     if (size > left || b->writer.count == INT32_MAX) {
-        if (b->writer.count == 0) return KAFKA_ETOOBIG;
-        return kfk_record_size(NULL, timestamp, key, value, headers, header_count) > most ? KAFKA_ETOOBIG : KAFKA_EOF;
+        if (b->writer.count > 0) size = kfk_record_size(NULL, timestamp, m->key, m->value, m->headers, m->header_count);
+        return size > most ? KAFKA_ETOOBIG : KAFKA_EOF;
     }
     int rc = kfk_slots_take(b->slots, b->share, b->last != NULL ? b->last->cap : 0, size + b->side_size,
                             worth_taking(b, left, size), &slot);
@@ -109,8 +106,15 @@ static __attribute__((noinline)) int make_room(kfk_produce_batch *b, size_t most
     return rc;
 }
 
+int kfk_produce_batch_append_slowly(kfk_produce_batch *b, size_t most, int64_t timestamp, const kafka_message *m)
+{
+    int rc = make_room(b, most, timestamp, m);
+    if (rc != 0) return rc;
+    return kfk_record_append(&b->writer, timestamp, m->key, m->value, m->headers, m->header_count);
+}
+
 /* Stores the side of the record that was just appended, and keeps room for the next. */
-static inline void add_side(kfk_produce_batch *b, const void *side)
+void kfk_produce_batch_add_side(kfk_produce_batch *b, const void *side)
 {
     const uint64_t *from = side;
     uint64_t *to = (uint64_t *)(void *)(b->sides_at -= b->side_size);
@@ -118,21 +122,6 @@ static inline void add_side(kfk_produce_batch *b, const void *side)
     size_t room = (size_t)(b->sides_at - b->writer.at);
     room = room > b->side_size ? room - b->side_size : 0;
     if (room < (size_t)(b->writer.end - b->writer.at)) b->writer.end = b->writer.at + room;
-}
-
-int kfk_produce_batch_append(kfk_produce_batch *b, size_t most, int64_t timestamp, kafka_bytes key, kafka_bytes value,
-                             const kafka_header *headers, size_t header_count, const void *side)
-{
-    int rc = kfk_record_append(&b->writer, timestamp, key, value, headers, header_count);
-    if (UNLIKELY(rc != 0)) {
-        if (rc == KAFKA_EAGAIN) rc = make_room(b, most, timestamp, key, value, headers, header_count);
-        if (rc == 0) rc = kfk_record_append(&b->writer, timestamp, key, value, headers, header_count);
-        if (rc != 0) return rc;
-    }
-    if (timestamp < b->oldest_timestamp) b->oldest_timestamp = timestamp;
-    b->payload += key.len + value.len;
-    if (b->side_size > 0) add_side(b, side);
-    return 0;
 }
 
 void kfk_produce_batch_close(kfk_produce_batch *b)

@@ -39,30 +39,32 @@ typedef struct kfk_produce_body {
 
 typedef struct kfk_produce_batch kfk_produce_batch;
 struct kfk_produce_batch {
+    /* What an append looks at. */
+    kfk_record_writer writer; /* count, base and newest timestamp, uncompressed bytes */
+    int64_t oldest_timestamp;
+    uint64_t payload;     /* bytes of keys and values */
+    int32_t codec, level; /* as configured, whatever comes out of it */
+    uint32_t side_size;   /* bytes beside each record, a multiple of 8, 0 = nothing */
+    uint8_t share;        /* kfk_slots_share of its slots */
+    bool packed;          /* body.chain holds the compressed records */
+    int8_t set_magic;     /* the format of `set` */
+    uint8_t *sides_at;    /* the lowest side of the last slot */
+
     kfk_list node;                /* in the accumulator's queue, later in whatever list its owner keeps */
     kfk_accum *accum;             /* its partition's */
     kfk_slots *slots;             /* a reference */
     kfk_produce_batch *seal_next; /* of the call that has to seal it */
     kfk_produce_state state;      /* under the accumulator's lock while it is in its queue */
-    int32_t codec, level;         /* as configured, whatever comes out of it */
-    kfk_record_writer writer;     /* count, base and newest timestamp, uncompressed bytes */
-    int64_t oldest_timestamp;
-    int64_t accepted_ms;         /* monotonic: when its first message was accepted */
-    uint64_t payload;            /* bytes of keys and values */
-    uint32_t side_size;          /* bytes beside each record, a multiple of 8, 0 = nothing */
-    uint8_t share;               /* kfk_slots_share of its slots */
-    uint8_t *sides_at;           /* the lowest side of the last slot */
-    kfk_slot *last;              /* of body.chain, while records are added */
-    int32_t earlier;             /* records in the slots before it */
-    bool packed;                 /* body.chain holds the compressed records */
-    kfk_slot *sides;             /* sealed with a codec: they have a chain of their own; else NULL */
-    kfk_produce_body body;       /* len, part_count and crc from sealing on */
-    kfk_produce_body set;        /* the same records as a message set (kfk_seal_set), or empty */
-    int8_t set_magic;            /* its format */
-    int seal_code;               /* FAILED: why; 0 otherwise */
-    kfk_error *seal_error;       /* with words, if there was memory for them */
-    kfk_sequence_batch sequence; /* of the machine of sequences, */
-    kfk_producer_batch producer; /* and of the producer: zeroed in a new one */
+    int64_t accepted_ms;          /* monotonic: when its first message was accepted */
+    kfk_slot *last;               /* of body.chain, while records are added */
+    int32_t earlier;              /* records in the slots before it */
+    int seal_code;                /* FAILED: why; 0 otherwise */
+    kfk_error *seal_error;        /* with words, if there was memory for them */
+    kfk_slot *sides;              /* sealed with a codec: they have a chain of their own; else NULL */
+    kfk_produce_body body;        /* len, part_count and crc from sealing on */
+    kfk_produce_body set;         /* the same records as a message set (kfk_seal_set), or empty */
+    kfk_sequence_batch sequence;  /* of the machine of sequences, */
+    kfk_producer_batch producer;  /* and of the producer: zeroed in a new one */
 };
 
 /* An open batch without records, all its fields zero that are not said otherwise. NULL without memory. Its first slot
@@ -96,7 +98,7 @@ static inline size_t kfk_produce_batch_wire_bytes(const kfk_produce_batch *b)
 /* Bytes of memory it is charged with. */
 size_t kfk_produce_batch_charged(const kfk_produce_batch *b);
 
-/* Appends a record and its side (side_size bytes, copied; may be NULL when that is 0) to an open batch whose records
+/* Appends a message's key, value and headers, and its side (side_size bytes, copied; may be NULL when that is 0), to an open batch whose records
  * take `most` bytes at most. `most` must be the same in every call. Sides are aligned to 8 bytes.
  *
  *  KAFKA_EAGAIN   the budget has no room.
@@ -105,8 +107,26 @@ size_t kfk_produce_batch_charged(const kfk_produce_batch *b);
  *  KAFKA_EINVAL   a header without a name.
  *  KAFKA_ENOMEM
  * In all of them nothing changed. */
-int kfk_produce_batch_append(kfk_produce_batch *b, size_t most, int64_t timestamp, kafka_bytes key, kafka_bytes value,
-                             const kafka_header *headers, size_t header_count, const void *side);
+static inline int kfk_produce_batch_append(kfk_produce_batch *b, size_t most, int64_t timestamp, const kafka_message *m,
+                                           const void *side);
+
+/* The parts of it that are not the common way. */
+int kfk_produce_batch_append_slowly(kfk_produce_batch *b, size_t most, int64_t timestamp, const kafka_message *m);
+void kfk_produce_batch_add_side(kfk_produce_batch *b, const void *side);
+
+static inline int kfk_produce_batch_append(kfk_produce_batch *b, size_t most, int64_t timestamp, const kafka_message *m,
+                                           const void *side)
+{
+    int rc = kfk_record_append(&b->writer, timestamp, m->key, m->value, m->headers, m->header_count);
+    if (__builtin_expect(rc != 0, 0)) {
+        if (rc == KAFKA_EAGAIN) rc = kfk_produce_batch_append_slowly(b, most, timestamp, m);
+        if (rc != 0) return rc;
+    }
+    if (timestamp < b->oldest_timestamp) b->oldest_timestamp = timestamp;
+    b->payload += m->key.len + m->value.len;
+    if (b->side_size > 0) kfk_produce_batch_add_side(b, side);
+    return 0;
+}
 
 /* ---- sending: of a SEALED batch ---------------------------------------------------------------------------------- */
 

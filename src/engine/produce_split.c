@@ -46,10 +46,9 @@ static kfk_produce_batch *part_of(const kfk_produce_batch *b)
 static int add(const kfk_produce_batch *b, kfk_produce_batch **part, const kfk_record *r, const headers *h,
                const void *side, kfk_error *err)
 {
+    kafka_message m = {.key = r->key, .value = r->value, .headers = h->items, .header_count = r->header_count};
     if (*part == NULL) *part = part_of(b);
-    int rc = *part == NULL ? KAFKA_ENOMEM
-                           : kfk_produce_batch_append(*part, SIZE_MAX, r->timestamp, r->key, r->value, h->items,
-                                                      r->header_count, side);
+    int rc = *part == NULL ? KAFKA_ENOMEM : kfk_produce_batch_append(*part, SIZE_MAX, r->timestamp, &m, side);
     return rc != 0 ? kfk_error_set(err, rc, "no memory to split a batch") : 0;
 }
 

@@ -11,8 +11,8 @@
  * nobody all that time. The same goes for objects. */
 #include "engine/slots.h"
 #include "base/list.h"
+#include "base/lock.h"
 #include "base/mem.h"
-#include <pthread.h>
 #include <stdatomic.h>
 
 enum { UNKNOWN_PART = 4, KEEP_PART = 4, SPARE_OBJECTS = 1024, SPARE_SCRATCHES = 2, OWN_SIZE = KFK_SLOT_SIZES };
@@ -32,7 +32,7 @@ typedef struct spare {
 
 struct kfk_slots {
     kfk_ref ref;
-    pthread_mutex_t lock;
+    kfk_lock lock;
     size_t limit, used, used_unknown;
     kfk_list idle, cut[KFK_SLOT_SIZES];
     size_t chunk_count, idle_count, least_idle;
@@ -73,12 +73,8 @@ int kfk_slots_new(size_t limit, size_t object_size, kfk_slots **out)
 {
     kfk_slots *s = *out = kfk_mem_zalloc(sizeof *s);
     if (s == NULL) return KAFKA_ENOMEM;
-    if (pthread_mutex_init(&s->lock, NULL) != 0) {
-        kfk_mem_free(s);
-        *out = NULL;
-        return KAFKA_ENOMEM;
-    }
     kfk_ref_init(&s->ref);
+    kfk_lock_init(&s->lock);
     s->limit = limit;
     s->object_size = object_size > sizeof(spare) ? object_size : sizeof(spare);
     kfk_list_init(&s->idle);
@@ -97,7 +93,6 @@ void kfk_slots_drop(kfk_slots *s)
 {
     if (s == NULL || !kfk_ref_drop(&s->ref)) return;
     kfk_slots_trim_all(s);
-    pthread_mutex_destroy(&s->lock);
     kfk_mem_free(s);
 }
 
@@ -203,18 +198,18 @@ static kfk_slot *take_charged(kfk_slots *s, unsigned size, size_t len)
     kfk_slot *slot = NULL;
     if (size != OWN_SIZE) {
         if ((slot = pop(s, size)) != NULL) return slot;
-        pthread_mutex_unlock(&s->lock);
+        kfk_lock_give(&s->lock);
         chunk *c = kfk_mem_alloc(sizeof *c);
-        pthread_mutex_lock(&s->lock);
+        kfk_lock_take(&s->lock);
         if (c == NULL) return NULL;
         s->chunk_count++;
         cut_chunk(s, c, size);
         return pop(s, size);
     }
-    pthread_mutex_unlock(&s->lock);
+    kfk_lock_give(&s->lock);
     size_t bytes = own_bytes(len);
     slot = kfk_mem_alloc(bytes);
-    pthread_mutex_lock(&s->lock);
+    kfk_lock_take(&s->lock);
     if (slot == NULL) return NULL;
     *slot = (kfk_slot){.cap = (uint32_t)(bytes - sizeof *slot), .size = OWN_SIZE};
     s->own_bytes += bytes;
@@ -263,14 +258,14 @@ int kfk_slots_take(kfk_slots *s, kfk_slots_share share, size_t before, size_t le
     int rc;
     *out = NULL;
     if (least > INT32_MAX) return KAFKA_ETOOBIG;
-    pthread_mutex_lock(&s->lock);
+    kfk_lock_take(&s->lock);
     size_t room = room_of(s, share);
     while (size > needed && charge_of(size, least) > room) size--;
     if (charge_of(size, least) > room)
         rc = refusal(s, share, charge_of(needed, least));
     else
         rc = take_size(s, share, size, least, out);
-    pthread_mutex_unlock(&s->lock);
+    kfk_lock_give(&s->lock);
     return rc;
 }
 
@@ -292,13 +287,13 @@ int kfk_slots_take_chain(kfk_slots *s, kfk_slots_share share, size_t len, kfk_sl
     for (size_t left = len; left > 0; left = minus(left, cap_of(size_for_piece(left))))
         bytes += bytes_of(size_for_piece(left));
 
-    pthread_mutex_lock(&s->lock);
+    kfk_lock_take(&s->lock);
     if (bytes > room_of(s, share)) rc = refusal(s, share, bytes);
     for (size_t left = len; rc == 0 && left > 0; left = minus(left, (*end)->cap), end = &(*end)->next) {
         rc = take_size(s, share, size_for_piece(left), 0, end);
         if (rc != 0) break;
     }
-    pthread_mutex_unlock(&s->lock);
+    kfk_lock_give(&s->lock);
     if (rc != 0) {
         kfk_slots_give(s, *out);
         *out = NULL;
@@ -310,7 +305,7 @@ bool kfk_slots_give(kfk_slots *s, kfk_slot *chain)
 {
     kfk_slot *own = NULL, *next;
     if (chain == NULL) return false;
-    pthread_mutex_lock(&s->lock);
+    kfk_lock_take(&s->lock);
     for (kfk_slot *slot = chain; slot != NULL; slot = next) {
         next = slot->next;
         credit(s, slot->share, slot_bytes(slot));
@@ -322,7 +317,7 @@ bool kfk_slots_give(kfk_slots *s, kfk_slot *chain)
             own = slot;
         }
     }
-    pthread_mutex_unlock(&s->lock);
+    kfk_lock_give(&s->lock);
     for (; own != NULL; own = next) {
         next = own->next;
         kfk_mem_free(own);
@@ -333,20 +328,20 @@ bool kfk_slots_give(kfk_slots *s, kfk_slot *chain)
 int kfk_slots_charge(kfk_slots *s, kfk_slots_share share, size_t bytes)
 {
     int rc = 0;
-    pthread_mutex_lock(&s->lock);
+    kfk_lock_take(&s->lock);
     if (bytes > room_of(s, share))
         rc = refusal(s, share, bytes);
     else
         charge(s, share, bytes);
-    pthread_mutex_unlock(&s->lock);
+    kfk_lock_give(&s->lock);
     return rc;
 }
 
 bool kfk_slots_credit(kfk_slots *s, kfk_slots_share share, size_t bytes)
 {
-    pthread_mutex_lock(&s->lock);
+    kfk_lock_take(&s->lock);
     credit(s, share, bytes);
-    pthread_mutex_unlock(&s->lock);
+    kfk_lock_give(&s->lock);
     return kfk_slots_wanted(s);
 }
 
@@ -354,17 +349,17 @@ bool kfk_slots_credit(kfk_slots *s, kfk_slots_share share, size_t bytes)
 
 size_t kfk_slots_used(kfk_slots *s)
 {
-    pthread_mutex_lock(&s->lock);
+    kfk_lock_take(&s->lock);
     size_t used = s->used;
-    pthread_mutex_unlock(&s->lock);
+    kfk_lock_give(&s->lock);
     return used;
 }
 
 size_t kfk_slots_used_unknown(kfk_slots *s)
 {
-    pthread_mutex_lock(&s->lock);
+    kfk_lock_take(&s->lock);
     size_t used = s->used_unknown;
-    pthread_mutex_unlock(&s->lock);
+    kfk_lock_give(&s->lock);
     return used;
 }
 
@@ -383,9 +378,9 @@ static size_t footprint(const kfk_slots *s)
 
 size_t kfk_slots_footprint(kfk_slots *s)
 {
-    pthread_mutex_lock(&s->lock);
+    kfk_lock_take(&s->lock);
     size_t bytes = footprint(s);
-    pthread_mutex_unlock(&s->lock);
+    kfk_lock_give(&s->lock);
     return bytes;
 }
 
@@ -413,40 +408,40 @@ bool kfk_slots_wanted(const kfk_slots *s)
 
 void *kfk_slots_object_take(kfk_slots *s)
 {
-    pthread_mutex_lock(&s->lock);
+    kfk_lock_take(&s->lock);
     spare *o = s->objects;
     if (o != NULL) {
         s->objects = o->next;
         if (--s->object_count < s->least_objects) s->least_objects = s->object_count;
     }
-    pthread_mutex_unlock(&s->lock);
+    kfk_lock_give(&s->lock);
     return o != NULL ? o : kfk_mem_alloc(s->object_size);
 }
 
 void kfk_slots_object_give(kfk_slots *s, void *object)
 {
     spare *o = object;
-    pthread_mutex_lock(&s->lock);
+    kfk_lock_take(&s->lock);
     if (s->object_count < SPARE_OBJECTS) {
         o->next = s->objects;
         s->objects = o;
         s->object_count++;
         o = NULL;
     }
-    pthread_mutex_unlock(&s->lock);
+    kfk_lock_give(&s->lock);
     kfk_mem_free(o);
 }
 
 void kfk_slots_scratch_take(kfk_slots *s, size_t limit, kfk_buf *out)
 {
     unsigned best = 0;
-    pthread_mutex_lock(&s->lock);
+    kfk_lock_take(&s->lock);
     for (unsigned i = 1; i < SPARE_SCRATCHES; i++)
         if (s->scratches[i].cap > s->scratches[best].cap) best = i;
     *out = s->scratches[best];
     kfk_buf_init(&s->scratches[best], SIZE_MAX);
     s->scratch_taken = true;
-    pthread_mutex_unlock(&s->lock);
+    kfk_lock_give(&s->lock);
     kfk_buf_clear(out);
     out->limit = limit > out->cap ? limit : out->cap;
 }
@@ -454,7 +449,7 @@ void kfk_slots_scratch_take(kfk_slots *s, size_t limit, kfk_buf *out)
 void kfk_slots_scratch_give(kfk_slots *s, kfk_buf *b)
 {
     unsigned worst = 0;
-    pthread_mutex_lock(&s->lock);
+    kfk_lock_take(&s->lock);
     for (unsigned i = 1; i < SPARE_SCRATCHES; i++)
         if (s->scratches[i].cap < s->scratches[worst].cap) worst = i;
     if (s->scratches[worst].cap < b->cap) {
@@ -462,7 +457,7 @@ void kfk_slots_scratch_give(kfk_slots *s, kfk_buf *b)
         s->scratches[worst] = *b;
         *b = smaller;
     }
-    pthread_mutex_unlock(&s->lock);
+    kfk_lock_give(&s->lock);
     kfk_buf_fini(b);
 }
 
@@ -516,12 +511,12 @@ static void free_rest(rest *r)
 bool kfk_slots_trim(kfk_slots *s)
 {
     rest r;
-    pthread_mutex_lock(&s->lock);
+    kfk_lock_take(&s->lock);
     size_t chunks = s->least_idle * KEEP_PART >= s->chunk_count ? s->least_idle : 0;
     size_t objects = s->least_objects;
     take_rest(s, chunks, objects, !s->scratch_taken, &r);
     bool some = footprint(s) > 0;
-    pthread_mutex_unlock(&s->lock);
+    kfk_lock_give(&s->lock);
     free_rest(&r);
     return some;
 }
@@ -529,8 +524,8 @@ bool kfk_slots_trim(kfk_slots *s)
 void kfk_slots_trim_all(kfk_slots *s)
 {
     rest r;
-    pthread_mutex_lock(&s->lock);
+    kfk_lock_take(&s->lock);
     take_rest(s, s->idle_count, s->object_count, true, &r);
-    pthread_mutex_unlock(&s->lock);
+    kfk_lock_give(&s->lock);
     free_rest(&r);
 }
