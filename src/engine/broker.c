@@ -711,6 +711,11 @@ bool kfk_broker_is_ready(const kfk_broker *b)
     return b->state == READY;
 }
 
+uint64_t kfk_broker_number(const kfk_broker *b)
+{
+    return b->cfg.number;
+}
+
 const char *kfk_broker_name(const kfk_broker *b)
 {
     return b->name;

@@ -40,6 +40,7 @@ typedef struct kfk_broker_config {
     /* Called when the connection became usable (err NULL), and when it was lost or could not be made. May be NULL. */
     void (*changed)(void *owner, kfk_broker *, const kfk_error *err);
     void *owner;
+    uint64_t number; /* the owner's, see kfk_broker_number */
 } kfk_broker_config;
 
 /* Any thread. Nothing is connected yet. Holds a reference to the loop. 0 or KAFKA_ENOMEM. */
@@ -76,6 +77,8 @@ void kfk_broker_abandon(kfk_broker *b);
 int kfk_broker_choose(const kfk_broker *b, int16_t api_key, int16_t min, int16_t max, int16_t *version, kfk_error *err);
 
 bool kfk_broker_is_ready(const kfk_broker *b);
+/* What its owner numbered it with. Of a cluster's connections (engine/links.h) no two have the same, ever. */
+uint64_t kfk_broker_number(const kfk_broker *b);
 /* "host:port" as it was dialled; valid as long as the broker. */
 const char *kfk_broker_name(const kfk_broker *b);
 /* What it is doing, for the text of a timeout: "resolving h", "connecting to 127.0.0.1:9092", ... Always terminated. */

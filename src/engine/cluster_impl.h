@@ -60,6 +60,7 @@ struct kfk_cluster {
     kfk_refresh refresh;
     kfk_coordinators coordinators;
     kfk_task close_task;
+    uint64_t connections; /* begun by links so far: the number of the last */
     bool closed;
 };
 

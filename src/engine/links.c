@@ -57,6 +57,7 @@ int kfk_link_open_loop(kfk_cluster *c, kfk_node *n, kfk_link_kind kind, kfk_link
     }
     kfk_broker_config cfg = c->cfg.connect;
     kfk_node_address(n, &cfg.address);
+    cfg.number = ++c->connections;
     int code = kfk_broker_new(&cfg, &l->broker);
     if (code != 0) {
         l->broker = NULL;

@@ -1,0 +1,147 @@
+/* One broker: which of its partitions may go, and when a request is worth it.
+ *
+ * Partitions stand in two lists. The *ready* ones may go whenever a request goes. The *resting* ones have an open batch that
+ * is not ready: it goes when nothing at all is in flight to the broker (then waiting would gain nothing) or when memory is
+ * wanted. So an idle writer sends at once and a busy one fills its batches, without a timer in either case.
+ *
+ *   in flight   what a request takes
+ *   0           everything
+ *   1           ready ones
+ *   2, 3, 4     ready ones, if they bring 64 KiB, or one that is full, flushed, awaited, overdue or sent again
+ *
+ * A request that waits for its connection, or for the socket to take more, is not filled yet: it takes what is there
+ * when its turn comes. There is one of these at a time. */
+#include "base/mem.h"
+#include "base/time.h"
+#include "engine/producer_impl.h"
+#include <string.h>
+
+void kfk_broker_dirty_loop(kfk_producer_broker *br)
+{
+    if (kfk_list_empty(&br->dirty_node)) kfk_list_push_back(&br->producer->dirty, &br->dirty_node);
+}
+
+void kfk_broker_list_loop(kfk_producer_broker *br, kfk_producer_partition *pt, kfk_listing listing, size_t worth,
+                          bool urgent)
+{
+    if (pt->listing == KFK_READY) {
+        br->worth -= pt->worth;
+        br->urgent -= pt->urgent;
+    }
+    if (pt->listing != listing) {
+        kfk_list_remove(&pt->listed);
+        if (listing != KFK_UNLISTED) kfk_list_push_back(listing == KFK_READY ? &br->ready : &br->resting, &pt->listed);
+    }
+    pt->listing = listing;
+    pt->worth = worth;
+    pt->urgent = urgent;
+    if (listing == KFK_READY) {
+        br->worth += worth;
+        br->urgent += urgent;
+    }
+    if (listing != KFK_UNLISTED) kfk_broker_dirty_loop(br);
+}
+
+static bool is_worth_it(const kfk_producer_broker *br)
+{
+    int in_flight = atomic_load_explicit(&br->in_flight, memory_order_relaxed);
+    bool ready = !kfk_list_empty(&br->ready), resting = !kfk_list_empty(&br->resting);
+    if (in_flight >= KFK_PRODUCER_IN_FLIGHT || br->unfilled) return false;
+    if (in_flight == 0) return ready || resting;
+    if (kfk_slots_wanted(br->producer->slots) && resting) return true;
+    if (in_flight == 1) return ready;
+    return ready && (br->urgent > 0 || br->worth >= KFK_PRODUCER_WORTH_BYTES);
+}
+
+static void wait_until(kfk_producer_broker *br, int64_t at_ms)
+{
+    br->not_before_ms = at_ms;
+    kfk_loop_timer_set(br->producer->loop, &br->timer, at_ms);
+}
+
+/* Its partitions have to look for another leader; or it comes back. */
+static void search_all(kfk_producer_broker *br)
+{
+    kfk_list *lists[] = {&br->ready, &br->resting};
+    for (int i = 0; i < 2; i++) {
+        KFK_LIST_EACH (n, lists[i]) {
+            kfk_producer_search_loop(KFK_CONTAINER(n, kfk_producer_partition, listed)->topic);
+        }
+    }
+}
+
+void kfk_broker_unreachable_loop(kfk_producer_broker *br, const kfk_error *why)
+{
+    br->unreachable = true;
+    br->failure = *why;
+    search_all(br);
+}
+
+/* Its connection, if there can be one now. */
+static kfk_broker *link_to(kfk_producer_broker *br)
+{
+    kfk_producer *p = br->producer;
+    kfk_broker *link = NULL;
+    kfk_error why = {0};
+    int64_t now = kfk_loop_now_ms(p->loop), retry_at = now;
+    int err = kfk_cluster_link_loop(p->cluster, br->id, KFK_LINK_PRODUCE, &link, &retry_at, &why);
+    if (err == 0) return link;
+    if (err == KAFKA_ERR_BROKER_NOT_AVAILABLE) kfk_cluster_refresh_loop(p->cluster);
+    wait_until(br, err == KAFKA_EAGAIN && retry_at > now ? retry_at : kfk_time_add(now, KFK_PRODUCER_RETRY_MS));
+    if (err != KAFKA_ENOMEM) kfk_broker_unreachable_loop(br, &why);
+    return NULL;
+}
+
+void kfk_broker_drain_loop(kfk_producer_broker *br)
+{
+    kfk_producer *p = br->producer;
+    while (!p->stopped && br->not_before_ms <= kfk_loop_now_ms(p->loop) && is_worth_it(br)) {
+        kfk_broker *link = link_to(br);
+        if (!link) return;
+        if (kfk_producer_request_send_loop(br, link) != 0) {
+            wait_until(br, kfk_time_add(kfk_loop_now_ms(p->loop), KFK_PRODUCER_RETRY_MS));
+            return;
+        }
+    }
+}
+
+void kfk_broker_pause_loop(kfk_producer_broker *br, int64_t ms)
+{
+    int64_t until = kfk_time_add(kfk_loop_now_ms(br->producer->loop), ms);
+    if (until > br->not_before_ms) wait_until(br, until);
+}
+
+static void timer_due(kfk_timer *timer)
+{
+    kfk_producer_broker *br = KFK_CONTAINER(timer, kfk_producer_broker, timer);
+    kfk_broker_dirty_loop(br);
+    kfk_producer_pump_loop(br->producer);
+}
+
+kfk_producer_broker *kfk_producer_broker_get_loop(kfk_producer *p, int32_t id)
+{
+    KFK_LIST_EACH (n, &p->brokers) {
+        kfk_producer_broker *br = KFK_CONTAINER(n, kfk_producer_broker, node);
+        if (br->id == id) return br;
+    }
+    kfk_producer_broker *br = kfk_mem_zalloc(sizeof *br);
+    if (!br) return NULL;
+    br->producer = p;
+    br->id = id;
+    kfk_list_init(&br->dirty_node);
+    kfk_list_init(&br->ready);
+    kfk_list_init(&br->resting);
+    kfk_list_init(&br->spare);
+    kfk_timer_init(&br->timer, timer_due);
+    kfk_list_push_back(&p->brokers, &br->node);
+    return br;
+}
+
+void kfk_producer_broker_free(kfk_producer_broker *br)
+{
+    for (kfk_list *n; (n = kfk_list_first(&br->spare)) != NULL;) {
+        kfk_list_remove(n);
+        kfk_producer_request_free(n);
+    }
+    kfk_mem_free(br);
+}

@@ -1,0 +1,673 @@
+/* The producer on an in-memory cluster: what it sends, when, and what it says became of it. */
+#include "base/time.h"
+#include "sim/producers.h"
+#include <stdio.h>
+#include <string.h>
+
+/* A producer that has sent something to each partition: topic, ids and connections are there. */
+static book *warm(sim *s, int brokers, int partitions, void (*tune)(kfk_producer_config *))
+{
+    book *b = book_new(s, brokers, partitions);
+    if (!b) return NULL;
+    if (tune) tune(&b->cfg);
+    if (!book_start(b)) return NULL;
+    for (int32_t p = 0; p < partitions; p++) book_send(b, 0, p, 8, true);
+    return book_wait(b, 10000) ? b : NULL;
+}
+
+/* ---- what is sent, and when ------------------------------------------------------------------------------------------ */
+
+SCENARIO(the_first_message_of_a_writer_is_written)
+{
+    book *b = book_new(s, 1, 1);
+    if (!b || !book_start(b)) return;
+    sim_check_equal(s, book_send(b, 0, -1, 8, true), 0);
+    book_wait(b, 5000);
+    book_expect_written(b);
+    sim_check_equal(s, b->records[0].offset, 0);
+    sim_check_equal(s, book_requests(b, KAFKA_REQUEST_INIT_PRODUCER_ID), 1);
+    book_end(b);
+}
+
+SCENARIO_WITH(a_lone_message_is_one_record_in_one_request_that_its_own_thread_sends, .seeds = 20, .config.calm = true)
+{
+    book *b = warm(s, 1, 1, NULL);
+    if (!b) return;
+    sim_sleep_ms(s, 20000); /* timers of the beginning are over */
+    int64_t requests = book_requests(b, KAFKA_REQUEST_PRODUCE);
+    uint64_t turns = sim_turns(s), wakes = sim_wakes(s);
+    b->largest = 0;
+    sim_check_equal(s, book_send(b, 0, 0, 100, true), 0);
+    sim_check_equal(s, sim_turns(s), turns);
+    sim_check(s, sim_wakes(s) <= wakes + 1);
+    sim_check_equal(s, atomic_load(&book_broker(b, 1)->in_flight), 1);
+    sim_check(s, !book_broker(b, 1)->unfilled);
+    book_wait(b, 1000);
+    book_expect_written(b);
+    sim_check_equal(s, book_requests(b, KAFKA_REQUEST_PRODUCE), requests + 1);
+    sim_check_equal(s, b->largest, 1);
+    book_end(b);
+}
+
+SCENARIO(what_comes_while_a_broker_is_busy_goes_in_one_request)
+{
+    book *b = warm(s, 1, 1, NULL);
+    if (!b) return;
+    sim_check_equal(s, kafka_cluster_set_disk_delay(b->cluster, 1, 50), 0);
+    int64_t requests = book_requests(b, KAFKA_REQUEST_PRODUCE);
+    for (int i = 0; i < 1000; i++) book_send(b, 0, 0, 50, false);
+    book_wait(b, 5000);
+    book_expect_written(b);
+    sim_check(s, book_requests(b, KAFKA_REQUEST_PRODUCE) <= requests + 4);
+    sim_check(s, b->largest >= 400);
+    book_end(b);
+}
+
+SCENARIO(a_rest_in_asynchronous_mode_leaves_at_its_time_although_the_broker_is_busy)
+{
+    book *b = warm(s, 1, 2, NULL);
+    if (!b) return;
+    sim_check_equal(s, kafka_cluster_set_disk_delay(b->cluster, 1, 3000), 0);
+    book_send(b, 0, 0, 50, false);
+    sim_sleep_ms(s, 10);
+    int64_t requests = book_requests(b, KAFKA_REQUEST_PRODUCE);
+    book_send(b, 0, 1, 50, false); /* one is in flight: it waits */
+    sim_sleep_ms(s, 500);
+    sim_check_equal(s, atomic_load(&book_broker(b, 1)->in_flight), 1);
+    sim_sleep_ms(s, 600);
+    sim_check_equal(s, atomic_load(&book_broker(b, 1)->in_flight), 2);
+    (void)requests;
+    book_wait(b, 10000);
+    book_expect_written(b);
+    book_end(b);
+}
+
+static void small_batches(kfk_producer_config *c)
+{
+    c->batch_bytes = 2000;
+}
+
+SCENARIO(five_requests_are_in_flight_and_no_more)
+{
+    book *b = warm(s, 1, 1, small_batches);
+    if (!b) return;
+    sim_check_equal(s, kafka_cluster_set_disk_delay(b->cluster, 1, 20), 0);
+    b->most_in_flight = 0;
+    book_send_all(b, 0, 0, 500, 200);
+    kfk_producer_broker *br = book_broker(b, 1);
+    int most = 0;
+    while (!b->all_told && !sim_failed(s)) {
+        int n = atomic_load(&br->in_flight);
+        if (n > most) most = n;
+        sim_sleep_ms(s, 1);
+    }
+    sim_check_equal(s, most, 5);
+    book_expect_written(b);
+    book_end(b);
+}
+
+static void acks_one(kfk_producer_config *c)
+{
+    c->acks = 1;
+    c->idempotence = false;
+    c->batch_bytes = 2000;
+}
+
+SCENARIO_WITH(without_idempotence_one_batch_of_a_partition_is_in_flight_and_others_go_on, .seeds = 20,
+              .config.calm = true)
+{
+    book *b = warm(s, 1, 2, acks_one);
+    if (!b) return;
+    sim_check_equal(s, book_requests(b, KAFKA_REQUEST_INIT_PRODUCER_ID), 0);
+    sim_check_equal(s, kafka_cluster_set_disk_delay(b->cluster, 1, 20), 0);
+    book_send_all(b, 0, 0, 500, 40);
+    sim_sleep_ms(s, 5);
+    sim_check_equal(s, atomic_load(&book_broker(b, 1)->in_flight), 1);
+    book_send_all(b, 1, 1, 500, 40);
+    sim_check_equal(s, atomic_load(&book_broker(b, 1)->in_flight), 2);
+    while (!b->all_told && !sim_failed(s)) {
+        sim_check(s, atomic_load(&book_broker(b, 1)->in_flight) <= 2);
+        sim_sleep_ms(s, 1);
+    }
+    book_expect_written(b);
+    book_end(b);
+}
+
+static void acks_none(kfk_producer_config *c)
+{
+    c->acks = 0;
+    c->idempotence = false;
+}
+
+SCENARIO(acks_none_is_told_when_it_was_sent)
+{
+    book *b = warm(s, 1, 1, acks_none);
+    if (!b) return;
+    book_send_all(b, 0, 0, 100, 50);
+    book_wait(b, 1000);
+    book_expect_written(b);
+    sim_check_equal(s, b->records[0].offset, -1);
+    sim_sleep_ms(s, 100);
+    int64_t start, end;
+    sim_check_equal(s, kafka_cluster_log_size(b->cluster, BOOK_TOPIC, 0, &start, &end), 0);
+    sim_check_equal(s, end, 51);
+    book_end(b);
+}
+
+static void with_lz4(kfk_producer_config *c)
+{
+    c->codec = KFK_CODEC_LZ4;
+    c->batch_bytes = 20000;
+}
+
+SCENARIO(compressed_batches_are_written)
+{
+    book *b = warm(s, 2, 3, with_lz4);
+    if (!b) return;
+    sim_check_equal(s, kafka_cluster_set_disk_delay(b->cluster, 1, 10), 0);
+    for (int i = 0; i < 600; i++) {
+        book_send(b, 0, i % 3, 200, i % 50 == 0);
+        if (i % 20 == 0) sim_sleep_ms(s, (int64_t)sim_below(s, 5));
+    }
+    book_wait(b, 10000);
+    book_expect_written(b);
+    book_end(b);
+}
+
+/* ---- leaders and brokers --------------------------------------------------------------------------------------------- */
+
+SCENARIO(a_leader_that_moves_is_followed)
+{
+    book *b = warm(s, 3, 3, NULL);
+    if (!b) return;
+    for (int i = 0; i < 200 && !sim_failed(s); i++) {
+        book_send(b, 0, i % 3, 100, true);
+        if (i % 40 == 7)
+            sim_check_equal(s, kafka_cluster_move_leader(b->cluster, BOOK_TOPIC, i % 3, 1 + (int32_t)sim_below(s, 3)),
+                            0);
+        sim_sleep_ms(s, (int64_t)sim_below(s, 4));
+    }
+    book_wait(b, 20000);
+    book_expect_written(b);
+    book_end(b);
+}
+
+SCENARIO_WITH(a_moved_leader_is_found_by_its_hint_without_asking_for_metadata, .seeds = 20, .config.calm = true)
+{
+    book *b = warm(s, 3, 1, NULL);
+    int32_t leader;
+    if (!b) return;
+    sim_sleep_ms(s, 1000);
+    sim_check_equal(s, kafka_cluster_leader(b->cluster, BOOK_TOPIC, 0, &leader), 0);
+    int64_t metadata = book_requests(b, KAFKA_REQUEST_METADATA), before = sim_now_ms(s);
+    sim_check_equal(s, kafka_cluster_move_leader(b->cluster, BOOK_TOPIC, 0, leader % 3 + 1), 0);
+    book_send(b, 0, 0, 100, true);
+    book_wait(b, 1000);
+    book_expect_written(b);
+    sim_check(s, sim_now_ms(s) - before < 50);
+    sim_check_equal(s, book_requests(b, KAFKA_REQUEST_METADATA), metadata);
+    book_end(b);
+}
+
+SCENARIO(a_broker_that_is_away_for_longer_than_ten_paced_attempts_is_waited_for)
+{
+    book *b = warm(s, 3, 3, NULL);
+    if (!b) return;
+    sim_route *r = sim_net_route(s, book_address(1));
+    sim_net_reset(s, book_address(1));
+    r->reach = SIM_REFUSES;
+    for (int i = 0; i < 30; i++) book_send(b, 0, i % 3, 100, false);
+    sim_sleep_ms(s, 20000);
+    sim_check(s, b->accepted - b->told <= 10); /* the others' are written */
+    r->reach = SIM_ANSWERS;
+    book_wait(b, 5000);
+    book_expect_written(b);
+    book_end(b);
+}
+
+SCENARIO(a_broker_that_is_stopped_costs_nothing_but_time)
+{
+    book *b = warm(s, 3, 3, NULL);
+    if (!b) return;
+    for (int i = 0; i < 300 && !sim_failed(s); i++) {
+        book_send(b, 0, i % 3, 100, false);
+        if (i == 50) sim_check_equal(s, kafka_cluster_stop_broker(b->cluster, 2), 0);
+        if (i == 150) sim_check_equal(s, kafka_cluster_start_broker(b->cluster, 2), 0);
+        sim_sleep_ms(s, (int64_t)sim_below(s, 20));
+    }
+    book_wait(b, 30000);
+    book_expect_written(b);
+    book_end(b);
+}
+
+SCENARIO(with_no_broker_at_all_a_write_fails_after_max_attempts)
+{
+    book *b = warm(s, 1, 1, NULL);
+    if (!b) return;
+    sim_route *r = sim_net_route(s, book_address(1));
+    sim_net_reset(s, book_address(1));
+    r->reach = SIM_REFUSES;
+    book_send(b, 0, 0, 100, true);
+    book_wait(b, 20000);
+    sim_check(s, b->records[1].code == KAFKA_EIO);
+    sim_check_text(s, b->why, BOOK_TOPIC);
+    sim_check_text(s, b->why, "10.0.0.1:9092");
+    r->reach = SIM_ANSWERS;
+    book_end(b);
+}
+
+/* ---- topics ---------------------------------------------------------------------------------------------------------- */
+
+SCENARIO(a_topic_that_appears_later_gets_what_waited_for_it)
+{
+    book *b = book_new(s, 1, 0);
+    if (!b || !book_start(b)) return;
+    for (int i = 0; i < 20; i++) {
+        book_send(b, 0, -1, 50, false);
+        sim_sleep_ms(s, 50);
+    }
+    sim_check_equal(s, b->told, 0);
+    b->partitions = 3;
+    sim_check_equal(s, kafka_cluster_create_topic(b->cluster, BOOK_TOPIC, 3), 0);
+    book_wait(b, 5000);
+    book_expect_written(b);
+    book_end(b);
+}
+
+SCENARIO(an_unknown_topic_fails_by_itself_and_slows_no_other)
+{
+    book *b = warm(s, 1, 1, NULL);
+    if (!b) return;
+    book_use_topic(b, "mistyped");
+    book_send(b, 0, -1, 50, true);
+    book_use_topic(b, NULL);
+    int64_t from = sim_now_ms(s);
+    for (int i = 0; i < 100; i++) {
+        uint32_t id = b->accepted;
+        book_send(b, 1, 0, 50, true);
+        while (b->records[id].times == 0 && !sim_failed(s)) sim_sleep_ms(s, 1);
+        sim_check(s, b->records[id].told_ms - b->records[id].accepted_ms < 50);
+    }
+    book_wait(b, 20000);
+    sim_check_equal(s, b->records[1].code, KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION);
+    sim_check(s, b->records[1].told_ms - from < 10000);
+    sim_check_text(s, b->why, "mistyped");
+    for (uint32_t i = 2; i < b->accepted; i++) sim_check_equal(s, b->records[i].code, 0);
+    book_end(b);
+}
+
+static void a_second_to_deliver(kfk_producer_config *c)
+{
+    c->delivery_timeout_ms = 2000;
+}
+
+SCENARIO(what_waits_for_a_topic_ends_at_its_time)
+{
+    book *b = book_new(s, 1, 0);
+    if (!b) return;
+    a_second_to_deliver(&b->cfg);
+    if (!book_start(b)) return;
+    book_send(b, 0, -1, 50, true);
+    book_wait(b, 2500);
+    sim_check_equal(s, b->records[0].code, KAFKA_ETIMEDOUT);
+    sim_check_text(s, b->why, BOOK_TOPIC);
+    book_end(b);
+}
+
+SCENARIO(a_partition_that_the_balancer_was_not_offered_fails_alone)
+{
+    book *b = book_new(s, 1, 2);
+    if (!b || !book_start(b)) return;
+    book_send(b, 0, 1, 50, false);
+    book_send(b, 0, 7, 50, false);
+    book_send(b, 0, 0, 50, false);
+    book_wait(b, 5000);
+    sim_check_equal(s, b->records[0].code, 0);
+    sim_check_equal(s, b->records[1].code, KAFKA_EINVAL);
+    sim_check_equal(s, b->records[2].code, 0);
+    book_end(b);
+}
+
+/* ---- errors ---------------------------------------------------------------------------------------------------------- */
+
+SCENARIO(a_batch_that_is_too_large_for_the_topic_is_split)
+{
+    book *b = warm(s, 1, 1, NULL);
+    if (!b) return;
+    sim_check_equal(s, kafka_cluster_set_disk_delay(b->cluster, 1, 20), 0);
+    book_send(b, 0, 0, 100, false);
+    sim_sleep_ms(s, 5);
+    for (int i = 0; i < 200; i++) book_send(b, 0, 0, 100, false);
+    book_fault(b, KAFKA_FAULT_ERROR, KAFKA_REQUEST_PRODUCE, KAFKA_ERR_MESSAGE_SIZE_TOO_LARGE, 3, 0, -1);
+    book_wait(b, 10000);
+    book_expect_written(b);
+    book_end(b);
+}
+
+SCENARIO(a_message_that_is_too_large_for_the_topic_fails_alone)
+{
+    book *b = book_new(s, 1, 0);
+    if (!b) return;
+    kafka_conn *c = NULL;
+    kafka_dialer d = client_dialer(0);
+    if (!sim_check_equal(s, kafka_dial(&d, NULL, BROKER, &c), 0)) return;
+    const kafka_config_entry limit = {"max.message.bytes", "1000"};
+    const kafka_topic_config t = {
+        .topic = "narrow", .num_partitions = 1, .replication_factor = 1, .entries = &limit, .entry_count = 1};
+    sim_check_equal(s, kafka_conn_create_topics(c, &t, 1, NULL), 0);
+    kafka_conn_free(c);
+    if (!book_start(b)) return;
+    book_use_topic(b, "narrow");
+    b->partitions = 1;
+    for (int i = 0; i < 9; i++) book_send(b, 0, -1, i == 4 ? 2000 : 200, false);
+    book_wait(b, 20000);
+    for (uint32_t i = 0; i < b->accepted; i++)
+        sim_check_equal(s, b->records[i].code, i == 4 ? KAFKA_ERR_MESSAGE_SIZE_TOO_LARGE : 0);
+    sim_check_text(s, b->why, "narrow");
+    book_end(b);
+}
+
+SCENARIO(a_producer_id_that_cannot_be_had_yet_is_asked_for_again)
+{
+    book *b = book_new(s, 2, 1);
+    if (!b) return;
+    b->cfg.max_attempts = 1;
+    book_fault(b, KAFKA_FAULT_ERROR, KAFKA_REQUEST_INIT_PRODUCER_ID, KAFKA_ERR_GROUP_LOAD_IN_PROGRESS, 7, 0, -1);
+    if (!book_start(b)) return;
+    book_send(b, 0, -1, 50, true);
+    book_wait(b, 20000);
+    book_expect_written(b);
+    book_end(b);
+}
+
+SCENARIO(a_producer_id_that_is_refused_fails_the_write_and_says_what_to_do)
+{
+    book *b = book_new(s, 1, 1);
+    if (!b) return;
+    book_fault(b, KAFKA_FAULT_ERROR, KAFKA_REQUEST_INIT_PRODUCER_ID, KAFKA_ERR_CLUSTER_AUTHORIZATION_FAILED,
+               KAFKA_NEVER, 0, -1);
+    if (!book_start(b)) return;
+    book_send(b, 0, -1, 50, true);
+    book_wait(b, 5000);
+    sim_check_equal(s, b->records[0].code, KAFKA_ERR_CLUSTER_AUTHORIZATION_FAILED);
+    sim_check_equal(s, b->records[0].written, KAFKA_WRITTEN_NO);
+    sim_check_text(s, b->why, "no_idempotence");
+    sim_check_text(s, b->why, "IDEMPOTENT_WRITE");
+    kafka_cluster_clear_faults(b->cluster);
+    book_send(b, 0, -1, 50, true); /* the administrator has granted it meanwhile */
+    book_wait(b, 5000);
+    sim_check_equal(s, b->records[1].code, 0);
+    book_end(b);
+}
+
+SCENARIO(a_fatal_answer_fails_its_batch_and_no_other)
+{
+    book *b = warm(s, 1, 1, NULL);
+    if (!b) return;
+    book_fault(b, KAFKA_FAULT_ERROR, KAFKA_REQUEST_PRODUCE, KAFKA_ERR_TOPIC_AUTHORIZATION_FAILED, 1, 0, -1);
+    book_send(b, 0, 0, 50, true);
+    book_wait(b, 5000);
+    sim_check_equal(s, b->records[1].code, KAFKA_ERR_TOPIC_AUTHORIZATION_FAILED);
+    sim_check_text(s, b->why, "partition 0");
+    sim_check_text(s, b->why, "10.0.0.1:9092");
+    book_send(b, 0, 0, 50, true);
+    book_wait(b, 5000);
+    sim_check_equal(s, b->records[2].code, 0);
+    book_end(b);
+}
+
+SCENARIO(a_refusal_that_passes_is_tried_max_attempts_times)
+{
+    book *b = warm(s, 1, 1, NULL);
+    if (!b) return;
+    book_fault(b, KAFKA_FAULT_ERROR, KAFKA_REQUEST_PRODUCE, KAFKA_ERR_NOT_ENOUGH_REPLICAS, 10, 0, -1);
+    book_send(b, 0, 0, 50, true);
+    book_wait(b, 20000);
+    sim_check_equal(s, b->records[1].code, KAFKA_ERR_NOT_ENOUGH_REPLICAS);
+    sim_check_text(s, b->why, "sent 10 times");
+    sim_check_equal(s, b->counted[KFK_COUNT_RETRY], 9);
+    book_end(b);
+}
+
+SCENARIO(an_answer_that_was_lost_does_not_double_what_was_written)
+{
+    book *b = warm(s, 1, 1, NULL);
+    if (!b) return;
+    book_fault(b, KAFKA_FAULT_APPLY_THEN_DROP, KAFKA_REQUEST_PRODUCE, 0, 3, 0, -1);
+    for (int i = 0; i < 100; i++) book_send(b, 0, 0, 50, false);
+    book_wait(b, 20000);
+    book_expect_written(b);
+    book_end(b);
+}
+
+/* ---- time ------------------------------------------------------------------------------------------------------------ */
+
+SCENARIO(the_delivery_timeout_ends_a_batch_within_half_a_second)
+{
+    book *b = warm(s, 1, 2, a_second_to_deliver);
+    if (!b) return;
+    book_fault(b, KAFKA_FAULT_SILENCE, KAFKA_REQUEST_PRODUCE, 0, 1, 0, -1);
+    for (int i = 0; i < 50; i++) {
+        book_send(b, 0, i % 2, 50, false);
+        sim_sleep_ms(s, 20);
+    }
+    book_wait(b, 4000);
+    for (uint32_t i = 2; i < b->accepted; i++) {
+        sim_check_equal(s, b->records[i].code, KAFKA_ETIMEDOUT);
+        sim_check(s, b->records[i].told_ms <= b->records[i].accepted_ms + 2500);
+        sim_check(s, b->records[i].told_ms + 1000 >= b->records[i].accepted_ms + 2000);
+    }
+    sim_check_equal(s, b->records[2].written, KAFKA_WRITTEN_MAYBE);
+    book_end(b);
+}
+
+SCENARIO(a_flush_waits_for_what_was_there_and_for_nothing_else)
+{
+    book *b = warm(s, 2, 3, NULL);
+    if (!b) return;
+    sim_check_equal(s, kafka_cluster_set_disk_delay(b->cluster, 1, 30), 0);
+    sim_check_equal(s, kafka_cluster_set_disk_delay(b->cluster, 2, 30), 0);
+    for (int i = 0; i < 90; i++) book_send(b, 0, i % 3, 50, false);
+    uint32_t before = b->accepted;
+    sim_check_equal(s, book_flush(b, 5000), 0);
+    for (uint32_t i = 0; i < before; i++) sim_check_equal(s, b->records[i].times, 1);
+    sim_check_equal(s, book_flush(b, 5000), 0); /* nothing is left */
+    book_send(b, 0, 0, 50, false);
+    sim_check_equal(s, book_flush(b, -1), KAFKA_ETIMEDOUT); /* begins to send */
+    book_wait(b, 1000);
+    book_expect_written(b);
+    book_end(b);
+}
+
+SCENARIO(a_close_writes_what_is_there)
+{
+    book *b = warm(s, 2, 3, NULL);
+    if (!b) return;
+    for (int i = 0; i < 90; i++) book_send(b, 0, i % 3, 50, false);
+    sim_check_equal(s, book_close(b, 5000), 0);
+    sim_check(s, b->all_told);
+    book_expect_written(b);
+    sim_check_equal(s, book_send(b, 0, 0, 50, false), KAFKA_ECLOSED);
+    book_end(b);
+}
+
+SCENARIO(a_close_that_meets_its_deadline_has_failed_what_was_left)
+{
+    book *b = warm(s, 1, 2, NULL);
+    if (!b) return;
+    book_fault(b, KAFKA_FAULT_SILENCE, KAFKA_REQUEST_PRODUCE, 0, KAFKA_NEVER, 0, -1);
+    for (int i = 0; i < 90; i++) book_send(b, 0, i % 2, 50, false);
+    int64_t from = sim_now_ms(s);
+    sim_check_equal(s, book_close(b, 300), KAFKA_ETIMEDOUT);
+    sim_check_equal(s, sim_now_ms(s), from + 300);
+    sim_check(s, b->all_told);
+    for (uint32_t i = 2; i < b->accepted; i++) sim_check_equal(s, b->records[i].code, KAFKA_ECANCELED);
+    book_end(b);
+}
+
+SCENARIO(a_close_of_what_was_never_used_ends_at_once)
+{
+    book *b = book_new(s, 1, 1);
+    if (!b || !book_start(b)) return;
+    sim_check_equal(s, book_close(b, 1000), 0);
+    sim_check_equal(s, book_close(b, 1000), 0);
+    book_end(b);
+}
+
+static void little_memory(kfk_producer_config *c)
+{
+    c->buffer_bytes = 64 * 1024;
+    c->batch_bytes = 8 * 1024;
+}
+
+SCENARIO(who_finds_no_room_waits_for_it)
+{
+    book *b = warm(s, 1, 3, little_memory);
+    if (!b) return;
+    sim_check_equal(s, kafka_cluster_set_disk_delay(b->cluster, 1, 5), 0);
+    for (uint32_t i = 0; i < 3; i++) book_send_all(b, i, (int32_t)i, 1000, 150);
+    book_wait(b, 60000);
+    for (uint32_t i = 0; i < b->accepted; i++)
+        sim_check(s, b->records[i].code == 0 || b->records[i].code == KAFKA_EAGAIN);
+    sim_check(s, kfk_slots_used(b->producer->slots) == 0);
+    book_end(b);
+}
+
+/* ---- everything at once ---------------------------------------------------------------------------------------------- */
+
+typedef struct sender {
+    book *book;
+    uint32_t number;
+    bool ended;
+} sender;
+
+static void send_some(sim *s, void *arg)
+{
+    sender *me = arg;
+    book *b = me->book;
+    for (int i = 0; i < 60 && !sim_failed(s); i++) {
+        int32_t p = (int32_t)sim_below(s, (uint64_t)b->partitions);
+        book_send(b, me->number, p, 8 + sim_below(s, 800), sim_below(s, 3) == 0);
+        if (sim_below(s, 2)) sim_sleep_ms(s, (int64_t)sim_below(s, 60));
+    }
+    me->ended = true;
+}
+
+static void trouble(book *b)
+{
+    static const int16_t codes[] = {
+        KAFKA_ERR_NOT_LEADER_FOR_PARTITION,         KAFKA_ERR_REQUEST_TIMED_OUT,    KAFKA_ERR_NOT_ENOUGH_REPLICAS,
+        KAFKA_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND, KAFKA_ERR_KAFKA_STORAGE_ERROR,  KAFKA_ERR_MESSAGE_SIZE_TOO_LARGE,
+        KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION,       KAFKA_ERR_LEADER_NOT_AVAILABLE, KAFKA_ERR_UNKNOWN,
+    };
+    static const kafka_fault_kind kinds[] = {KAFKA_FAULT_ERROR, KAFKA_FAULT_DROP, KAFKA_FAULT_APPLY_THEN_DROP,
+                                             KAFKA_FAULT_DELAY};
+    sim *s = b->sim;
+    int brokers = (int)b->cfg.cluster.bootstrap_count;
+    int one = 1 + (int)sim_plan_below(s, (uint64_t)brokers);
+    int16_t code = codes[sim_plan_below(s, sizeof codes / sizeof codes[0])];
+    kafka_fault_kind kind = kinds[sim_plan_below(s, 4)];
+    int64_t ms = (int64_t)sim_plan_below(s, 800);
+    switch (sim_plan_below(s, 4)) {
+    case 0:
+        if (sim_fault(s, "the leader of partition 0 moves to %d", one))
+            (void)!kafka_cluster_move_leader(b->cluster, BOOK_TOPIC, 0, one);
+        break;
+    case 1:
+        if (sim_fault(s, "broker %d is away for %lld ms", one, (long long)ms)) {
+            sim_check_equal(s, kafka_cluster_stop_broker(b->cluster, one), 0);
+            sim_sleep_ms(s, ms);
+            sim_check_equal(s, kafka_cluster_start_broker(b->cluster, one), 0);
+        }
+        break;
+    case 2:
+        if (sim_fault(s, "connections to broker %d are reset", one)) sim_net_reset(s, book_address(one));
+        break;
+    default:
+        if (sim_fault(s, "Produce meets fault %d, code %d", (int)kind, code))
+            book_fault(b, kind, KAFKA_REQUEST_PRODUCE, code, 1 + (int64_t)sim_below(s, 3), ms, -1);
+    }
+    sim_sleep_ms(s, (int64_t)sim_plan_below(s, 400));
+}
+
+static void with_trouble(sim *s, bool idempotence, int32_t codec)
+{
+    book *b = book_new(s, 3, 3);
+    sender senders[3];
+    if (!b) return;
+    b->cfg.idempotence = idempotence;
+    b->cfg.codec = codec;
+    b->cfg.batch_bytes = 4000;
+    b->cfg.delivery_timeout_ms = 20000;
+    b->cfg.write_timeout_ms = 1500;
+    if (!book_start(b)) return;
+    for (uint32_t i = 0; i < 3; i++) {
+        senders[i] = (sender){.book = b, .number = i};
+        sim_spawn(s, "sender", send_some, &senders[i]);
+    }
+    for (int i = 0; i < 6; i++) trouble(b);
+    for (int i = 0; i < 3; i++) sim_wait_for(s, &senders[i].ended);
+    if (sim_below(s, 2)) {
+        sim_check_equal(s, book_flush(b, 30000), 0);
+        sim_check(s, b->all_told);
+    }
+    book_wait(b, 21000);
+    book_end(b);
+}
+
+SCENARIO_WITH(whatever_happens_each_message_has_one_outcome_and_it_is_true, .seeds = 300)
+{
+    with_trouble(s, true, KFK_CODEC_NONE);
+}
+
+SCENARIO_WITH(the_same_with_compression, .seeds = 100)
+{
+    with_trouble(s, true, KFK_CODEC_LZ4);
+}
+
+SCENARIO_WITH(the_same_without_idempotence, .seeds = 100)
+{
+    with_trouble(s, false, KFK_CODEC_NONE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        MEMCHECK_TEST(the_first_message_of_a_writer_is_written),
+        MEMCHECK_TEST(a_lone_message_is_one_record_in_one_request_that_its_own_thread_sends),
+        MEMCHECK_TEST(what_comes_while_a_broker_is_busy_goes_in_one_request),
+        MEMCHECK_TEST(a_rest_in_asynchronous_mode_leaves_at_its_time_although_the_broker_is_busy),
+        MEMCHECK_TEST(five_requests_are_in_flight_and_no_more),
+        MEMCHECK_TEST(without_idempotence_one_batch_of_a_partition_is_in_flight_and_others_go_on),
+        MEMCHECK_TEST(acks_none_is_told_when_it_was_sent),
+        MEMCHECK_TEST(compressed_batches_are_written),
+        MEMCHECK_TEST(a_leader_that_moves_is_followed),
+        MEMCHECK_TEST(a_moved_leader_is_found_by_its_hint_without_asking_for_metadata),
+        MEMCHECK_TEST(a_broker_that_is_away_for_longer_than_ten_paced_attempts_is_waited_for),
+        MEMCHECK_TEST(a_broker_that_is_stopped_costs_nothing_but_time),
+        MEMCHECK_TEST(with_no_broker_at_all_a_write_fails_after_max_attempts),
+        MEMCHECK_TEST(a_topic_that_appears_later_gets_what_waited_for_it),
+        MEMCHECK_TEST(an_unknown_topic_fails_by_itself_and_slows_no_other),
+        MEMCHECK_TEST(what_waits_for_a_topic_ends_at_its_time),
+        MEMCHECK_TEST(a_partition_that_the_balancer_was_not_offered_fails_alone),
+        MEMCHECK_TEST(a_batch_that_is_too_large_for_the_topic_is_split),
+        MEMCHECK_TEST(a_message_that_is_too_large_for_the_topic_fails_alone),
+        MEMCHECK_TEST(a_producer_id_that_cannot_be_had_yet_is_asked_for_again),
+        MEMCHECK_TEST(a_producer_id_that_is_refused_fails_the_write_and_says_what_to_do),
+        MEMCHECK_TEST(a_fatal_answer_fails_its_batch_and_no_other),
+        MEMCHECK_TEST(a_refusal_that_passes_is_tried_max_attempts_times),
+        MEMCHECK_TEST(an_answer_that_was_lost_does_not_double_what_was_written),
+        MEMCHECK_TEST(the_delivery_timeout_ends_a_batch_within_half_a_second),
+        MEMCHECK_TEST(a_flush_waits_for_what_was_there_and_for_nothing_else),
+        MEMCHECK_TEST(a_close_writes_what_is_there),
+        MEMCHECK_TEST(a_close_that_meets_its_deadline_has_failed_what_was_left),
+        MEMCHECK_TEST(a_close_of_what_was_never_used_ends_at_once),
+        MEMCHECK_TEST(who_finds_no_room_waits_for_it),
+        MEMCHECK_TEST(whatever_happens_each_message_has_one_outcome_and_it_is_true),
+        MEMCHECK_TEST(the_same_with_compression),
+        MEMCHECK_TEST(the_same_without_idempotence),
+    };
+    int failed = RUNNER_MAIN(tests);
+    runner_sum_up();
+    return failed;
+}
