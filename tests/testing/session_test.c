@@ -1,6 +1,7 @@
 /* session_test.c: connections: requests in order, long polls, half requests, slow readers, ends of every kind. */
 #include "testing/client.h"
 #include "testing/node.h"
+#include "testing/session.h"
 #include "wire/gen/api_versions.h"
 #include "wire/gen/metadata.h"
 #include <stdlib.h>
@@ -164,6 +165,98 @@ static void a_request_may_come_byte_by_byte(void **state)
     close(fd);
     expect_sessions(c, 0);
     kafka_cluster_free(c);
+}
+
+/* A client inside of the loop's thread: it says itself what has come and when that is noticed. */
+typedef struct fed {
+    kfk_stream stream; /* first */
+    const uint8_t *bytes;
+    size_t len, at, answered;
+    bool closed;
+} fed;
+
+static int fed_connected(kfk_stream *s, kfk_error *err)
+{
+    (void)s;
+    (void)err;
+    return 0;
+}
+
+static int fed_read(kfk_stream *s, void *buf, size_t cap, size_t *got, kfk_error *err)
+{
+    fed *f = (fed *)(void *)s;
+    (void)err;
+    *got = f->len - f->at < cap ? f->len - f->at : cap;
+    if (*got == 0) return KAFKA_EAGAIN;
+    memcpy(buf, f->bytes + f->at, *got);
+    f->at += *got;
+    return 0;
+}
+
+static int fed_write(kfk_stream *s, const struct iovec *iov, int count, size_t *put, kfk_error *err)
+{
+    (void)err;
+    *put = 0;
+    for (int i = 0; i < count; i++) *put += iov[i].iov_len;
+    ((fed *)(void *)s)->answered += *put;
+    return 0;
+}
+
+static void fed_close(kfk_stream *s)
+{
+    ((fed *)(void *)s)->closed = true;
+}
+
+static const kfk_stream_ops fed_ops = {
+    .connected = fed_connected, .read = fed_read, .write = fed_write, .close = fed_close};
+
+/* Everything up to half of the last request comes at once, the half in an edge of its own before the loop turns. */
+static void feed_most(kafka_cluster *c, void *arg)
+{
+    fed *f = arg;
+    size_t all = f->len, one = all / 65;
+    f->len = all - one;
+    kft_session_new(&c->nodes[0], &f->stream);
+    f->len = all - one / 2;
+    f->stream.ready(f->stream.owner, KFK_STREAM_READABLE);
+    f->len = all;
+}
+
+static void feed_rest(kafka_cluster *c, void *arg)
+{
+    fed *f = arg;
+    (void)c;
+    if (!f->closed) f->stream.ready(f->stream.owner, KFK_STREAM_READABLE);
+}
+
+static void look_only(kafka_cluster *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+}
+
+static void half_a_request_behind_a_turn_full_of_them_is_waited_for(void **state)
+{
+    (void)state;
+    enum { COUNT = 65 }; /* one more than are served in a turn */
+    kafka_cluster *c = cluster_with(1, 1);
+    fed f = {.stream.ops = &fed_ops};
+    kfk_metadata_request m;
+    size_t one;
+    uint8_t *bytes = wire_encode(KFK_API_METADATA, 9, 1, metadata_of(&m), &one), *all = malloc(COUNT * one);
+    for (int i = 0; i < COUNT; i++) memcpy(all + (size_t)i * one, bytes, one);
+    f.bytes = all;
+    f.len = COUNT * one;
+    inside(c, feed_most, &f);
+    for (int i = 0; i < 3; i++) inside(c, look_only, NULL); /* the loop turns */
+    assert_false(f.closed);
+    size_t answered = f.answered;
+    inside(c, feed_rest, &f);
+    assert_int_equal(f.answered, answered + answered / (COUNT - 1));
+    kafka_cluster_free(c);
+    assert_true(f.closed);
+    free(bytes);
+    free(all);
 }
 
 static void what_is_no_request_ends_its_connection(void **state)
@@ -425,6 +518,7 @@ int main(void)
         MEMCHECK_TEST(a_fetch_waits_for_min_bytes_or_its_time),
         MEMCHECK_TEST(a_hundred_fetches_wait_beside_each_other),
         MEMCHECK_TEST(a_request_may_come_byte_by_byte),
+        MEMCHECK_TEST(half_a_request_behind_a_turn_full_of_them_is_waited_for),
         MEMCHECK_TEST(what_is_no_request_ends_its_connection),
         MEMCHECK_TEST(a_version_of_api_versions_from_the_future_is_answered_in_version_0),
         MEMCHECK_TEST(who_does_not_read_holds_up_nobody_but_itself),
