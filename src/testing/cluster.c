@@ -134,6 +134,7 @@ int kft_cluster_new(const kafka_cluster_config *cfg, kafka_cluster **out, kfk_er
     c->wake_task.run = wake_run;
     kft_faults_init(&c->faults);
     kft_memory_init(&c->memory, LOG_LIMIT);
+    kft_producer_pool_init(&c->producers);
     c->next_producer_id = 1000;
     code = take_config(c, cfg, err);
     if (code == 0 && cfg->loop) {
