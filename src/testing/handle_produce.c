@@ -26,7 +26,7 @@ static void append(kft_ask *ask, const kfk_produce_request_topic *t, const kfk_p
                    int16_t acks, kft_append *out)
 {
     kft_partition *p = partition_of(ask, t, rp->index);
-    *out = (kft_append){.base_offset = -1, .append_time_ms = -1};
+    *out = (kft_append){.base_offset = -1, .append_time_ms = -1, .log_start = -1};
     if (!p)
         out->code = ask->version >= 13 && !kft_topic_find_id(&ask->cluster->topics, &t->topic_id)
                         ? KAFKA_ERR_UNKNOWN_TOPIC_ID
@@ -70,8 +70,10 @@ static progress *append_all(kft_ask *ask, const kfk_produce_request *r)
         for (int32_t k = 0; k < t->partition_data.count; k++) {
             kft_append *out = &all->appended[all->count++];
             if (forbidden)
-                *out = (kft_append){
-                    .code = KAFKA_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, .base_offset = -1, .append_time_ms = -1};
+                *out = (kft_append){.code = KAFKA_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+                                    .base_offset = -1,
+                                    .append_time_ms = -1,
+                                    .log_start = -1};
             else
                 append(ask, t, &t->partition_data.items[k], r->acks, out);
             all->failed |= out->code != 0;
@@ -126,7 +128,7 @@ static bool fill_partition(kft_ask *ask, kfk_produce_response_partition *out, in
     out->error_code = a->code;
     out->base_offset = a->base_offset;
     out->log_append_time_ms = a->append_time_ms;
-    out->log_start_offset = p && a->code == 0 ? p->log.start : -1;
+    out->log_start_offset = a->log_start;
     if (a->why) out->error_message = kft_ask_text(ask, a->why);
     if (p && a->code == KAFKA_ERR_NOT_LEADER_OR_FOLLOWER && ask->version >= 10)
         out->current_leader = (kfk_produce_response_leader){p->leader, p->leader_epoch};

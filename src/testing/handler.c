@@ -1,5 +1,6 @@
 /* The table of handlers, and what they have in common. */
 #include "testing/handler.h"
+#include "base/time.h"
 #include "testing/handlers.h"
 #include "wire/codec.h"
 #include <stdlib.h>
@@ -71,6 +72,7 @@ kafka_bytes kft_ask_text(kft_ask *ask, const char *text)
 kft_partition *kft_ask_led(kft_ask *ask, kafka_bytes topic, int32_t index, int32_t current_epoch, int16_t *code)
 {
     kft_partition *p = kft_topic_partition(kft_topic_find(&ask->cluster->topics, topic), index);
+    if (p) kft_partition_retain(p, kfk_time_wall_ms());
     if (!p)
         *code = KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
     else if (p->leader != ask->node->id)
