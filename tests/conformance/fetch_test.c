@@ -170,6 +170,19 @@ static void a_waiting_fetch_ends_when_enough_has_come(void **state)
     EXPECT(records_count(a->responses.items[0].partitions.items[0].records.bytes), 2);
 }
 
+/* More than it may carry need not come: the least is no more than the most. */
+static void a_fetch_does_not_wait_for_more_than_it_takes(void **state)
+{
+    (void)state;
+    topic t;
+    client *c = filled(&t);
+    int64_t begin = kfk_time_now_ms();
+    EXPECT(records_count(FETCH(c, &t, 0, .max_bytes = 1, .min_bytes = 1 << 20, .max_wait_ms = 20000).records.bytes), 1);
+    EXPECT(records_count(FETCH(c, &t, 0, .max_bytes = -1, .min_bytes = 1 << 20, .max_wait_ms = 20000).records.bytes),
+           1);
+    EXPECT_TRUE(kfk_time_now_ms() - begin < 10000);
+}
+
 static void a_broker_answers_one_request_after_the_other(void **state)
 {
     (void)state;
@@ -255,6 +268,7 @@ int main(void)
         SUITE_TEST(the_limit_of_an_answer_is_shared_in_the_order_of_the_request),
         SUITE_TEST(a_fetch_waits_for_data_as_long_as_it_says),
         SUITE_TEST(a_waiting_fetch_ends_when_enough_has_come),
+        SUITE_TEST(a_fetch_does_not_wait_for_more_than_it_takes),
         SUITE_TEST(a_broker_answers_one_request_after_the_other),
         SUITE_TEST(leader_epochs_are_compared),
         SUITE_TEST(a_log_that_ends_earlier_in_an_epoch_diverges),
