@@ -206,4 +206,5 @@ void kft_append_records(kft_ask *ask, kft_partition *p, kafka_bytes data, int16_
     if (out->code != KAFKA_ERR_MESSAGE_TOO_LARGE && out->code != KAFKA_ERR_CORRUPT_MESSAGE &&
         out->code != KAFKA_ERR_KAFKA_STORAGE_ERROR)
         out->log_start = p->log.start;
+    out->leader_epoch = p->leader_epoch;
 }

@@ -91,7 +91,7 @@ static bool settle(kft_ask *ask, const kfk_produce_request_topic *t, int32_t ind
     if (a->code != 0 || ask->dry) return true;
     if (!p)
         a->code = KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
-    else if (p->leader != ask->node->id || p->log.end < a->end_offset)
+    else if (p->leader != ask->node->id || p->log.end < a->end_offset || p->cut_epoch > a->leader_epoch)
         a->code = KAFKA_ERR_NOT_LEADER_OR_FOLLOWER; /* appended, and perhaps lost with the leadership */
     else if (p->log.high_watermark >= a->end_offset)
         a->code = p->isr_count < kft_partition_min_in_sync(p) ? KAFKA_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND : 0;

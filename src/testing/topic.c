@@ -165,6 +165,7 @@ static void cut_back(kft_partition *p)
     for (int i = 0; i < p->replica_count; i++) {
         if (p->restarts[i].end > p->log.end) p->restarts[i].end = p->log.end;
     }
+    p->cut_epoch = p->leader_epoch + 1;
 }
 
 static kft_restart *restart_of(kft_partition *p, int32_t broker)

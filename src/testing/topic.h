@@ -33,6 +33,7 @@ typedef struct kft_partition {
     int32_t replicas[KFT_MOST_REPLICAS], isr[KFT_MOST_REPLICAS]; /* ids of brokers, preferred leader first */
     kft_restart restarts[KFT_MOST_REPLICAS];                     /* of each of `replicas` */
     int replica_count, isr_count;
+    int32_t cut_epoch; /* the epoch that began with a log that was cut back; 0 = none has */
     bool replication_held;
     int64_t retained_wall_ms; /* when it was last looked for old messages, 0 = never */
     kft_log log;

@@ -3,6 +3,7 @@
 #include "testing/node.h"
 #include "testing/session.h"
 #include "wire/gen/api_versions.h"
+#include "wire/gen/init_producer_id.h"
 #include "wire/gen/metadata.h"
 #include <stdlib.h>
 #include <string.h>
@@ -435,6 +436,85 @@ static void acks_of_all_wait_for_replicas_a_new_leader_or_their_time(void **stat
     kafka_cluster_free(c);
 }
 
+/* Leadership goes and comes back before the request that waits hears of it; in its place something else is written. */
+static void loses_and_leads_again(kafka_cluster *c, void *arg)
+{
+    const batch_bytes *batch = arg;
+    kft_partition *p = kft_topic_partition(kft_topic_find(&c->topics, KAFKA_LIT("t")), 0);
+    kfk_batch_header h;
+    kfk_error err;
+    int64_t base;
+    kft_partition_move(c, p, 2, &err);
+    kft_partition_move(c, p, 1, &err);
+    kfk_block *frame = kfk_block_new(batch->len);
+    memcpy(frame->data, batch->data, batch->len);
+    if (kfk_record_header_parse(frame->data, batch->len, &h, NULL) == 0)
+        kft_log_append(&p->log, frame, frame->data, &h, p->leader_epoch, -1, 0, &base);
+    kfk_block_drop(frame);
+    p->replication_held = false;
+    kft_partition_replicate(c, p);
+}
+
+static void what_was_cut_off_is_not_acknowledged_for_what_came_in_its_place(void **state)
+{
+    (void)state;
+    kafka_cluster *c = cluster_with(2, 1);
+    int fd = wire_dial(c, 1);
+    produce_one p;
+    wire_answer a;
+    batch_bytes batch = {0};
+    BATCH(&batch, .count = 1);
+    works(kafka_cluster_hold_replication(c, "t", 0, 1));
+    wire_send(fd, KFK_API_PRODUCE, PRODUCE_VERSION, 1, produce_of(&p, -1, 60000, &batch));
+    expect_requests(c, KAFKA_REQUEST_PRODUCE, 1);
+    inside(c, loses_and_leads_again, &batch);
+    assert_int_equal(end_of(c, "t", 0), 1);
+    wire_expect(fd, KFK_API_PRODUCE, PRODUCE_VERSION, 1, &a);
+    assert_int_equal(produced(&a)->error_code, KAFKA_ERR_NOT_LEADER_OR_FOLLOWER);
+    wire_answer_free(&a);
+    batch_free(&batch);
+    close(fd);
+    kafka_cluster_free(c);
+}
+
+static int16_t ask_for_producer_id(int fd)
+{
+    wire_answer a;
+    kfk_init_producer_id_request r;
+    kfk_codec_default(&kfk_init_producer_id_request_schema, &r);
+    r.transactional_id = (kafka_bytes){NULL, 0};
+    wire_send(fd, KFK_API_INIT_PRODUCER_ID, 4, 1, &r);
+    wire_expect(fd, KFK_API_INIT_PRODUCER_ID, 4, 1, &a);
+    int16_t code = ((kfk_init_producer_id_response *)a.msg)->error_code;
+    assert_true((((kfk_init_producer_id_response *)a.msg)->producer_id >= 0) == (code == 0));
+    wire_answer_free(&a);
+    return code;
+}
+
+static void started_ago(kafka_cluster *c, void *arg)
+{
+    c->nodes[0].started_ms = kfk_loop_now_ms(c->loop) - *(int64_t *)arg;
+}
+
+static void a_broker_that_was_just_restarted_has_no_producer_ids_yet(void **state)
+{
+    (void)state;
+    kafka_cluster *c = cluster_with(1, 1);
+    int64_t long_ago = 100, in_a_minute = -60000;
+    int fd = wire_dial(c, 1);
+    assert_int_equal(ask_for_producer_id(fd), 0);
+    close(fd);
+    works(kafka_cluster_stop_broker(c, 1));
+    works(kafka_cluster_start_broker(c, 1));
+    fd = wire_dial(c, 1);
+    inside(c, started_ago, &in_a_minute);
+    assert_int_equal(ask_for_producer_id(fd), KAFKA_ERR_COORDINATOR_LOAD_IN_PROGRESS);
+    inside(c, started_ago, &long_ago);
+    assert_int_equal(ask_for_producer_id(fd), 0);
+    close(fd);
+    kafka_cluster_free(c);
+}
+
 static void a_client_that_goes_while_its_request_waits_is_noticed(void **state)
 {
     (void)state;
@@ -525,6 +605,8 @@ int main(void)
         MEMCHECK_TEST(a_broker_that_stops_hangs_up_on_who_waits),
         MEMCHECK_TEST(a_topic_that_is_deleted_ends_the_waits_for_it),
         MEMCHECK_TEST(acks_of_all_wait_for_replicas_a_new_leader_or_their_time),
+        MEMCHECK_TEST(what_was_cut_off_is_not_acknowledged_for_what_came_in_its_place),
+        MEMCHECK_TEST(a_broker_that_was_just_restarted_has_no_producer_ids_yet),
         MEMCHECK_TEST(a_client_that_goes_while_its_request_waits_is_noticed),
         MEMCHECK_TEST(a_request_that_is_sent_ahead_while_another_waits_is_not_lost),
         MEMCHECK_TEST(a_cluster_ends_while_requests_wait),
