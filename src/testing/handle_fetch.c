@@ -2,7 +2,8 @@
  * logs (KIP-320), hints to the leader (KIP-951).
  *
  * Known gaps: versions below 4; fetching from followers (KIP-392): only leaders answer; requests of other brokers
- * (replica ids) are served like those of clients; cluster_id is not compared. */
+ * (replica ids) are served like those of clients; cluster_id is not compared; of too many sessions the oldest goes at once,
+ * where Kafka refuses new ones for two minutes. */
 #include "base/time.h"
 #include "testing/fetch_read.h"
 #include "testing/handlers.h"

@@ -1,8 +1,9 @@
 /* IncrementalAlterConfigs, versions 0 and 1, as Kafka 4.3 serves it for topics: set and delete for all settings, append
  * and subtract for lists.
  *
- * Known gaps: settings of brokers and of other resources are refused; a resource that is named twice is changed twice. -1 for want of memory is unproven; for an operation
- * that does not exist it is Kafka's answer, too. */
+ * Known gaps: settings of brokers and of other resources are refused; a resource that is named twice is changed twice;
+ * values have 4095 bytes at most. -1 for want of memory is unproven; for an operation that does not exist it is Kafka's
+ * answer, too. */
 #include "testing/handlers.h"
 #include "wire/gen/incremental_alter_configs.h"
 #include <string.h>

@@ -2,8 +2,8 @@
  * batch was refused for (KIP-467), idempotent producers. With acks = all an answer waits for the high watermark.
  *
  * Known gaps: versions below 3 (message sets), transactions (a transactional batch with an id is answered
- * INVALID_TXN_STATE), quotas. Unproven: 20 (replicas went while it was copied), 56 and -1 (no memory). An unknown producer may start at any sequence, as
- * brokers before 4.5 allow. */
+ * INVALID_TXN_STATE), quotas. Unproven: 20 (replicas went while it was copied), 56 and -1 (no memory). A partition that a
+ * request names twice is written to twice. An unknown producer may start at any sequence, as brokers before 4.5 allow. */
 #include "base/time.h"
 #include "testing/append.h"
 #include "testing/handlers.h"

@@ -69,7 +69,8 @@ kft_partition *kft_topic_partition(const kft_topic *t, int32_t index);
 bool kft_topic_name_is_valid(kafka_bytes name, const char **why);
 
 /* Makes a topic with a new id. `assignment`, which may be NULL, gives the replicas of each partition; otherwise they
- * are spread over the brokers that are up. 0 or a broker's error code (36 37 38 39 ..., -1 without memory) with *why. */
+ * are spread over all brokers, of which those that are up lead. 0 or a broker's error code (36 37 38 39 ..., -1 without
+ * memory) with *why. */
 typedef struct kft_assignment {
     const int32_t *replicas;
     int count;

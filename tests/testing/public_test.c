@@ -363,6 +363,35 @@ static void messages_go_when_they_are_too_old_but_for_those_of_compacted_topics(
     kafka_cluster_free(c);
 }
 
+static void keep_little(kafka_cluster *c, void *arg)
+{
+    const char *why;
+    kft_topic *t = kft_topic_find(&c->topics, KAFKA_LIT("t"));
+    char bytes[24];
+    snprintf(bytes, sizeof bytes, "%zu", (size_t)2 * kft_log_at(&t->partitions[0]->log, 0)->len);
+    *(int16_t *)arg = kft_settings_set(&t->settings, KAFKA_LIT("retention.bytes"), kafka_str(bytes), &why);
+}
+
+static void the_oldest_messages_go_beyond_the_bytes_of_a_topic(void **state)
+{
+    (void)state;
+    kafka_cluster *c = cluster_with(1, 1);
+    kafka_conn *conn = dial_leader(c, "t", 0);
+    int16_t code = -1;
+    int64_t start, end;
+    works(write_value(conn, "v"));
+    inside(c, keep_little, &code); /* two messages */
+    assert_int_equal(code, 0);
+    for (int64_t i = 2; i <= 6; i++) {
+        works(write_value(conn, "v"));
+        works(kafka_cluster_log_size(c, "t", 0, &start, &end));
+        assert_int_equal(end, i);
+        assert_int_equal(start, i - 2);
+    }
+    kafka_conn_free(conn);
+    kafka_cluster_free(c);
+}
+
 typedef struct long_answer {
     int heard;
     size_t len;
@@ -590,6 +619,7 @@ int main(void)
         MEMCHECK_TEST(a_duplicate_has_the_time_of_its_first_arrival),
         MEMCHECK_TEST(a_listener_hears_requests_and_answers_as_text),
         MEMCHECK_TEST(messages_go_when_they_are_too_old_but_for_those_of_compacted_topics),
+        MEMCHECK_TEST(the_oldest_messages_go_beyond_the_bytes_of_a_topic),
         MEMCHECK_TEST(a_text_that_gets_too_long_is_heard_cut_off),
         MEMCHECK_TEST(a_logger_gets_requests_at_debug_and_events_at_info),
         MEMCHECK_TEST(in_a_callback_nothing_waits),
