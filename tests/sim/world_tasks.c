@@ -160,10 +160,18 @@ void world_task_write(sim *s, void *task)
 
 /* ---- reading ------------------------------------------------------------------------------------------------------- */
 
+/* Who does not know where he is begins with the first record that there is; what was deleted since he asked may still come. */
+static int64_t due(const world_task *t, int64_t offset)
+{
+    int64_t start = world_log_start(t->world, t->partition), at = t->at;
+    if (at < 0) at = offset < start ? offset : start;
+    return journal_next(&t->world->journal, t->partition, at, offset);
+}
+
 static void seen(world_task *t, int64_t offset, kafka_bytes value)
 {
     world *w = t->world;
-    journal_read(&w->journal, t->partition, offset, journal_next(&w->journal, t->partition, t->at, offset), value);
+    journal_read(&w->journal, t->partition, offset, due(t, offset), value);
     t->at = offset + 1;
     t->progress++;
     sim_sometimes(w->sim, WORLD_READ);
