@@ -639,6 +639,27 @@ static void a_failing_seed_is_shrunk_to_the_faults_it_needs(void **state)
     assert_int_equal(runner_shrink(&sc, 1, 0, 8, failure), 0xff & ~(1 << 2 | 1 << 5));
 }
 
+/* One line tells of several anomalies, as the journal's does: with faults 0 and 1 of one, with fault 1 alone of another. */
+static void suffer_anomalies(sim *s, void *arg)
+{
+    (void)arg;
+    bool first = sim_fault(s, "first"), second = sim_fault(s, "second");
+    if (second) sim_fail(s, "%s: record %d", first ? "lost-write" : "duplicate", 7);
+}
+
+static void a_seed_is_not_shrunk_to_another_anomaly(void **state)
+{
+    (void)state;
+    const scenario sc = {.name = "suffer_anomalies", .run = suffer_anomalies};
+    sim *s = sim_new(1, NULL);
+    sim_spawn(s, "main", suffer_anomalies, NULL);
+    assert_false(sim_run(s));
+    char failure[256];
+    snprintf(failure, sizeof failure, "%s", sim_failure(s));
+    sim_free(s);
+    assert_int_equal(runner_shrink(&sc, 1, 0, 2, failure), 0);
+}
+
 static void a_run_fails_when_something_is_left_over(void **state)
 {
     (void)state;
@@ -669,6 +690,7 @@ int main(void)
         MEMCHECK_TEST(a_run_fails_when_it_takes_too_long),
         MEMCHECK_TEST(a_run_fails_with_its_first_failed_check),
         MEMCHECK_TEST(a_failing_seed_is_shrunk_to_the_faults_it_needs),
+        MEMCHECK_TEST(a_seed_is_not_shrunk_to_another_anomaly),
         MEMCHECK_TEST(a_run_fails_when_something_is_left_over),
     };
     return RUNNER_MAIN(tests);
