@@ -27,6 +27,23 @@ typedef struct plan {
 
 /* ---- the plan -------------------------------------------------------------------------------------------------------- */
 
+/* Each partition is told once, in its first place, as it was named last. */
+static bool leave_out_repetitions(kft_ask *ask, plan *p)
+{
+    int32_t count = p->count;
+    kft_key *keys = kfk_arena_array(&ask->asked, (size_t)count, sizeof *keys);
+    if (!keys) return false;
+    for (int32_t i = 0; i < count; i++)
+        keys[i] = kft_key_of(p->items[i].topic, &p->items[i].topic_id, p->items[i].asked.partition);
+    kft_keys_mark(keys, count);
+    for (int32_t i = 0; i < count; i++) p->items[keys[i].first].asked = p->items[i].asked;
+    p->count = 0;
+    for (int32_t i = 0; i < count; i++) {
+        if (!keys[i].again) p->items[p->count++] = p->items[i];
+    }
+    return true;
+}
+
 static bool plan_request(kft_ask *ask, plan *p)
 {
     const kfk_fetch_request *r = ask->request;
@@ -38,7 +55,7 @@ static bool plan_request(kft_ask *ask, plan *p)
         for (int32_t k = 0; k < t->partitions.count; k++)
             p->items[p->count++] = (wanted){t->topic, t->topic_id, t->partitions.items[k]};
     }
-    return true;
+    return leave_out_repetitions(ask, p);
 }
 
 static bool plan_session(kft_ask *ask, plan *p, kft_fetch_session *x)

@@ -305,6 +305,35 @@ static void a_refusal_tells_where_the_log_begins(void **state)
     EXPECT(produce(c, &t, 0, BATCH_OF(.count = 2, .producer_id = id)).log_start_offset, 1);
 }
 
+/* Of a partition that a request names twice the last batch counts. */
+static void a_partition_is_written_to_once_in_a_request(void **state)
+{
+    (void)state;
+    topic t;
+    TOPIC(&t, .partitions = 2);
+    client *c = suite_client(1);
+    for (int16_t version = 12; version <= 13; version++) {
+        int64_t before = list_offset(c, &t, 0, -1, 0).offset;
+        kfk_produce_request_partition p[3] = {{.index = 0, .records = {.bytes = BATCH_OF(.count = 3)}},
+                                              {.index = 1, .records = {.bytes = BATCH_OF(.count = 1)}},
+                                              {.index = 0, .records = {.bytes = BATCH_OF(.count = 5)}}};
+        kfk_produce_request_topic one[2] = {{kafka_str(t.name), t.id, {p, 2}}, {kafka_str(t.name), t.id, {p + 2, 1}}};
+        kfk_produce_request r = DEFAULTS(produce);
+        r.acks = -1;
+        r.timeout_ms = 10000;
+        r.topic_data = (kfk_produce_request_topic_array){one, 2};
+        const kfk_produce_response *a = ASK(c, produce, version, &r);
+        int32_t told = 0;
+        for (int32_t i = 0; i < a->responses.count; i++) {
+            told += a->responses.items[i].partition_responses.count;
+            for (int32_t k = 0; k < a->responses.items[i].partition_responses.count; k++)
+                EXPECT(a->responses.items[i].partition_responses.items[k].error_code, 0);
+        }
+        EXPECT(told, 2);
+        EXPECT(list_offset(c, &t, 0, -1, 0).offset, before + 5);
+    }
+}
+
 static void a_transactional_batch_wants_a_transactional_id(void **state)
 {
     (void)state;
@@ -354,6 +383,7 @@ int main(void)
         SUITE_TEST(the_largest_time_of_a_batch_is_that_of_its_records),
         SUITE_TEST(what_a_client_calls_append_time_is_its_own),
         SUITE_TEST(a_refusal_tells_where_the_log_begins),
+        SUITE_TEST(a_partition_is_written_to_once_in_a_request),
         SUITE_TEST(a_transactional_batch_wants_a_transactional_id),
         SUITE_TEST(without_acks_there_is_no_answer_and_a_refusal_hangs_up),
         SUITE_TEST(min_insync_replicas_asks_for_no_more_than_there_are),
