@@ -2,8 +2,9 @@
  * batch was refused for (KIP-467), idempotent producers. With acks = all an answer waits for the high watermark.
  *
  * Known gaps: versions below 3 (message sets), transactions (a transactional batch with an id is answered
- * INVALID_TXN_STATE), quotas. Unproven: 20 (replicas went while it was copied), 56 and -1 (no memory). An unknown producer
- * may start at any sequence, as brokers before 4.5 allow. Of a partition that a request names twice the last batch counts. */
+ * INVALID_TXN_STATE), quotas. Unproven: 20 (replicas went while it was copied), 56 and -1 (no memory). An unknown
+ * producer may start at any sequence, as brokers before 4.5 allow. Of a partition that is named twice the last batch
+ * counts. */
 #include "base/time.h"
 #include "testing/append.h"
 #include "testing/handlers.h"

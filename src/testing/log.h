@@ -77,8 +77,8 @@ void kft_log_fini(kft_log *l);
 int kft_log_append(kft_log *l, kfk_block *frame, uint8_t *data, const kfk_batch_header *header, int32_t leader_epoch,
                    int64_t append_time_ms, int64_t now_wall_ms, int64_t *base);
 
-/* Gives a batch whose header was parsed another largest time, that of its records or the broker's (append_time): attributes,
- * largest time and checksum change. Not once it is visible. */
+/* Gives a batch whose header was parsed another largest time, that of its records or the broker's (append_time):
+ * attributes, largest time and checksum change. Not once it is visible. */
 void kft_log_stamp(uint8_t *data, const kfk_batch_header *h, bool append_time, int64_t time_ms);
 
 /* The i-th batch, from 0. */
