@@ -48,6 +48,24 @@ static void alarm_set(void *arg)
     kfk_loop_timer_set(sim_loop(a->sim), &a->timer, a->at_ms);
 }
 
+static void meet(sim *s, void *arg)
+{
+    int64_t *met_us = arg;
+    sim_sleep_us(s, 1 + (int64_t)sim_below(s, 900));
+    sim_meet_us(s, 1000);
+    *met_us = sim_now_us(s);
+}
+
+SCENARIO(who_meets_is_there_at_the_same_moment)
+{
+    int64_t met_us[2] = {0};
+    sim_meet_us(s, 1000);
+    for (int i = 0; i < 2; i++) sim_spawn(s, "meets", meet, &met_us[i]);
+    sim_sleep_ms(s, 2);
+    sim_check(s, met_us[0] > 0 && met_us[0] % 1000 == 0);
+    sim_check_equal(s, met_us[0], met_us[1]);
+}
+
 SCENARIO(timers_fire_at_their_millisecond_in_the_order_of_time_and_of_setting)
 {
     static const int64_t after_ms[] = {30, 10, 20, 10, 0, 10};
@@ -671,6 +689,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         MEMCHECK_TEST(sleeping_moves_the_clock_by_exactly_that_much),
+        MEMCHECK_TEST(who_meets_is_there_at_the_same_moment),
         MEMCHECK_TEST(timers_fire_at_their_millisecond_in_the_order_of_time_and_of_setting),
         MEMCHECK_TEST(a_timer_that_was_cleared_does_not_fire_and_one_that_was_moved_fires_once),
         MEMCHECK_TEST(equal_timeouts_one_after_another_do_not_wake_the_loop),

@@ -74,6 +74,7 @@ static void write_some(sim *s, clerk *c, int32_t partition)
     int code = kafka_conn_write_messages(l->conn, messages, count, KAFKA_COMPRESSION_DEFAULT, NULL);
     kafka_written written = code == 0 ? KAFKA_WRITTEN_YES : kafka_last_written();
     journal_written(j, writer, first, count, written, begun_us);
+    if (code != 0) world_failed(c->office->world, code, kafka_last_error());
     if (code != 0 && l->under_way > 1) sim_sometimes(s, happens[0]);
     l->under_way--;
     if (code != 0 && c->office->lines[partition] == l) c->office->lines[partition] = NULL;
@@ -85,7 +86,7 @@ static void work(sim *s, void *arg)
     clerk *c = arg;
     for (int i = 0; i < CALLS && !sim_failed(s); i++) {
         write_some(s, c, (int32_t)sim_below(s, PARTITIONS));
-        sim_sleep_us(s, (int64_t)sim_below(s, 20000));
+        sim_meet_us(s, 5000 + 5000 * (int64_t)sim_below(s, 3));
     }
     c->office->over = --c->office->left == 0;
 }
