@@ -35,12 +35,10 @@ static bool take_batch(int16_t version, kafka_bytes data, kfk_batch_header *h, k
         refuse(out, KAFKA_ERR_INVALID_RECORD, "Produce requests since version 3 hold batches with magic 2.");
     else if (code == KAFKA_ECORRUPT && is_sealed(data))
         refuse(out, KAFKA_ERR_INVALID_RECORD, "The counts in the header of the batch cannot be.");
-    else if (code == KAFKA_EUNEXPECTED_EOF)
+    else if (code == KAFKA_EUNEXPECTED_EOF || (code == 0 && kfk_batch_size(h) != data.len))
         refuse(out, KAFKA_ERR_INVALID_RECORD, "Produce requests since version 3 hold exactly one batch.");
     else if (code != 0)
         refuse(out, KAFKA_ERR_CORRUPT_MESSAGE, "The header of the batch is damaged.");
-    else if (kfk_batch_size(h) != data.len)
-        refuse(out, KAFKA_ERR_INVALID_RECORD, "Produce requests since version 3 hold exactly one batch.");
     else if (kfk_batch_codec(h) == KFK_CODEC_ZSTD && version < ZSTD_PRODUCE)
         refuse(out, KAFKA_ERR_UNSUPPORTED_COMPRESSION_TYPE, "zstd needs version 7 of Produce.");
     else

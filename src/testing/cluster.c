@@ -42,7 +42,7 @@ static void make_id(kafka_cluster *c)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     for (size_t i = 0; i < sizeof c->id - 1; i++) c->id[i] = digits[kfk_loop_random(c->loop) % 64];
-    c->id[21] = digits[(unsigned)(kfk_loop_random(c->loop) % 4) * 16]; /* two bits are left for the last */
+    c->id[21] = digits[kfk_loop_random(c->loop) % 4 * 16]; /* two bits are left for the last */
 }
 
 static kfk_thread *library_thread(void)

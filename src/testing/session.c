@@ -143,9 +143,9 @@ void kft_session_wake(kft_ask *ask)
 /* What was printed, as a string: cut off where it gets too long, or the message's name alone when there is no memory. */
 static const char *as_string(kfk_buf *text, const kfk_schema *s)
 {
-    static const char dots[] = "...";
+    enum { DOTS = 3 };
     if (!text->data) return s->name;
-    if (text->err != 0 && text->len >= sizeof dots) memcpy(text->data + text->len - strlen(dots), dots, strlen(dots));
+    if (text->err != 0 && text->len >= DOTS) memset(text->data + text->len - DOTS, '.', DOTS);
     text->data[text->len] = '\0'; /* a buffer has room for it */
     return (const char *)text->data;
 }

@@ -243,23 +243,23 @@ static void broker_up(kafka_cluster *c, kft_partition *p, int32_t id)
     if (p->leader != -1 && !is_in_sync(p, id)) p->isr[p->isr_count++] = id;
 }
 
-#define EACH_PARTITION(c, p, statement)                                  \
-    KFK_LIST_EACH (order_, &(c)->topics.by_name.order) {                 \
-        kft_topic *t_ = KFK_CONTAINER(order_, kft_topic, by_name.order); \
-        for (int32_t i_ = 0; i_ < t_->partition_count; i_++) {           \
-            kft_partition *p = t_->partitions[i_];                       \
-            statement;                                                   \
-        }                                                                \
+/* Something happened to a broker: each partition, in the order of the topics' coming, is told. */
+static void each_partition(kafka_cluster *c, int32_t id, void (*tell)(kafka_cluster *, kft_partition *, int32_t id))
+{
+    KFK_LIST_EACH (order, &c->topics.by_name.order) {
+        kft_topic *t = KFK_CONTAINER(order, kft_topic, by_name.order);
+        for (int32_t i = 0; i < t->partition_count; i++) tell(c, t->partitions[i], id);
     }
+}
 
 void kft_topics_broker_down(kafka_cluster *c, int32_t id)
 {
-    EACH_PARTITION(c, p, broker_down(c, p, id))
+    each_partition(c, id, broker_down);
 }
 
 void kft_topics_broker_up(kafka_cluster *c, int32_t id)
 {
-    EACH_PARTITION(c, p, broker_up(c, p, id))
+    each_partition(c, id, broker_up);
 }
 
 /* ---- birth and death of topics ---------------------------------------------------------------------------------------- */
