@@ -3,11 +3,14 @@
  * Input: options, which allocation of the cluster fails (16 bits), then steps: control, API (its row), version (from the
  * least on), length (16 bits), that many bytes. Options: bits 0-3: how many bytes a read gives at most (0 = all). Control:
  * bits 0-1: which client; bits 2-3: 0, 1: the bytes are a frame behind API key and version; 2: bytes as they are; 3: the
- * client hangs up; bit 4: from now on it reads nothing; bit 5: it reads again. There is a topic "t" with a message.
+ * client hangs up; bit 4: from now on it reads nothing; bit 5: it reads again; bit 6: before that an hour passes, in which
+ * all that waits for a time comes to its end. Otherwise a step takes a millisecond: the clock is the target's, so that an
+ * input does the same each time. There is a topic "t" with two partitions.
  *
  * What must hold: each answer is one to a request that was sent, in their order, and decodes in its version; memory stays
  * within bounds; if no allocation failed a client that behaves is served at the end; nothing leaks. */
 #include "testing/cluster.h"
+#include "base/time.h"
 #include "fuzz.h"
 #include "kafka/testing.h"
 #include "testing/call.h"
@@ -20,7 +23,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLIENTS = 4, MOST_MEMORY = 192 << 20 /* a batch that inflates to 64 MiB, and what it takes */ };
+enum {
+    CLIENTS = 4,
+    HOUR_MS = 3600000,
+    MOST_MEMORY = 192 << 20 /* a batch that inflates to 64 MiB, and what it takes */
+};
 
 /* A request that was sent whole. */
 typedef struct question {
@@ -105,6 +112,17 @@ typedef struct world {
 } world;
 
 static world *running;
+static int64_t now_ms;
+
+static int64_t clock_ns(void)
+{
+    return now_ms * 1000000;
+}
+
+static int64_t clock_wall_ms(void)
+{
+    return 1700000000000 + now_ms;
+}
 
 static bool is_spared(void)
 {
@@ -136,6 +154,7 @@ static int push_run(kft_call *x, kfk_error *err)
 static void tell(world *x, wire *w)
 {
     kfk_error err;
+    now_ms++;
     push p = {.call = {.cluster = x->cluster, .run = push_run}, .w = w};
     if (kft_call_run(&p.call, &err) != 0) exit(2);
     x->inside = true;
@@ -183,6 +202,7 @@ static void step(world *x, fuzz_input *in)
     wire *w = &x->clients[control & 3];
     size_t len, want = fuzz_u16(in);
     uint8_t *bytes = fuzz_copy(in, want, &len);
+    if (control & 64) now_ms += HOUR_MS;
     if (control & 16) w->deaf = true;
     if (control & 32) w->deaf = false;
     switch (control >> 2 & 3) {
@@ -247,6 +267,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t options = fuzz_byte(&in);
     size_t fail_at = fuzz_u16(&in);
     running = &x;
+    now_ms = 1000;
+    kfk_time_set_source(clock_ns, clock_wall_ms);
     fuzz_memory_begin(fail_at);
     fuzz_memory_spare(is_spared);
     if (kafka_loop_new(&(kafka_loop_config){.manual = 1}, &x.loop) != 0 ||
@@ -268,6 +290,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         free(x.clients[i].asked);
     }
     fuzz_memory_end();
+    kfk_time_set_source(NULL, NULL);
     running = NULL;
     return 0;
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The scenarios of tests/sim/scenarios: an application and an in-memory cluster in virtual time, under many seeds.
 #
-#   sim.sh [SEEDS [FROM]]     so many seeds (default 2000), shared by the scenarios, from this number on (default 0)
+#   sim.sh [SEEDS [FROM]]     so many seeds (default 2000), shared by the scenarios, from this number on (default 0); more where
+#                             something that must happen has not happened yet
 #   sim.sh traces             the same seeds leave the same traces, byte for byte, in the optimised build and under the
 #                             address sanitizer; both must be there already
 #

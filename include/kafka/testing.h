@@ -14,8 +14,8 @@
  * partition that does not exist is KAFKA_EINVAL, an unknown topic KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION. On a manual loop
  * (loop.h) they are blocking calls like others: the thread that turned it last turns it.
  *
- * Memory is bounded: the messages by a limit (kafka_cluster_set_memory_limit), topics, connections and faults by numbers
- * far beyond what tests need. What has no room is an error to the client. */
+ * Memory is bounded: the messages by a limit (kafka_cluster_set_memory_limit), topics, connections, idempotent producers
+ * and faults by numbers far beyond what tests need. What has no room is an error to the client. */
 #ifndef KAFKA_TESTING_H
 #define KAFKA_TESTING_H
 #include <kafka/kafka.h>
@@ -70,7 +70,7 @@ KAFKA_API int kafka_cluster_log_size(kafka_cluster *, const char *topic, int32_t
 /* kafka_cluster_expire_producers has a partition forget an idempotent producer, -1 = all. */
 KAFKA_API int kafka_cluster_expire_producers(kafka_cluster *, const char *topic, int32_t partition, int64_t producer_id);
 /* kafka_cluster_hold_replication (hold 1) keeps followers from copying: the high watermark stands still, writes with
- * acks = all wait, and if leadership moves meanwhile, what was not copied is cut off. 0 lets go. */
+ * acks = all wait, and if leadership moves to another broker meanwhile, what was not copied is cut off. 0 lets go. */
 KAFKA_API int kafka_cluster_hold_replication(kafka_cluster *, const char *topic, int32_t partition, int32_t hold);
 /* kafka_cluster_set_disk_delay makes each write to a broker's logs take that long; 0 = none. */
 KAFKA_API int kafka_cluster_set_disk_delay(kafka_cluster *, int32_t broker, int64_t delay_ms);
@@ -219,7 +219,7 @@ KAFKA_API int64_t kafka_cluster_requests(kafka_cluster *, int32_t api);
 
 /* One request or answer; valid during the call. */
 typedef struct kafka_cluster_event {
-    const char *text;      /* the message as one line */
+    const char *text;      /* the message as one line; one beyond 64 KiB is cut off and ends in "..." */
     kafka_bytes client_id; /* what the client calls itself; may be null */
     int32_t broker, connection;
     int32_t api, version;

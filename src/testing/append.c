@@ -10,12 +10,12 @@
 #include "wire/prim.h"
 #include <string.h>
 
-enum { LENGTH_AT = 8, MAGIC_AT = 16, CRC_AT = 17 };
+enum { LENGTH_AT = 8, MAGIC_AT = 16, CRC_AT = 17, MAX_TIME_AT = 35 };
 enum { ZSTD_PRODUCE = 7, INFLATE_LIMIT = 64 << 20 /* what clients read by default, too */ };
 
 static void refuse(kft_append *out, int16_t code, const char *why)
 {
-    *out = (kft_append){.code = code, .why = why, .base_offset = -1, .append_time_ms = -1};
+    *out = (kft_append){.code = code, .why = why, .base_offset = -1, .append_time_ms = -1, .log_start = -1};
 }
 
 /* Of a header that was refused: is it for its counts, which whoever took the checksum meant? */
@@ -35,12 +35,10 @@ static bool take_batch(int16_t version, kafka_bytes data, kfk_batch_header *h, k
         refuse(out, KAFKA_ERR_INVALID_RECORD, "Produce requests since version 3 hold batches with magic 2.");
     else if (code == KAFKA_ECORRUPT && is_sealed(data))
         refuse(out, KAFKA_ERR_INVALID_RECORD, "The counts in the header of the batch cannot be.");
-    else if (code == KAFKA_EUNEXPECTED_EOF)
+    else if (code == KAFKA_EUNEXPECTED_EOF || (code == 0 && kfk_batch_size(h) != data.len))
         refuse(out, KAFKA_ERR_INVALID_RECORD, "Produce requests since version 3 hold exactly one batch.");
     else if (code != 0)
         refuse(out, KAFKA_ERR_CORRUPT_MESSAGE, "The header of the batch is damaged.");
-    else if (kfk_batch_size(h) != data.len)
-        refuse(out, KAFKA_ERR_INVALID_RECORD, "Produce requests since version 3 hold exactly one batch.");
     else if (kfk_batch_codec(h) == KFK_CODEC_ZSTD && version < ZSTD_PRODUCE)
         refuse(out, KAFKA_ERR_UNSUPPORTED_COMPRESSION_TYPE, "zstd needs version 7 of Produce.");
     else
@@ -87,23 +85,28 @@ static void refuse_unreadable(const kfk_batch_header *h, kafka_bytes data, int c
         refuse(out, KAFKA_ERR_INVALID_RECORD, "The records of the batch cannot be read.");
 }
 
-/* Reads every record, as a broker does before it appends. */
-static bool check_records(const kft_settings *s, const kfk_batch_header *h, kafka_bytes data, kft_append *out)
+/* Reads every record, as a broker does before it appends. The largest time is that of the records, whatever the header
+ * says. */
+static bool check_records(const kft_settings *s, kfk_batch_header *h, kafka_bytes data, kft_append *out)
 {
     kfk_buf scratch;
     kfk_record_iter it;
     kfk_record r;
     int32_t index = 0;
-    int64_t now = kfk_time_wall_ms();
+    int64_t now = kfk_time_wall_ms(), newest = -1;
     kfk_buf_init(&scratch, INFLATE_LIMIT);
     int code = kfk_record_open(h, data.data, &scratch, &it, NULL);
-    while (code == 0 && kfk_record_iter_next(&it, &r)) check_record(s, &r, index++, now, out);
+    while (code == 0 && kfk_record_iter_next(&it, &r)) {
+        check_record(s, &r, index++, now, out);
+        if (r.timestamp > newest) newest = r.timestamp;
+    }
     kfk_buf_fini(&scratch);
+    h->max_timestamp = newest;
     if (code != 0) refuse_unreadable(h, data, code, out);
     return out->code == 0;
 }
 
-static bool check_batch(const kft_partition *p, const kfk_batch_header *h, kafka_bytes data, kft_append *out)
+static bool check_batch(const kft_partition *p, kfk_batch_header *h, kafka_bytes data, kft_append *out)
 {
     const kft_settings *s = &p->topic->settings;
     if (h->base_offset != 0)
@@ -147,15 +150,26 @@ static bool check_producer(kft_partition *p, const kfk_batch_header *h, kft_appe
     return false;
 }
 
-static void append(kft_ask *ask, kft_partition *p, const kfk_batch_header *h, kafka_bytes data, kft_append *out)
+/* What the header says of times is made true. */
+static void correct_times(const kft_settings *s, kfk_batch_header *h, uint8_t *data)
+{
+    bool is_true = kfk_prim_get_be64(data + MAX_TIME_AT) == (uint64_t)h->max_timestamp && !kfk_batch_is_append_time(h);
+    if (is_true || s->append_time) return; /* the log will stamp it */
+    kft_log_stamp(data, h, false, h->max_timestamp);
+    h->attributes &= (uint16_t)~KFK_BATCH_LOG_APPEND_TIME;
+    h->crc = kfk_prim_get_be32(data + CRC_AT);
+}
+
+static void append(kft_ask *ask, kft_partition *p, kfk_batch_header *h, kafka_bytes data, kft_append *out)
 {
     int64_t now = kfk_time_wall_ms();
     const kft_settings *s = &p->topic->settings;
+    uint8_t *bytes = (uint8_t *)(uintptr_t)data.data;
+    correct_times(s, h, bytes);
     int64_t append_time_ms = s->append_time ? now : -1;
     int code = h->producer_id >= 0 ? kft_producers_reserve(&p->producers, h->producer_id) : 0;
     if (code == 0)
-        code = kft_log_append(&p->log, ask->frame, (uint8_t *)(uintptr_t)data.data, h, p->leader_epoch, append_time_ms,
-                              now, &out->base_offset);
+        code = kft_log_append(&p->log, ask->frame, bytes, h, p->leader_epoch, append_time_ms, now, &out->base_offset);
     if (code != 0) {
         refuse(out, KAFKA_ERR_KAFKA_STORAGE_ERROR,
                code == KAFKA_ETOOBIG ? "The batch is larger than the memory of the cluster."
@@ -174,17 +188,21 @@ static void append(kft_ask *ask, kft_partition *p, const kfk_batch_header *h, ka
 bool kft_append_check(int16_t version, kafka_bytes data, kft_append *out)
 {
     kfk_batch_header h;
-    *out = (kft_append){.base_offset = -1, .append_time_ms = -1};
+    *out = (kft_append){.base_offset = -1, .append_time_ms = -1, .log_start = -1};
     return take_batch(version, data, &h, out);
 }
 
 void kft_append_records(kft_ask *ask, kft_partition *p, kafka_bytes data, int16_t acks, kft_append *out)
 {
     kfk_batch_header h;
-    *out = (kft_append){.base_offset = -1, .append_time_ms = -1};
+    *out = (kft_append){.base_offset = -1, .append_time_ms = -1, .log_start = -1};
     if (acks == -1 && p->isr_count < kft_partition_min_in_sync(p))
         refuse(out, KAFKA_ERR_NOT_ENOUGH_REPLICAS, "Fewer replicas are in sync than min.insync.replicas.");
     else if (take_batch(ask->version, data, &h, out) && check_batch(p, &h, data, out) && check_producer(p, &h, out) &&
              !ask->dry)
         append(ask, p, &h, data, out);
+    if (out->code != KAFKA_ERR_MESSAGE_TOO_LARGE && out->code != KAFKA_ERR_CORRUPT_MESSAGE &&
+        out->code != KAFKA_ERR_KAFKA_STORAGE_ERROR)
+        out->log_start = p->log.start;
+    out->leader_epoch = p->leader_epoch;
 }

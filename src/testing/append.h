@@ -11,6 +11,9 @@ typedef struct kft_append {
     int64_t base_offset;
     int64_t end_offset; /* behind its last record: the high watermark to be reached */
     int64_t append_time_ms;
+    int32_t leader_epoch;                          /* in which it was appended, or found */
+    int64_t log_start;                             /* where the log begins, -1 = not told */
+    bool skipped;                                  /* the request names the partition again behind it: that counts */
     bool duplicate;                                /* nothing was written: it was there already */
     int32_t record_errors[KFT_MOST_RECORD_ERRORS]; /* places in the batch of records it was refused for (KIP-467) */
     int record_error_count;

@@ -42,7 +42,7 @@ static void make_id(kafka_cluster *c)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     for (size_t i = 0; i < sizeof c->id - 1; i++) c->id[i] = digits[kfk_loop_random(c->loop) % 64];
-    c->id[21] = digits[(unsigned)(kfk_loop_random(c->loop) % 4) * 16]; /* two bits are left for the last */
+    c->id[21] = digits[kfk_loop_random(c->loop) % 4 * 16]; /* two bits are left for the last */
 }
 
 static kfk_thread *library_thread(void)
@@ -134,6 +134,7 @@ int kft_cluster_new(const kafka_cluster_config *cfg, kafka_cluster **out, kfk_er
     c->wake_task.run = wake_run;
     kft_faults_init(&c->faults);
     kft_memory_init(&c->memory, LOG_LIMIT);
+    kft_producer_pool_init(&c->producers);
     c->next_producer_id = 1000;
     code = take_config(c, cfg, err);
     if (code == 0 && cfg->loop) {

@@ -28,7 +28,6 @@ typedef struct kft_node kft_node;
 
 struct kafka_cluster {
     kfk_loop *loop;
-    bool own_loop;
     kfk_log log;
     char *host;
     char *bootstrap; /* "host:port,host:port" */
@@ -45,6 +44,7 @@ struct kafka_cluster {
     kfk_task wake_task; /* runs them */
     bool wake_queued;
     kft_memory memory;                 /* what the logs hold */
+    kft_producer_pool producers;       /* what they know of who wrote */
     struct kft_call_memory *last_call; /* so that kft_cluster_free needs no memory */
     size_t busy;                       /* bytes that requests and answers take just now */
     kafka_cluster_listener listener;

@@ -4,6 +4,7 @@
  * same. The first batch of an answer is sent whatever its size (KIP-74). There are no transactions, so the last stable
  * offset is the high watermark. */
 #include "testing/fetch_read.h"
+#include "base/time.h"
 
 enum { HINTS = 16 /* the version that tells who leads now (KIP-951) */ };
 
@@ -62,6 +63,7 @@ bool kft_fetch_read(kft_ask *ask, kft_partition *p, int16_t missing, const kfk_f
     out->high_watermark = -1;
     out->records.bytes = KAFKA_LIT("");
     out->aborted_transactions.count = !p ? 0 : -1;
+    if (p) kft_partition_retain(p, kfk_time_wall_ms());
     if (!p) {
         out->error_code = missing;
     } else if (p->leader != ask->node->id) {

@@ -162,3 +162,9 @@ bool kft_fetch_session_update(kft_fetch_session *x, const kfk_fetch_request *r)
     }
     return true;
 }
+
+void kft_fetch_session_had_turn(kft_fetch_session *x, kft_fetch_partition *p)
+{
+    kfk_list_remove(&p->node.order);
+    kfk_list_push_back(&x->partitions.order, &p->node.order);
+}

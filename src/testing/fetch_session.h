@@ -25,7 +25,7 @@ typedef struct kft_fetch_session {
     struct kft_fetch_sessions *all; /* that it is one of */
     int32_t id, epoch;              /* epoch: of the next request */
     bool by_id;                     /* topics are named by id: version 13 and up */
-    kfk_map partitions;
+    kfk_map partitions;             /* in the order in which they are read */
 } kft_fetch_session;
 
 typedef struct kft_fetch_sessions {
@@ -52,5 +52,8 @@ bool kft_fetch_session_update(kft_fetch_session *x, const kfk_fetch_request *r);
 /* The partition of the session, NULL = not part of it any more. */
 kft_fetch_partition *kft_fetch_session_partition(kft_fetch_session *x, kafka_bytes topic, const kfk_uuid *id,
                                                  int32_t index);
+
+/* Its records were sent: the others come first in the next answer, which may be too small for all. */
+void kft_fetch_session_had_turn(kft_fetch_session *x, kft_fetch_partition *p);
 
 #endif

@@ -2,7 +2,8 @@
  * logs (KIP-320), hints to the leader (KIP-951).
  *
  * Known gaps: versions below 4; fetching from followers (KIP-392): only leaders answer; requests of other brokers
- * (replica ids) are served like those of clients; cluster_id is not compared. */
+ * (replica ids) are served like those of clients; cluster_id is not compared; of too many sessions the oldest goes at once,
+ * where Kafka refuses new ones for two minutes. */
 #include "base/time.h"
 #include "testing/fetch_read.h"
 #include "testing/handlers.h"
@@ -26,6 +27,23 @@ typedef struct plan {
 
 /* ---- the plan -------------------------------------------------------------------------------------------------------- */
 
+/* Each partition is told once, in its first place, as it was named last. */
+static bool leave_out_repetitions(kft_ask *ask, plan *p)
+{
+    int32_t count = p->count;
+    kft_key *keys = kfk_arena_array(&ask->asked, (size_t)count, sizeof *keys);
+    if (!keys) return false;
+    for (int32_t i = 0; i < count; i++)
+        keys[i] = kft_key_of(p->items[i].topic, &p->items[i].topic_id, p->items[i].asked.partition);
+    kft_keys_mark(keys, count);
+    for (int32_t i = 0; i < count; i++) p->items[keys[i].first].asked = p->items[i].asked;
+    p->count = 0;
+    for (int32_t i = 0; i < count; i++) {
+        if (!keys[i].again) p->items[p->count++] = p->items[i];
+    }
+    return true;
+}
+
 static bool plan_request(kft_ask *ask, plan *p)
 {
     const kfk_fetch_request *r = ask->request;
@@ -37,7 +55,7 @@ static bool plan_request(kft_ask *ask, plan *p)
         for (int32_t k = 0; k < t->partitions.count; k++)
             p->items[p->count++] = (wanted){t->topic, t->topic_id, t->partitions.items[k]};
     }
-    return true;
+    return leave_out_repetitions(ask, p);
 }
 
 static bool plan_session(kft_ask *ask, plan *p, kft_fetch_session *x)
@@ -86,7 +104,11 @@ static bool go_on_with_session(kft_ask *ask, plan *p)
     p->incremental = true;
     kft_fetch_session_used(s, x); /* first, so that it is not the one to go */
     if (!kft_fetch_session_update(x, r)) return false;
-    return plan_session(ask, p, x);
+    if (x->partitions.count > 0) return plan_session(ask, p, x);
+    kft_fetch_session_free(s, x); /* about nothing any more */
+    p->session_id = 0;
+    p->incremental = false;
+    return plan_request(ask, p);
 }
 
 static plan *make_plan(kft_ask *ask)
@@ -138,6 +160,7 @@ static void remember(kft_ask *ask, const plan *p, const wanted *w, const kfk_fet
     fp->told_high_watermark = out->high_watermark;
     fp->told_log_start = out->log_start_offset;
     fp->told_error = out->error_code != 0;
+    if (p->incremental && out->records.part_count > 0) kft_fetch_session_had_turn(x, fp);
 }
 
 /* What a pass over the plan found. */
@@ -146,13 +169,27 @@ typedef struct found {
     bool errors, hints;
 } found;
 
+/* Bytes that the answer may carry. 0 = the first batch, whatever its size. */
+static size_t most_bytes(const kfk_fetch_request *r)
+{
+    if (r->max_bytes <= 0) return 0;
+    return r->max_bytes < MOST_BYTES ? (size_t)r->max_bytes : MOST_BYTES;
+}
+
+/* Bytes that are waited for: no more than it may carry. */
+static size_t least_bytes(const kfk_fetch_request *r)
+{
+    size_t most = most_bytes(r);
+    if (r->min_bytes <= 0) return 0;
+    return (size_t)r->min_bytes < most ? (size_t)r->min_bytes : most;
+}
+
 /* Reads the plan into the answer, topic by topic. False without memory. */
 static bool read_all(kft_ask *ask, const plan *p, found *f)
 {
     const kfk_fetch_request *r = ask->request;
     kfk_fetch_response *a = ask->answer;
-    size_t most = r->max_bytes > 0 && r->max_bytes < MOST_BYTES ? (size_t)r->max_bytes : MOST_BYTES;
-    f->room = (kft_fetch_room){.bytes = most, .committed = r->isolation_level == 1};
+    f->room = (kft_fetch_room){.bytes = most_bytes(r), .committed = r->isolation_level == 1};
     if (!KFT_ARRAY(ask, &a->responses, "responses", p->count)) return false;
     a->responses.count = 0;
     for (int32_t i = 0, end; i < p->count; i = end) {
@@ -245,9 +282,8 @@ static kft_outcome handle(kft_ask *ask)
     a->session_id = p->session_id;
     if (p->code != 0) return KFT_ANSWER;
     if (!read_all(ask, p, &f)) return KFT_HANG_UP;
-    size_t least = r->min_bytes < 0 ? 0 : (size_t)r->min_bytes;
-    if (least > MOST_BYTES) least = MOST_BYTES;
-    bool waits = !ask->dry && !ask->late && !f.errors && p->count > 0 && f.room.total < least && r->max_wait_ms > 0;
+    bool waits =
+        !ask->dry && !ask->late && !f.errors && p->count > 0 && f.room.total < least_bytes(r) && r->max_wait_ms > 0;
     if (waits) return wait_on_all(ask, p) ? KFT_WAIT : KFT_HANG_UP;
     remember_all(ask, p);
     if (f.hints && ask->version >= 16 && !fill_endpoints(ask, a)) return KFT_HANG_UP;

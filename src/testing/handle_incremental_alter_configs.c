@@ -1,13 +1,14 @@
 /* IncrementalAlterConfigs, versions 0 and 1, as Kafka 4.3 serves it for topics: set and delete for all settings, append
  * and subtract for lists.
  *
- * Known gaps: settings of brokers and of other resources are refused; a resource that is named twice is changed twice. -1 for want of memory is unproven; for an operation
- * that does not exist it is Kafka's answer, too. */
+ * Known gaps: settings of brokers and of other resources are refused; a resource that is named twice is changed twice;
+ * values have 4095 bytes at most. -1 for want of memory is unproven; for an operation that does not exist it is Kafka's
+ * answer, too. */
 #include "testing/handlers.h"
 #include "wire/gen/incremental_alter_configs.h"
 #include <string.h>
 
-enum { TOPIC = 2, SET = 0, DELETE = 1, APPEND = 2, SUBTRACT = 3, LIST = 7, MOST_VALUE = 4096 };
+enum { TOPIC = 2, SET = 0, DELETE = 1, APPEND = 2, SUBTRACT = 3, LIST = 7 };
 
 static bool is_list(kafka_bytes name)
 {
@@ -30,44 +31,67 @@ static const char *present(const kft_settings *s, kafka_bytes name)
     return set ? set : "";
 }
 
-/* Is `item` in the list? Then *rest, of MOST_VALUE bytes, is the list without it, else the list itself. */
-static bool without(const char *list, kafka_bytes item, char *rest)
+/* The next item of a list, NULL at its end. */
+static const char *next_item(const char **list, size_t *len)
 {
-    bool found = false;
-    size_t len = 0;
-    for (const char *p = list; *p;) {
-        size_t n = strcspn(p, ",");
-        bool is = n == item.len && memcmp(p, item.data, n) == 0;
-        found |= is;
-        if (!is && len + n + 2 < MOST_VALUE) {
-            if (len > 0) rest[len++] = ',';
-            memcpy(rest + len, p, n);
-            len += n;
-        }
-        p += n + (p[n] == ',');
-    }
-    rest[len] = '\0';
-    return found;
+    const char *item = *list;
+    *len = 0;
+    if (!item) return NULL;
+    const char *comma = strchr(item, ',');
+    *len = comma ? (size_t)(comma - item) : strlen(item);
+    *list = comma ? comma + 1 : NULL;
+    return item;
 }
 
-/* The list after the operation, in `room` or as it was. */
+static bool has_item(const char *list, const char *item, size_t len)
+{
+    const char *here;
+    size_t n;
+    while ((here = next_item(&list, &n)) != NULL) {
+        if (n == len && memcmp(here, item, n) == 0) return true;
+    }
+    return false;
+}
+
+/* Puts an item behind the list in `room`, of KFT_MOST_VALUE bytes. False: it gets too long. */
+static bool add_item(char *room, const char *item, size_t len)
+{
+    size_t used = strlen(room);
+    if (used + len + 2 > KFT_MOST_VALUE) return false;
+    if (used > 0) room[used++] = ',';
+    memcpy(room + used, item, len);
+    room[used + len] = '\0';
+    return true;
+}
+
+/* Every item of `from` that is not in `other` (NULL = nothing is), once, behind the list in `room`. */
+static bool add_items(char *room, const char *from, const char *other)
+{
+    const char *item;
+    size_t len;
+    while ((item = next_item(&from, &len)) != NULL) {
+        if (len == 0 || has_item(room, item, len) || (other && has_item(other, item, len))) continue;
+        if (!add_item(room, item, len)) return false;
+    }
+    return true;
+}
+
+/* The list after the operation, in `room`. */
 static int16_t change_list(const kft_settings *s, const kfk_incremental_alter_configs_request_config *c, char *room,
                            kafka_bytes *out, const char **why)
 {
+    char items[KFT_MOST_VALUE];
     *why = "The setting is no list.";
     if (!is_list(c->name)) return KAFKA_ERR_INVALID_CONFIG;
-    bool had = without(present(s, c->name), c->value, room);
-    size_t len = strlen(room);
     *why = "The list gets too long.";
-    if (c->config_operation == APPEND && len + c->value.len + 2 > MOST_VALUE) return KAFKA_ERR_INVALID_CONFIG;
-    *out = kafka_str(present(s, c->name));
-    if (c->config_operation == APPEND && had) return 0;
-    if (c->config_operation == APPEND) {
-        if (len > 0) room[len++] = ',';
-        memcpy(room + len, c->value.data, c->value.len);
-        len += c->value.len;
-    }
-    *out = (kafka_bytes){room, len};
+    if (c->value.len >= sizeof items) return KAFKA_ERR_INVALID_CONFIG;
+    memcpy(items, c->value.data, c->value.len);
+    items[c->value.len] = '\0';
+    bool appends = c->config_operation == APPEND;
+    room[0] = '\0';
+    if (!add_items(room, present(s, c->name), appends ? NULL : items) || (appends && !add_items(room, items, NULL)))
+        return KAFKA_ERR_INVALID_CONFIG;
+    *out = kafka_str(room);
     return 0;
 }
 
@@ -91,7 +115,7 @@ static int16_t operate(const kft_settings *s, const kfk_incremental_alter_config
 static int16_t change(kft_settings *s, const kfk_incremental_alter_configs_request_config *c, bool apply,
                       const char **why)
 {
-    char room[MOST_VALUE];
+    char room[KFT_MOST_VALUE];
     kafka_bytes value;
     int16_t code = operate(s, c, room, &value, why);
     if (code != 0 || (!value.data && !kft_settings_get(s, c->name))) return code;

@@ -72,19 +72,40 @@ static bool fill_named(kft_ask *ask, kfk_metadata_response_topic *out, const kfk
     return true;
 }
 
+static kft_key *mark_topics(kft_ask *ask, const kfk_metadata_request *r)
+{
+    kft_key *keys = kfk_arena_array(&ask->asked, (size_t)r->topics.count, sizeof *keys);
+    for (int32_t i = 0; keys && i < r->topics.count; i++) {
+        const kfk_metadata_request_topic *t = &r->topics.items[i];
+        keys[i] = t->name.data ? (kft_key){.name = t->name}
+                               : (kft_key){.name = {t->topic_id.bytes, sizeof t->topic_id.bytes}, .number = 1};
+    }
+    if (keys) kft_keys_mark(keys, r->topics.count);
+    return keys;
+}
+
+/* Each topic that was named, once. */
+static bool fill_named_topics(kft_ask *ask, kfk_metadata_response *a)
+{
+    const kfk_metadata_request *r = ask->request;
+    const kft_key *keys = mark_topics(ask, r);
+    int32_t told = 0;
+    if (!keys || !KFT_ARRAY(ask, &a->topics, "topics", r->topics.count)) return false;
+    for (int32_t i = 0; i < r->topics.count; i++) {
+        if (!keys[i].again && !fill_named(ask, &a->topics.items[told++], &r->topics.items[i])) return false;
+    }
+    a->topics.count = told;
+    return true;
+}
+
 static bool fill_topics(kft_ask *ask, kfk_metadata_response *a)
 {
     const kfk_metadata_request *r = ask->request;
     kafka_cluster *c = ask->cluster;
+    int32_t i = 0;
     bool all = r->topics.count < 0 || (ask->version == 0 && r->topics.count == 0);
-    int32_t count = all ? (int32_t)c->topics.by_name.count : r->topics.count, i = 0;
-    if (!KFT_ARRAY(ask, &a->topics, "topics", count)) return false;
-    if (!all) {
-        for (; i < count; i++) {
-            if (!fill_named(ask, &a->topics.items[i], &r->topics.items[i])) return false;
-        }
-        return true;
-    }
+    if (!all) return fill_named_topics(ask, a);
+    if (!KFT_ARRAY(ask, &a->topics, "topics", (int32_t)c->topics.by_name.count)) return false;
     KFK_LIST_EACH (n, &c->topics.by_name.order) {
         if (!fill_topic(ask, &a->topics.items[i++], KFK_CONTAINER(n, kft_topic, by_name.order))) return false;
     }

@@ -2,8 +2,9 @@
  * batch was refused for (KIP-467), idempotent producers. With acks = all an answer waits for the high watermark.
  *
  * Known gaps: versions below 3 (message sets), transactions (a transactional batch with an id is answered
- * INVALID_TXN_STATE), quotas. Unproven: 20 (replicas went while it was copied), 56 and -1 (no memory). An unknown producer may start at any sequence, as
- * brokers before 4.5 allow. */
+ * INVALID_TXN_STATE), quotas. Unproven: 20 (replicas went while it was copied), 56 and -1 (no memory). An unknown
+ * producer may start at any sequence, as brokers before 4.5 allow. Of a partition that is named twice the last batch
+ * counts. */
 #include "base/time.h"
 #include "testing/append.h"
 #include "testing/handlers.h"
@@ -26,7 +27,7 @@ static void append(kft_ask *ask, const kfk_produce_request_topic *t, const kfk_p
                    int16_t acks, kft_append *out)
 {
     kft_partition *p = partition_of(ask, t, rp->index);
-    *out = (kft_append){.base_offset = -1, .append_time_ms = -1};
+    *out = (kft_append){.base_offset = -1, .append_time_ms = -1, .log_start = -1};
     if (!p)
         out->code = ask->version >= 13 && !kft_topic_find_id(&ask->cluster->topics, &t->topic_id)
                         ? KAFKA_ERR_UNKNOWN_TOPIC_ID
@@ -57,21 +58,40 @@ static bool lacks_transactional_id(const kfk_produce_request *r)
     return false;
 }
 
+/* Which entries of the request count, in its order; NULL without memory. */
+static const kft_key *mark_partitions(kft_ask *ask, const kfk_produce_request *r, size_t count)
+{
+    kft_key *keys = kfk_arena_array(&ask->asked, count, sizeof *keys);
+    size_t n = 0;
+    for (int32_t i = 0; keys && i < r->topic_data.count; i++) {
+        const kfk_produce_request_topic *t = &r->topic_data.items[i];
+        for (int32_t k = 0; k < t->partition_data.count; k++)
+            keys[n++] = kft_key_of(t->name, &t->topic_id, t->partition_data.items[k].index);
+    }
+    if (keys) kft_keys_mark(keys, (int32_t)count);
+    return keys;
+}
+
 static progress *append_all(kft_ask *ask, const kfk_produce_request *r)
 {
     size_t count = 0;
     for (int32_t i = 0; i < r->topic_data.count; i++) count += (size_t)r->topic_data.items[i].partition_data.count;
     progress *all = kfk_arena_alloc(&ask->asked, sizeof *all + count * sizeof all->appended[0]);
-    if (!all) return NULL;
+    const kft_key *key = all ? mark_partitions(ask, r, count) : NULL;
+    if (!key) return NULL;
     *all = (progress){0};
     bool forbidden = lacks_transactional_id(r);
     for (int32_t i = 0; i < r->topic_data.count; i++) {
         const kfk_produce_request_topic *t = &r->topic_data.items[i];
-        for (int32_t k = 0; k < t->partition_data.count; k++) {
+        for (int32_t k = 0; k < t->partition_data.count; k++, key++) {
             kft_append *out = &all->appended[all->count++];
-            if (forbidden)
-                *out = (kft_append){
-                    .code = KAFKA_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, .base_offset = -1, .append_time_ms = -1};
+            if (key->later)
+                *out = (kft_append){.skipped = true};
+            else if (forbidden)
+                *out = (kft_append){.code = KAFKA_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+                                    .base_offset = -1,
+                                    .append_time_ms = -1,
+                                    .log_start = -1};
             else
                 append(ask, t, &t->partition_data.items[k], r->acks, out);
             all->failed |= out->code != 0;
@@ -86,10 +106,10 @@ static progress *append_all(kft_ask *ask, const kfk_produce_request *r)
 static bool settle(kft_ask *ask, const kfk_produce_request_topic *t, int32_t index, kft_append *a)
 {
     kft_partition *p = partition_of(ask, t, index);
-    if (a->code != 0 || ask->dry) return true;
+    if (a->code != 0 || a->skipped || ask->dry) return true;
     if (!p)
         a->code = KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
-    else if (p->leader != ask->node->id || p->log.end < a->end_offset)
+    else if (p->leader != ask->node->id || p->log.end < a->end_offset || p->cut_epoch > a->leader_epoch)
         a->code = KAFKA_ERR_NOT_LEADER_OR_FOLLOWER; /* appended, and perhaps lost with the leadership */
     else if (p->log.high_watermark >= a->end_offset)
         a->code = p->isr_count < kft_partition_min_in_sync(p) ? KAFKA_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND : 0;
@@ -126,7 +146,7 @@ static bool fill_partition(kft_ask *ask, kfk_produce_response_partition *out, in
     out->error_code = a->code;
     out->base_offset = a->base_offset;
     out->log_append_time_ms = a->append_time_ms;
-    out->log_start_offset = p && a->code == 0 ? p->log.start : -1;
+    out->log_start_offset = a->log_start;
     if (a->why) out->error_message = kft_ask_text(ask, a->why);
     if (p && a->code == KAFKA_ERR_NOT_LEADER_OR_FOLLOWER && ask->version >= 10)
         out->current_leader = (kfk_produce_response_leader){p->leader, p->leader_epoch};
@@ -170,26 +190,41 @@ static bool fill_endpoints(kft_ask *ask, kfk_produce_response *a)
     return true;
 }
 
+/* The partitions of a topic, with what became of each. */
+static bool fill_topic(kft_ask *ask, kfk_produce_response_topic *out, const kfk_produce_request_topic *t,
+                       const kft_append *appended, bool *hints)
+{
+    int32_t told = 0;
+    out->name = t->name;
+    out->topic_id = t->topic_id;
+    if (!KFT_ARRAY(ask, &out->partition_responses, "responses.partition_responses", t->partition_data.count))
+        return false;
+    for (int32_t k = 0; k < t->partition_data.count; k++) {
+        int32_t index = t->partition_data.items[k].index;
+        if (appended[k].skipped) continue;
+        *hints |= appended[k].code == KAFKA_ERR_NOT_LEADER_OR_FOLLOWER;
+        if (!fill_partition(ask, &out->partition_responses.items[told++], index, partition_of(ask, t, index),
+                            &appended[k]))
+            return false;
+    }
+    out->partition_responses.count = told;
+    return true;
+}
+
 static bool fill(kft_ask *ask, const kfk_produce_request *r, kfk_produce_response *a, const progress *all)
 {
-    int32_t n = 0;
+    const kft_append *appended = all->appended;
+    int32_t told = 0;
     bool hints = false;
     if (!KFT_ARRAY(ask, &a->responses, "responses", r->topic_data.count)) return false;
     for (int32_t i = 0; i < r->topic_data.count; i++) {
         const kfk_produce_request_topic *t = &r->topic_data.items[i];
-        kfk_produce_response_topic *out = &a->responses.items[i];
-        out->name = t->name;
-        out->topic_id = t->topic_id;
-        if (!KFT_ARRAY(ask, &out->partition_responses, "responses.partition_responses", t->partition_data.count))
-            return false;
-        for (int32_t k = 0; k < t->partition_data.count; k++, n++) {
-            int32_t index = t->partition_data.items[k].index;
-            hints |= all->appended[n].code == KAFKA_ERR_NOT_LEADER_OR_FOLLOWER;
-            if (!fill_partition(ask, &out->partition_responses.items[k], index, partition_of(ask, t, index),
-                                &all->appended[n]))
-                return false;
-        }
+        kfk_produce_response_topic *out = &a->responses.items[told];
+        if (!fill_topic(ask, out, t, appended, &hints)) return false;
+        appended += t->partition_data.count;
+        told += out->partition_responses.count > 0 || t->partition_data.count == 0;
     }
+    a->responses.count = told;
     return !hints || ask->version < 10 || fill_endpoints(ask, a);
 }
 

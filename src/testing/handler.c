@@ -1,5 +1,6 @@
 /* The table of handlers, and what they have in common. */
 #include "testing/handler.h"
+#include "base/time.h"
 #include "testing/handlers.h"
 #include "wire/codec.h"
 #include <stdlib.h>
@@ -71,6 +72,7 @@ kafka_bytes kft_ask_text(kft_ask *ask, const char *text)
 kft_partition *kft_ask_led(kft_ask *ask, kafka_bytes topic, int32_t index, int32_t current_epoch, int16_t *code)
 {
     kft_partition *p = kft_topic_partition(kft_topic_find(&ask->cluster->topics, topic), index);
+    if (p) kft_partition_retain(p, kfk_time_wall_ms());
     if (!p)
         *code = KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
     else if (p->leader != ask->node->id)
@@ -104,15 +106,23 @@ static int by_index(const void *a, const void *b)
 
 void kft_keys_mark(kft_key *keys, int32_t count)
 {
+    for (int32_t i = 0; i < count; i++) keys[i].index = keys[i].first = i;
     if (count < 2) return;
-    for (int32_t i = 0; i < count; i++) keys[i].index = i;
     qsort(keys, (size_t)count, sizeof *keys, by_key);
     for (int32_t i = 1; i < count; i++) {
         if (compare_keys(&keys[i - 1], &keys[i]) != 0) continue;
-        keys[i].again = true;
+        keys[i].again = keys[i - 1].later = true;
         keys[i - 1].twice = keys[i].twice = true;
+        keys[i].first = keys[i - 1].first;
     }
     qsort(keys, (size_t)count, sizeof *keys, by_index);
+}
+
+kft_key kft_key_of(kafka_bytes topic, const kfk_uuid *id, int32_t partition)
+{
+    static const kfk_uuid none;
+    bool by_id = memcmp(id, &none, sizeof none) != 0;
+    return (kft_key){.name = by_id ? (kafka_bytes){id->bytes, sizeof id->bytes} : topic, .number = partition};
 }
 
 bool kft_ask_names_topic(const kft_ask *ask, kafka_bytes wanted, kafka_bytes name, const kfk_uuid *id)

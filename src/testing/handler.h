@@ -72,10 +72,13 @@ kft_partition *kft_ask_led(kft_ask *ask, kafka_bytes topic, int32_t index, int32
 /* What a request names, to see what it names twice; marked in order of n log n, since it may name a million. */
 typedef struct kft_key {
     kafka_bytes name;
-    int32_t number, index; /* index: its place, set by kft_keys_mark */
-    bool again, twice;     /* named before; named anywhere else */
+    int32_t number;
+    int32_t index, first;     /* its place, and that of the first one like it; set by kft_keys_mark like the rest */
+    bool again, later, twice; /* named before; named behind it; one of these */
 } kft_key;
 void kft_keys_mark(kft_key *keys, int32_t count);
+/* The key of a partition of a topic that is named by name or id (zero: by name). */
+kft_key kft_key_of(kafka_bytes topic, const kfk_uuid *id, int32_t partition);
 
 /* For faults: is the topic that a request names by name or id (zero: by name) the one called `wanted`? */
 bool kft_ask_names_topic(const kft_ask *ask, kafka_bytes wanted, kafka_bytes name, const kfk_uuid *id);

@@ -11,7 +11,7 @@
 enum {
     FIRST_RING = 16,
     COPY_BELOW = 4,            /* a batch smaller than a quarter of its frame is copied */
-    MOST_EPOCHS = 10000,       /* more leader epochs of a partition are not remembered */
+    MOST_EPOCHS = 8192,        /* of a partition; of more the oldest are not remembered */
     INFLATE_LIMIT = 256 << 20, /* of a batch that is searched for a time */
     LEADER_EPOCH_AT = 12,
     CRC_AT = 17
@@ -161,17 +161,17 @@ void kft_memory_set_limit(kft_memory *m, size_t limit)
 
 /* ---- appending ------------------------------------------------------------------------------------------------------- */
 
-/* Makes it a batch with the broker's time: attributes and largest time change, and with them the CRC, which is combined
- * from those of the old header, the new header and the whole: the body is not read again. */
-static void stamp(uint8_t *data, const kfk_batch_header *h, int64_t append_time_ms)
+/* The CRC is combined from those of the old header, the new header and the whole: the body is not read again. */
+void kft_log_stamp(uint8_t *data, const kfk_batch_header *h, bool append_time, int64_t time_ms)
 {
     enum { COVERED = KFK_RECORD_HEADER - KFK_RECORD_CRC_FROM };
     uint64_t body_len = kfk_batch_body_size(h);
     uint8_t *covered = data + KFK_RECORD_CRC_FROM;
     uint32_t old_header = kfk_crc32c(0, covered, COVERED);
     uint32_t body = kfk_crc32c_combine(old_header, 0, body_len) ^ h->crc;
-    kfk_prim_put_be16(covered, (uint16_t)(h->attributes | KFK_BATCH_LOG_APPEND_TIME));
-    kfk_prim_put_be64(covered + 14, (uint64_t)append_time_ms);
+    uint16_t others = (uint16_t)(h->attributes & ~KFK_BATCH_LOG_APPEND_TIME);
+    kfk_prim_put_be16(covered, append_time ? (uint16_t)(others | KFK_BATCH_LOG_APPEND_TIME) : others);
+    kfk_prim_put_be64(covered + 14, (uint64_t)time_ms);
     uint32_t crc = kfk_crc32c_combine(kfk_crc32c(0, covered, COVERED), body, body_len);
     kfk_prim_put_be32(data + CRC_AT, crc);
 }
@@ -192,7 +192,7 @@ int kft_log_append(kft_log *l, kfk_block *frame, uint8_t *data, const kfk_batch_
     }
     kfk_prim_put_be64(data, (uint64_t)l->end);
     kfk_prim_put_be32(data + LEADER_EPOCH_AT, (uint32_t)leader_epoch);
-    if (append_time_ms >= 0) stamp(data, header, append_time_ms);
+    if (append_time_ms >= 0) kft_log_stamp(data, header, true, append_time_ms);
     kft_batch *b = &l->batches[(l->first + l->count) % l->cap];
     *b = (kft_batch){.block = block,
                      .data = data,
@@ -253,15 +253,18 @@ void kft_log_truncate(kft_log *l, int64_t offset)
 
 void kft_log_retain(kft_log *l, int64_t retention_ms, int64_t retention_bytes, int64_t now_wall_ms)
 {
-    while (l->count > 1) {
+    bool dropped = false;
+    while (l->count > 0) {
         const kft_batch *b = kft_log_at(l, 0);
+        if (b->last_offset >= l->high_watermark) break;
         int64_t time = b->max_time >= 0 ? b->max_time : b->appended_wall_ms;
         bool old = retention_ms >= 0 && now_wall_ms - time > retention_ms;
         bool beyond = retention_bytes >= 0 && l->bytes - b->len >= (uint64_t)retention_bytes;
         if (!old && !beyond) break;
         drop_first(l);
+        dropped = true;
     }
-    requeue(l);
+    if (dropped) requeue(l);
 }
 
 /* ---- times ------------------------------------------------------------------------------------------------------------ */
@@ -351,9 +354,10 @@ int kft_log_begin_epoch(kft_log *l, int32_t epoch)
 {
     /* one in which nothing was written tells nothing: the new one takes its place */
     if (l->epoch_count > 0 && l->epochs[l->epoch_count - 1].start_offset == l->end) l->epoch_count--;
-    if (l->epoch_count == l->epoch_cap) {
+    if (l->epoch_count == MOST_EPOCHS) {
+        memmove(l->epochs, l->epochs + 1, --l->epoch_count * sizeof l->epochs[0]);
+    } else if (l->epoch_count == l->epoch_cap) {
         size_t cap = l->epoch_cap ? l->epoch_cap * 2 : 4;
-        if (cap > MOST_EPOCHS) return KAFKA_ENOMEM;
         kft_epoch *grown = kfk_mem_realloc(l->epochs, cap * sizeof *grown);
         if (!grown) return KAFKA_ENOMEM;
         l->epochs = grown;

@@ -77,6 +77,10 @@ void kft_log_fini(kft_log *l);
 int kft_log_append(kft_log *l, kfk_block *frame, uint8_t *data, const kfk_batch_header *header, int32_t leader_epoch,
                    int64_t append_time_ms, int64_t now_wall_ms, int64_t *base);
 
+/* Gives a batch whose header was parsed another largest time, that of its records or the broker's (append_time):
+ * attributes, largest time and checksum change. Not once it is visible. */
+void kft_log_stamp(uint8_t *data, const kfk_batch_header *h, bool append_time, int64_t time_ms);
+
 /* The i-th batch, from 0. */
 const kft_batch *kft_log_at(const kft_log *l, size_t i);
 /* The index of the batch that holds `offset`, or of the first behind it; l->count = none. */
@@ -86,7 +90,7 @@ void kft_log_advance_start(kft_log *l, int64_t offset);
 /* Drops batches from the one that holds `offset` on: `offset` must be the first of a batch or the end. Producers' state
  * is not the log's. The high watermark goes along. */
 void kft_log_truncate(kft_log *l, int64_t offset);
-/* Retention by time and size, as topics have it; -1 = none. Keeps the newest batch. */
+/* Retention by time and size, as topics have it; -1 = none. Keeps what is not below the high watermark. */
 void kft_log_retain(kft_log *l, int64_t retention_ms, int64_t retention_bytes, int64_t now_wall_ms);
 
 /* The first offset whose record has a time of `time_ms` or more, and that time; -1, -1 when there is none below `limit`.
@@ -96,7 +100,7 @@ int kft_log_offset_for_time(const kft_log *l, int64_t time_ms, int64_t limit, in
 /* The record with the greatest time below `limit` (KIP-734). */
 int kft_log_offset_of_max_time(const kft_log *l, int64_t limit, int64_t *offset, int64_t *found_time, int32_t *epoch);
 
-/* A new leader epoch begins at the end of the log. 0 or KAFKA_ENOMEM. */
+/* A new leader epoch begins at the end of the log. Of very many the oldest is forgotten. 0 or KAFKA_ENOMEM. */
 int kft_log_begin_epoch(kft_log *l, int32_t epoch);
 /* The largest epoch that is known and <= `epoch`, and where it ends (KIP-320). An epoch older than all ends where the first
  * begins; *end = -1 for one that is newer than all. */

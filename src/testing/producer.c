@@ -4,8 +4,15 @@
 #include "kafka/error.h"
 #include <string.h>
 
-void kft_producers_init(kft_producers *p, uint64_t seed)
+void kft_producer_pool_init(kft_producer_pool *pool)
 {
+    kfk_list_init(&pool->by_age);
+    pool->count = 0;
+}
+
+void kft_producers_init(kft_producers *p, kft_producer_pool *pool, uint64_t seed)
+{
+    p->pool = pool;
     kfk_map_init(&p->map, seed);
     p->swept_wall_ms = 0;
 }
@@ -18,6 +25,8 @@ static kft_producer *of_order(kfk_list *n)
 static void forget(kft_producers *p, kft_producer *x)
 {
     kfk_map_remove(&p->map, &x->node);
+    kfk_list_remove(&x->age);
+    p->pool->count--;
     kfk_mem_free(x);
 }
 
@@ -50,6 +59,12 @@ static int32_t sequence_behind(int32_t first, int32_t delta)
     return (int32_t)(((uint32_t)first + (uint32_t)delta) & 0x7fffffff);
 }
 
+/* Times come from clients: any number, which must not overflow. */
+static bool is_expired(const kft_producer *x, int64_t now_wall_ms)
+{
+    return newest(x) && newest(x)->time_ms <= now_wall_ms - KFT_PRODUCER_EXPIRATION_MS;
+}
+
 /* Producers whose newest record is old are looked for from time to time only, so that one which writes records of long ago
  * is remembered for a while. */
 static void expire_old(kft_producers *p, int64_t now_wall_ms)
@@ -58,7 +73,7 @@ static void expire_old(kft_producers *p, int64_t now_wall_ms)
     p->swept_wall_ms = now_wall_ms;
     KFK_LIST_EACH (n, &p->map.order) {
         kft_producer *x = of_order(n);
-        if (newest(x) && now_wall_ms - newest(x)->time_ms >= KFT_PRODUCER_EXPIRATION_MS) forget(p, x);
+        if (is_expired(x, now_wall_ms)) forget(p, x);
     }
 }
 
@@ -95,21 +110,29 @@ kft_producer_verdict kft_producers_check(kft_producers *p, const kfk_batch_heade
 int kft_producers_reserve(kft_producers *p, int64_t id)
 {
     if (find(p, id)) return 0;
-    if (p->map.count >= KFT_MOST_PRODUCERS) forget(p, of_order(kfk_list_first(&p->map.order)));
+    if (p->pool->count >= KFT_MOST_PRODUCERS) {
+        kft_producer *oldest = KFK_CONTAINER(kfk_list_first(&p->pool->by_age), kft_producer, age);
+        forget(oldest->of, oldest);
+    }
     kft_producer *x = kfk_mem_zalloc(sizeof *x);
     if (!x) return KAFKA_ENOMEM;
     x->id = id;
-    if (kfk_map_add(&p->map, &x->node, kfk_map_hash(&p->map, &id, sizeof id)) == 0) return 0;
-    kfk_mem_free(x);
-    return KAFKA_ENOMEM;
+    x->of = p;
+    if (kfk_map_add(&p->map, &x->node, kfk_map_hash(&p->map, &id, sizeof id)) != 0) {
+        kfk_mem_free(x);
+        return KAFKA_ENOMEM;
+    }
+    kfk_list_push_back(&p->pool->by_age, &x->age);
+    p->pool->count++;
+    return 0;
 }
 
 void kft_producers_appended(kft_producers *p, const kfk_batch_header *h, int64_t base_offset, int64_t time_ms)
 {
     kft_producer *x = find(p, h->producer_id);
     if (!x) return;
-    kfk_list_remove(&x->node.order);
-    kfk_list_push_back(&p->map.order, &x->node.order);
+    kfk_list_remove(&x->age);
+    kfk_list_push_back(&p->pool->by_age, &x->age);
     if (h->producer_epoch != x->epoch) x->count = 0;
     x->epoch = h->producer_epoch;
     if (x->count == KFT_PRODUCER_BATCHES) {
@@ -124,13 +147,18 @@ void kft_producers_appended(kft_producers *p, const kfk_batch_header *h, int64_t
                              .time_ms = time_ms};
 }
 
-void kft_producers_restart(kft_producers *p)
+void kft_producers_restart(kft_producers *p, int64_t end, bool empty, int64_t now_wall_ms)
 {
     KFK_LIST_EACH (n, &p->map.order) {
         kft_producer *x = of_order(n);
-        if (x->count <= 1) continue;
-        x->batches[0] = x->batches[x->count - 1];
-        x->count = 1;
+        uint8_t before = 0; /* batches in front of the end, of which the last one stays */
+        while (before < x->count && x->batches[before].last_offset < end) before++;
+        if (before > 0 && before == x->count && (empty || is_expired(x, now_wall_ms))) {
+            forget(p, x);
+        } else if (before > 1) {
+            x->count = (uint8_t)(x->count - (before - 1));
+            memmove(x->batches, x->batches + before - 1, x->count * sizeof x->batches[0]);
+        }
     }
 }
 

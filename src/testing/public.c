@@ -143,6 +143,7 @@ static int log_size_run(kft_call *x, kfk_error *err)
 {
     kft_partition *p = partition_of(x, err);
     if (!p) return err->code;
+    kft_partition_retain(p, kfk_time_wall_ms());
     x->out[0] = p->log.start;
     x->out[1] = p->log.end;
     return 0;

@@ -45,7 +45,8 @@ struct kft_session {
     int number;
     session_state state;
     bool gone, dead, finish; /* dead: the stream failed; finish: close once the answer was written */
-    kfk_timer timer;         /* a frame that is slow, a delay, a parked request's time */
+    bool yields;             /* it has had its turn: the timer stands for the next one */
+    kfk_timer timer;         /* a frame that is slow, a delay, a parked request's time, the next turn */
     /* the frame that arrives */
     uint8_t length[KFK_FRAME_LENGTH];
     size_t length_got;
@@ -139,6 +140,16 @@ void kft_session_wake(kft_ask *ask)
 
 /* ---- listeners and log ---------------------------------------------------------------------------------------------- */
 
+/* What was printed, as a string: cut off where it gets too long, or the message's name alone when there is no memory. */
+static const char *as_string(kfk_buf *text, const kfk_schema *s)
+{
+    enum { DOTS = 3 };
+    if (!text->data) return s->name;
+    if (text->err != 0 && text->len >= DOTS) memset(text->data + text->len - DOTS, '.', DOTS);
+    text->data[text->len] = '\0'; /* a buffer has room for it */
+    return (const char *)text->data;
+}
+
 /* One line of text for a request or an answer; only when somebody wants to see it. */
 static void tell(kft_session *s, bool is_answer, const void *message)
 {
@@ -148,25 +159,24 @@ static void tell(kft_session *s, bool is_answer, const void *message)
     if (!logs && !c->listener.heard) return;
     kfk_buf text;
     kfk_buf_init(&text, LONGEST_TEXT);
-    kfk_codec_print(is_answer ? ask->api->response : ask->api->request, ask->version, message, &text);
-    if (kfk_buf_append(&text, "", 1) == 0) {
-        kafka_cluster_event e = {.client_id = ask->client_id,
-                                 .text = (const char *)text.data,
-                                 .broker = ask->node->id,
-                                 .connection = s->number,
-                                 .api = ask->api->key,
-                                 .version = ask->version,
-                                 .correlation_id = ask->correlation_id,
-                                 .is_answer = is_answer};
-        if (logs)
-            kft_log(c, KAFKA_LOG_DEBUG, "broker %d, connection %d, #%d: %s", (int)e.broker, e.connection,
-                    (int)e.correlation_id, e.text);
-        if (c->listener.heard) {
-            kfk_thread saved;
-            kfk_thread_callback_begin(&saved, NULL);
-            c->listener.heard(c->listener.userdata, &e);
-            kfk_thread_callback_end(&saved);
-        }
+    const kfk_schema *schema = is_answer ? ask->api->response : ask->api->request;
+    kfk_codec_print(schema, ask->version, message, &text);
+    kafka_cluster_event e = {.client_id = ask->client_id,
+                             .text = as_string(&text, schema),
+                             .broker = ask->node->id,
+                             .connection = s->number,
+                             .api = ask->api->key,
+                             .version = ask->version,
+                             .correlation_id = ask->correlation_id,
+                             .is_answer = is_answer};
+    if (logs)
+        kft_log(c, KAFKA_LOG_DEBUG, "broker %d, connection %d, #%d: %s", (int)e.broker, e.connection,
+                (int)e.correlation_id, e.text);
+    if (c->listener.heard) {
+        kfk_thread saved;
+        kfk_thread_callback_begin(&saved, NULL);
+        c->listener.heard(c->listener.userdata, &e);
+        kfk_thread_callback_end(&saved);
     }
     kfk_buf_fini(&text);
 }
@@ -505,7 +515,7 @@ static void begin_request(kft_session *s)
     s->fault_met = kft_faults_meet(&c->faults, ask, &s->fault);
     if (!suffer(s)) return;
     if (s->fault_met) delay = s->fault.delay_ms;
-    if (ask->api->key == KFK_API_PRODUCE) delay += ask->node->disk_delay_ms;
+    if (ask->api->key == KFK_API_PRODUCE) delay = kfk_time_add(delay, ask->node->disk_delay_ms);
     if (delay > 0) {
         s->state = SESSION_DELAYED;
         kfk_loop_timer_set(c->loop, &s->timer, kfk_time_add(now_ms(s), delay));
@@ -546,6 +556,8 @@ static void drain(kft_session *s)
 static void advance(kft_session *s)
 {
     if (s->gone) return;
+    if (s->yields) kfk_loop_timer_clear(cluster_of(s)->loop, &s->timer); /* an edge may come before the turn does */
+    s->yields = false;
     if (s->state == SESSION_SILENT) drain(s);
     if (s->state == SESSION_PARKED) notice_end(s);
     for (int i = 0; !s->dead; i++) {
@@ -553,6 +565,7 @@ static void advance(kft_session *s)
         if (s->finish) s->dead = true;
         if (s->dead || s->state != SESSION_IDLE) break;
         if (i == REQUESTS_PER_TURN) { /* the rest in the next turn */
+            s->yields = true;
             kfk_loop_timer_set(cluster_of(s)->loop, &s->timer, now_ms(s));
             break;
         }

@@ -4,8 +4,9 @@
  * stays in the sockets, and an answer that the client does not read holds up its next request. An idle session holds no
  * buffer. A client that goes while its request waits is noticed, so that it does not wait for nobody; what had begun
  * before, a delayed write, is done all the same. A frame's memory grows behind the bytes that have arrived; one that does
- * not arrive whole within a minute ends the connection. All of them together may take twice as many bytes for requests
- * and answers as the logs for messages, or KFT_LEAST_BUSY if that is more: then whoever takes most is hung up on. */
+ * not arrive whole within a minute ends the connection. One that is idle stays, whatever connections.max.idle.ms of Kafka
+ * would say. All of them together may take twice as many bytes for requests and answers as the logs for messages, or
+ * KFT_LEAST_BUSY if that is more: then whoever takes most is hung up on. */
 #ifndef KFT_SESSION_H
 #define KFT_SESSION_H
 #include "testing/handler.h"

@@ -113,6 +113,23 @@ static bool is_policy(const char *text)
     return one_of(text, words);
 }
 
+/* Digits from `text` on, one at least; where they end, NULL = there are none. */
+static const char *behind_digits(const char *text)
+{
+    size_t len = strspn(text, "0123456789");
+    return len > 0 ? text + len : NULL;
+}
+
+/* partition:broker,partition:broker ..., or * for all of them. */
+static bool are_replicas(const char *text)
+{
+    if (*text == '\0' || strcmp(text, "*") == 0) return true;
+    for (;; text++) {
+        if (!(text = behind_digits(text)) || *text++ != ':' || !(text = behind_digits(text))) return false;
+        if (*text != ',') return *text == '\0';
+    }
+}
+
 static bool fits(const kft_setting_info *row, const char *value)
 {
     static const char *const times[] = {"CreateTime", "LogAppendTime", NULL}, *const booleans[] = {"true", "false",
@@ -127,6 +144,7 @@ static bool fits(const kft_setting_info *row, const char *value)
     case SHORT: return number_between(value, INT16_MIN, INT16_MAX);
     case INT: return number_between(value, least_of(row), INT32_MAX);
     case LONG: return number_between(value, least_of(row), INT64_MAX);
+    case LIST: return are_replicas(value);
     case DOUBLE: return strtod(value, &end) >= 0 && strtod(value, NULL) <= 1 && *value && *end == '\0';
     default: return true;
     }
@@ -143,6 +161,7 @@ int16_t kft_settings_check(kafka_bytes name, kafka_bytes value, const char **why
     const kft_setting_info *row = find(name);
     if (!row || row->broker) return refuse(why, KAFKA_ERR_INVALID_CONFIG, "Topics have no setting of that name.");
     if (!value.data) return 0;
+    if (value.len >= KFT_MOST_VALUE) return refuse(why, KAFKA_ERR_INVALID_CONFIG, "The value is too long.");
     char *text = kfk_mem_strndup(value.data, value.len);
     if (!text) return refuse(why, KAFKA_ERR_UNKNOWN, "There is no memory.");
     bool fine = strlen(text) == value.len && fits(row, text);

@@ -6,6 +6,8 @@
 #include "kafka/types.h"
 #include <stdbool.h>
 
+enum { KFT_MOST_VALUE = 4096 /* bytes of a value, with its NUL */ };
+
 typedef struct kft_setting {
     char *name, *value; /* owned */
 } kft_setting;

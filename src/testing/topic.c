@@ -1,6 +1,7 @@
 /* Topics and partitions; see the header. */
 #include "testing/topic.h"
 #include "base/mem.h"
+#include "base/time.h"
 #include "testing/cluster.h"
 #include "testing/node.h"
 #include "testing/session.h"
@@ -149,24 +150,49 @@ void kft_partition_retain(kft_partition *p, int64_t now_wall_ms)
     const kft_settings *s = &p->topic->settings;
     int64_t interval_ms =
         s->retention_ms >= 0 && s->retention_ms < RETENTION_CHECK_MS ? s->retention_ms : RETENTION_CHECK_MS;
+    if (!s->deletes) return; /* compacted alone: nothing is too old */
     if (p->retained_wall_ms == 0) p->retained_wall_ms = now_wall_ms;
     bool due = now_wall_ms - p->retained_wall_ms >= interval_ms;
     kft_log_retain(&p->log, due ? s->retention_ms : -1, s->retention_bytes, now_wall_ms);
     if (due) p->retained_wall_ms = now_wall_ms;
 }
 
+/* What another leader never saw is cut off. */
+static void cut_back(kft_partition *p)
+{
+    kft_producers_truncate(&p->producers, p->log.high_watermark);
+    kft_log_truncate(&p->log, p->log.high_watermark);
+    for (int i = 0; i < p->replica_count; i++) {
+        if (p->restarts[i].end > p->log.end) p->restarts[i].end = p->log.end;
+    }
+    p->cut_epoch = p->leader_epoch + 1;
+}
+
+static kft_restart *restart_of(kft_partition *p, int32_t broker)
+{
+    int i = 0;
+    while (i < p->replica_count - 1 && p->replicas[i] != broker) i++;
+    return &p->restarts[i];
+}
+
+/* A leader that was restarted knows less of producers than the one before it. */
+static void remember_as(kft_partition *p, int32_t leader)
+{
+    const kft_restart *r = restart_of(p, leader);
+    kft_producers_restart(&p->producers, r->end, r->empty, kfk_time_wall_ms());
+}
+
 void kft_partition_set_leader(kafka_cluster *c, kft_partition *p, int32_t leader)
 {
-    if (leader != -1 && p->replication_held) { /* the new one never saw the rest */
-        kft_producers_truncate(&p->producers, p->log.high_watermark);
-        kft_log_truncate(&p->log, p->log.high_watermark);
-    }
+    if (leader != -1 && leader != p->last_leader && p->replication_held) cut_back(p);
     p->leader = leader;
     p->leader_epoch++;
     if (leader != -1) {
+        p->last_leader = leader;
+        remember_as(p, leader);
         if (kft_log_begin_epoch(&p->log, p->leader_epoch) != 0)
             kft_log(c, KAFKA_LOG_WARN, "no memory to note a leader epoch of %s-%d", p->topic->name, (int)p->index);
-        p->log.high_watermark = p->log.end;
+        if (!p->replication_held) p->log.high_watermark = p->log.end;
     }
     kft_log(c, KAFKA_LOG_INFO, "%s-%d is led by broker %d, epoch %d", p->topic->name, (int)p->index, (int)leader,
             (int)p->leader_epoch);
@@ -178,6 +204,7 @@ int kft_partition_move(kafka_cluster *c, kft_partition *p, int32_t leader, kfk_e
     if (!kft_partition_has_replica(p, leader)) {
         if (p->replica_count == KFT_MOST_REPLICAS)
             return kfk_error_set(err, KAFKA_EINVAL, "the partition has %d replicas already", KFT_MOST_REPLICAS);
+        p->restarts[p->replica_count] = (kft_restart){0};
         p->replicas[p->replica_count++] = leader;
     }
     if (!is_in_sync(p, leader)) p->isr[p->isr_count++] = leader;
@@ -199,6 +226,7 @@ static void broker_down(kafka_cluster *c, kft_partition *p, int32_t id)
 {
     int32_t next = -1;
     if (!kft_partition_has_replica(p, id)) return;
+    restart_of(p, id)->end = p->log.end;
     shrink_isr(p, id);
     if (p->leader != id) return;
     for (int i = 0; i < p->replica_count && next == -1; i++) {
@@ -210,30 +238,28 @@ static void broker_down(kafka_cluster *c, kft_partition *p, int32_t id)
 static void broker_up(kafka_cluster *c, kft_partition *p, int32_t id)
 {
     if (!kft_partition_has_replica(p, id)) return;
-    if (p->leader == -1 && is_in_sync(p, id)) {
-        kft_producers_restart(&p->producers);
-        kft_partition_set_leader(c, p, id);
-    }
+    restart_of(p, id)->empty = p->log.start >= restart_of(p, id)->end;
+    if (p->leader == -1 && is_in_sync(p, id)) kft_partition_set_leader(c, p, id);
     if (p->leader != -1 && !is_in_sync(p, id)) p->isr[p->isr_count++] = id;
 }
 
-#define EACH_PARTITION(c, p, statement)                                  \
-    KFK_LIST_EACH (order_, &(c)->topics.by_name.order) {                 \
-        kft_topic *t_ = KFK_CONTAINER(order_, kft_topic, by_name.order); \
-        for (int32_t i_ = 0; i_ < t_->partition_count; i_++) {           \
-            kft_partition *p = t_->partitions[i_];                       \
-            statement;                                                   \
-        }                                                                \
+/* Something happened to a broker: each partition, in the order of the topics' coming, is told. */
+static void each_partition(kafka_cluster *c, int32_t id, void (*tell)(kafka_cluster *, kft_partition *, int32_t id))
+{
+    KFK_LIST_EACH (order, &c->topics.by_name.order) {
+        kft_topic *t = KFK_CONTAINER(order, kft_topic, by_name.order);
+        for (int32_t i = 0; i < t->partition_count; i++) tell(c, t->partitions[i], id);
     }
+}
 
 void kft_topics_broker_down(kafka_cluster *c, int32_t id)
 {
-    EACH_PARTITION(c, p, broker_down(c, p, id))
+    each_partition(c, id, broker_down);
 }
 
 void kft_topics_broker_up(kafka_cluster *c, int32_t id)
 {
-    EACH_PARTITION(c, p, broker_up(c, p, id))
+    each_partition(c, id, broker_up);
 }
 
 /* ---- birth and death of topics ---------------------------------------------------------------------------------------- */
@@ -285,7 +311,7 @@ static kft_partition *partition_new(kafka_cluster *c, kft_topic *t, int32_t inde
     p->leader = -1;
     kfk_list_init(&p->waiters);
     kft_log_init(&p->log, &c->memory);
-    kft_producers_init(&p->producers, kfk_loop_random(c->loop));
+    kft_producers_init(&p->producers, &c->producers, kfk_loop_random(c->loop));
     if (assignment) {
         memcpy(p->replicas, assignment->replicas, (size_t)assignment->count * sizeof p->replicas[0]);
         p->replica_count = assignment->count;
@@ -297,6 +323,7 @@ static kft_partition *partition_new(kafka_cluster *c, kft_topic *t, int32_t inde
         p->isr[p->isr_count++] = p->replicas[i];
         if (p->leader == -1) p->leader = p->replicas[i];
     }
+    p->last_leader = p->leader;
     if (p->isr_count == 0) p->isr[p->isr_count++] = p->replicas[0];
     if (kft_log_begin_epoch(&p->log, 0) != 0) {
         partition_free(p);

@@ -3,8 +3,8 @@
  * Replication is modelled, not done: a partition's log exists once. `replicas` and `isr` say which brokers are said to
  * hold it. A leader that stops gives way to the next in-sync replica that is up, with the next leader epoch; without one
  * the partition has no leader until one of them is back. The high watermark follows the end of the log at once, unless
- * replication is held (kafka_cluster_hold_replication): then acks = all waits, and when leadership moves meanwhile, the
- * log is cut back to the high watermark, as if the new leader had never seen the rest. */
+ * replication is held (kafka_cluster_hold_replication): then acks = all waits, and when leadership moves to another broker
+ * meanwhile, the log is cut back to the high watermark, as if the new leader had never seen the rest. */
 #ifndef KFT_TOPIC_H
 #define KFT_TOPIC_H
 #include "base/map.h"
@@ -18,13 +18,22 @@ typedef struct kft_topic kft_topic;
 
 enum { KFT_MOST_REPLICAS = 16, KFT_TOPIC_NAME_MAX = 249 };
 
+/* How a replica came up last: what its memory of producers goes back to (kft_producers_restart). */
+typedef struct kft_restart {
+    int64_t end; /* of the log when it went down; 0 = it never did */
+    bool empty;  /* nothing was in the log when it came up */
+} kft_restart;
+
 typedef struct kft_partition {
     kft_topic *topic;
     int32_t index;
-    int32_t leader; /* -1 = none */
+    int32_t leader;      /* -1 = none */
+    int32_t last_leader; /* the one before while there is none; it has all of the log */
     int32_t leader_epoch;
     int32_t replicas[KFT_MOST_REPLICAS], isr[KFT_MOST_REPLICAS]; /* ids of brokers, preferred leader first */
+    kft_restart restarts[KFT_MOST_REPLICAS];                     /* of each of `replicas` */
     int replica_count, isr_count;
+    int32_t cut_epoch; /* the epoch that began with a log that was cut back; 0 = none has */
     bool replication_held;
     int64_t retained_wall_ms; /* when it was last looked for old messages, 0 = never */
     kft_log log;
@@ -60,7 +69,8 @@ kft_partition *kft_topic_partition(const kft_topic *t, int32_t index);
 bool kft_topic_name_is_valid(kafka_bytes name, const char **why);
 
 /* Makes a topic with a new id. `assignment`, which may be NULL, gives the replicas of each partition; otherwise they
- * are spread over the brokers that are up. 0 or a broker's error code (36 37 38 39 ..., -1 without memory) with *why. */
+ * are spread over all brokers, of which those that are up lead. 0 or a broker's error code (36 37 38 39 ..., -1 without
+ * memory) with *why. */
 typedef struct kft_assignment {
     const int32_t *replicas;
     int count;
@@ -88,8 +98,9 @@ void kft_partition_set_leader(kafka_cluster *c, kft_partition *p, int32_t leader
 int kft_partition_move(kafka_cluster *c, kft_partition *p, int32_t leader, kfk_error *err);
 /* The high watermark follows the end, unless replication is held. */
 void kft_partition_replicate(kafka_cluster *c, kft_partition *p);
-/* Old messages go, as the topic's settings say. Like a broker's log cleaner it looks for messages that are too old every
- * five minutes only, or as often as retention.ms says if that is less. */
+/* Old messages go, as the topic's settings say. Whoever looks at the log calls it first, so no timer is needed. Like a
+ * broker's log cleaner it looks for messages that are too old every five minutes only, or as often as retention.ms says if
+ * that is less. */
 void kft_partition_retain(kft_partition *p, int64_t now_wall_ms);
 /* Broker `id` went down, came up: leaders and in-sync sets of all partitions follow. */
 void kft_topics_broker_down(kafka_cluster *c, int32_t id);

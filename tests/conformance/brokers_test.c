@@ -350,6 +350,30 @@ static void a_restarted_broker_knows_only_the_newest_batch_of_a_producer(void **
     EXPECT(list_offset(c, &t, 0, -1, 0).offset, 8);
 }
 
+/* Producers outlive their records, but not a restart without any. */
+static void a_restart_forgets_producers_without_records(void **state)
+{
+    (void)state;
+    topic emptied;
+    TOPIC(&emptied, .replication = 1);
+    int32_t first = topic_leader(&emptied, 0, 1, NULL);
+    client *c = suite_client(first);
+    int64_t id = new_producer(c);
+    for (int32_t i = 0; i < 2; i++)
+        EXPECT(produce(c, &emptied, 0, BATCH_OF(.producer_id = id, .sequence = i)).base_offset, i);
+    EXPECT(delete_to(c, &emptied, -1).low_watermark, 2);
+    EXPECT(produce(c, &emptied, 0, BATCH_OF(.producer_id = id, .sequence = 7)).error_code,
+           KAFKA_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    suite_stop(first);
+    suite_wait(is_leaderless, &(seen){.t = &emptied, .asked = another_than(first)}, "without a leader");
+    suite_start(first);
+    topic_await(&emptied);
+    writer w = {.c = suite_client(first), .t = &emptied, .batch = BATCH_OF(.producer_id = id, .sequence = 7)};
+    suite_wait(is_written, &w, "answered by the restarted broker");
+    EXPECT(w.got.error_code, 0);
+    EXPECT(w.got.base_offset, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +387,7 @@ int main(void)
         SUITE_TEST(what_is_not_copied_is_not_acknowledged_to_who_wants_all),
         SUITE_TEST(a_broker_that_stops_gives_leadership_away_for_good),
         SUITE_TEST(a_restarted_broker_knows_only_the_newest_batch_of_a_producer),
+        SUITE_TEST(a_restart_forgets_producers_without_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

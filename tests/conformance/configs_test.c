@@ -225,6 +225,41 @@ static void lists_are_appended_to_and_subtracted_from(void **state)
     has_value(c, &t, "cleanup.policy", "compact");
 }
 
+static void several_items_are_appended_or_subtracted_at_once(void **state)
+{
+    (void)state;
+    static const char *const throttled = "follower.replication.throttled.replicas";
+    topic t;
+    client *c = suite_client(1);
+    TOPIC(&t, .partitions = 1);
+    EXPECT(change_one(c, &t, "cleanup.policy", APPEND, "delete,compact"), 0);
+    has_value(c, &t, "cleanup.policy", "delete,compact");
+    EXPECT(change_one(c, &t, "cleanup.policy", SUBTRACT, "compact,burn"), 0);
+    has_value(c, &t, "cleanup.policy", "delete");
+    EXPECT(change_one(c, &t, throttled, SET, "0:1"), 0);
+    EXPECT(change_one(c, &t, throttled, APPEND, "0:1,1:1,2:1"), 0);
+    has_value(c, &t, throttled, "0:1,1:1,2:1");
+    EXPECT(change_one(c, &t, throttled, SUBTRACT, "2:1,0:1"), 0);
+    has_value(c, &t, throttled, "1:1");
+}
+
+static void throttled_replicas_are_pairs_of_numbers(void **state)
+{
+    (void)state;
+    static const char *const throttled = "leader.replication.throttled.replicas";
+    static const char *const wrong[] = {"a", "1", "1:", ":1", "0:1:2", "0:1,x", "1:a", "-1:1", "*,0:1"};
+    topic t;
+    client *c = suite_client(1);
+    TOPIC(&t, .partitions = 1);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        suite_expect(change_one(c, &t, throttled, SET, wrong[i]), KAFKA_ERR_INVALID_CONFIG, wrong[i], __FILE__,
+                     __LINE__);
+    EXPECT(change_one(c, &t, throttled, SET, "*"), 0);
+    has_value(c, &t, throttled, "*");
+    EXPECT(change_one(c, &t, throttled, SET, "10:2,0:11"), 0);
+    has_value(c, &t, throttled, "10:2,0:11");
+}
+
 static void impossible_changes_are_refused(void **state)
 {
     (void)state;
@@ -270,6 +305,8 @@ int main(void)
         SUITE_TEST(what_is_not_there_is_not_described),
         SUITE_TEST(settings_are_set_and_unset),
         SUITE_TEST(lists_are_appended_to_and_subtracted_from),
+        SUITE_TEST(several_items_are_appended_or_subtracted_at_once),
+        SUITE_TEST(throttled_replicas_are_pairs_of_numbers),
         SUITE_TEST(impossible_changes_are_refused),
         SUITE_TEST(all_changes_of_a_topic_happen_or_none),
     };

@@ -196,6 +196,55 @@ static void errors_are_told_each_time(void **state)
     EXPECT(told(ASK(c, fetch, 12, make(&a, &t, session, 4, at_end))), 0);
 }
 
+static void a_diverging_log_is_told_each_time(void **state)
+{
+    (void)state;
+    topic t;
+    ask a;
+    int32_t session;
+    client *c = begin(&t, 12, &session);
+    make(&a, &t, session, 1, (const int64_t[]){1, 99, 1});
+    a.partitions[1].last_fetched_epoch = 0;
+    const kfk_fetch_response *got = ASK(c, fetch, 12, &a.request);
+    EXPECT(told(got), 2);
+    EXPECT(got->responses.items[0].partitions.items[0].diverging_epoch.end_offset, 1);
+    EXPECT(told(ASK(c, fetch, 12, make(&a, &t, session, 2, NULL))), 2);
+    EXPECT(told(ASK(c, fetch, 12, make(&a, &t, session, 3, at_end))), 0); /* that it is well again is not */
+}
+
+static void a_session_about_nothing_any_more_ends(void **state)
+{
+    (void)state;
+    topic t;
+    ask a;
+    int32_t session;
+    client *c = begin(&t, 12, &session);
+    make(&a, &t, session, 1, NULL);
+    for (int32_t i = 0; i < PARTITIONS; i++) a.forgotten_indexes[i] = i;
+    a.forgotten = (kfk_fetch_request_forgotten){kafka_str(t.name), t.id, {a.forgotten_indexes, PARTITIONS}};
+    a.request.forgotten_topics_data = (kfk_fetch_request_forgotten_array){&a.forgotten, 1};
+    const kfk_fetch_response *got = ASK(c, fetch, 12, &a.request);
+    EXPECT(got->error_code, 0);
+    EXPECT(got->session_id, 0);
+    EXPECT(told(got), 0);
+    EXPECT(ASK(c, fetch, 12, make(&a, &t, session, 2, at_end))->error_code, KAFKA_ERR_FETCH_SESSION_ID_NOT_FOUND);
+}
+
+/* Answers that are too small for all partitions carry each in turn. */
+static void a_partition_that_had_its_turn_comes_last(void **state)
+{
+    (void)state;
+    topic t;
+    ask a;
+    int32_t session;
+    client *c = begin(&t, 12, &session);
+    for (int32_t i = 0; i < 2 * PARTITIONS; i++) {
+        make(&a, &t, session, 1 + i, NULL);
+        a.request.max_bytes = 1;
+        EXPECT(told(ASK(c, fetch, 12, &a.request)), 1 << i % PARTITIONS);
+    }
+}
+
 static void a_session_may_begin_with_nothing(void **state)
 {
     (void)state;
@@ -222,6 +271,9 @@ int main(void)
         SUITE_TEST(epoch_0_begins_another_session_in_its_place),
         SUITE_TEST(a_session_keeps_to_names_or_to_ids),
         SUITE_TEST(errors_are_told_each_time),
+        SUITE_TEST(a_diverging_log_is_told_each_time),
+        SUITE_TEST(a_session_about_nothing_any_more_ends),
+        SUITE_TEST(a_partition_that_had_its_turn_comes_last),
         SUITE_TEST(a_session_may_begin_with_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

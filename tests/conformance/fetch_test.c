@@ -170,6 +170,19 @@ static void a_waiting_fetch_ends_when_enough_has_come(void **state)
     EXPECT(records_count(a->responses.items[0].partitions.items[0].records.bytes), 2);
 }
 
+/* More than it may carry need not come: the least is no more than the most. */
+static void a_fetch_does_not_wait_for_more_than_it_takes(void **state)
+{
+    (void)state;
+    topic t;
+    client *c = filled(&t);
+    int64_t begin = kfk_time_now_ms();
+    EXPECT(records_count(FETCH(c, &t, 0, .max_bytes = 1, .min_bytes = 1 << 20, .max_wait_ms = 20000).records.bytes), 1);
+    EXPECT(records_count(FETCH(c, &t, 0, .max_bytes = -1, .min_bytes = 1 << 20, .max_wait_ms = 20000).records.bytes),
+           1);
+    EXPECT_TRUE(kfk_time_now_ms() - begin < 10000);
+}
+
 static void a_broker_answers_one_request_after_the_other(void **state)
 {
     (void)state;
@@ -229,6 +242,24 @@ static void readers_of_committed_data_are_told_of_aborted_transactions(void **st
     EXPECT(FETCH(c, &t, 0, .isolation = 1, .offset = 99).aborted_transactions.count, -1);
 }
 
+static void a_partition_that_is_asked_for_twice_is_told_once(void **state)
+{
+    (void)state;
+    topic t;
+    client *c = filled(&t);
+    fetch_parts p;
+    for (int16_t version = 12; version <= 13; version++) {
+        kfk_fetch_request r = *fetch_request(&p, &t, 0, &(fetch_want){.offset = 0});
+        kfk_fetch_request_partition two[2] = {p.partition, p.partition};
+        two[1].fetch_offset = 15;
+        p.topic.partitions = (kfk_fetch_request_partition_array){two, 2};
+        const kfk_fetch_response *a = ASK(c, fetch, version, &r);
+        EXPECT(a->responses.count, 1);
+        EXPECT(a->responses.items[0].partitions.count, 1);
+        EXPECT(records_first_offset(a->responses.items[0].partitions.items[0].records.bytes), 15);
+    }
+}
+
 static void nothing_asked_for_is_answered_with_nothing(void **state)
 {
     (void)state;
@@ -255,10 +286,12 @@ int main(void)
         SUITE_TEST(the_limit_of_an_answer_is_shared_in_the_order_of_the_request),
         SUITE_TEST(a_fetch_waits_for_data_as_long_as_it_says),
         SUITE_TEST(a_waiting_fetch_ends_when_enough_has_come),
+        SUITE_TEST(a_fetch_does_not_wait_for_more_than_it_takes),
         SUITE_TEST(a_broker_answers_one_request_after_the_other),
         SUITE_TEST(leader_epochs_are_compared),
         SUITE_TEST(a_log_that_ends_earlier_in_an_epoch_diverges),
         SUITE_TEST(readers_of_committed_data_are_told_of_aborted_transactions),
+        SUITE_TEST(a_partition_that_is_asked_for_twice_is_told_once),
         SUITE_TEST(nothing_asked_for_is_answered_with_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

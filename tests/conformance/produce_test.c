@@ -1,6 +1,7 @@
 /* produce_test.c: what a broker takes and what it refuses, with which code. */
 #include "conformance/steps.h"
 #include "wire/compress.h"
+#include "wire/gen/delete_records.h"
 #include "wire/prim.h"
 #include "wire/record.h"
 #include <string.h>
@@ -230,6 +231,109 @@ static void log_append_time_takes_the_place_of_the_producers(void **state)
     EXPECT(h.max_timestamp, time);
 }
 
+/* What a header says of times counts nothing beside the records. */
+static void the_largest_time_of_a_batch_is_that_of_its_records(void **state)
+{
+    (void)state;
+    enum { MAX_TIME_AT = 35 };
+    topic t;
+    TOPIC(&t, .partitions = 1);
+    client *c = suite_client(1);
+    int64_t now = suite_now_ms() - 5000;
+    static const int64_t lies[] = {INT64_MIN, -1, 77, INT64_MAX};
+    for (int i = 0; i < 4; i++) {
+        kafka_bytes b = BATCH_OF(.count = 3, .time_ms = now, .step_ms = 10);
+        kfk_prim_put_be64(batch_bytes_of(b) + MAX_TIME_AT, (uint64_t)lies[i]);
+        batch_reseal(b);
+        EXPECT(produce(c, &t, 0, b).error_code, 0);
+        kafka_bytes records = FETCH(c, &t, 0, .offset = 3 * i).records.bytes;
+        kfk_batch_header h;
+        assert_int_equal(kfk_record_header_parse(records.data, records.len, &h, NULL), 0);
+        EXPECT(kfk_record_crc_check(&h, records.data, NULL), 0);
+        EXPECT(h.max_timestamp, now + 20);
+    }
+    EXPECT(list_offset(c, &t, 0, now + 15, 0).offset, 2);
+    EXPECT(list_offset(c, &t, 0, -3, 7).offset, 2);
+}
+
+static void what_a_client_calls_append_time_is_its_own(void **state)
+{
+    (void)state;
+    topic t;
+    TOPIC(&t, .partitions = 1);
+    client *c = suite_client(1);
+    kfk_batch_header h;
+    int64_t time = suite_now_ms() - 5000;
+    kafka_bytes b = BATCH_OF(.count = 2, .time_ms = time, .step_ms = 10, .attributes = KFK_BATCH_LOG_APPEND_TIME);
+    EXPECT(produce(c, &t, 0, b).error_code, 0);
+    kafka_bytes records = FETCH(c, &t, 0, .offset = 0).records.bytes;
+    assert_int_equal(kfk_record_header_parse(records.data, records.len, &h, NULL), 0);
+    EXPECT(kfk_record_crc_check(&h, records.data, NULL), 0);
+    EXPECT_TRUE(!kfk_batch_is_append_time(&h));
+    EXPECT(h.max_timestamp, time + 10);
+}
+
+/* Whoever leads the log tells where it begins, but where it takes the blame for nothing that it has looked into. */
+static void a_refusal_tells_where_the_log_begins(void **state)
+{
+    (void)state;
+    topic t;
+    TOPIC(&t, .settings = {"message.timestamp.after.max.ms", "60000", "max.message.bytes", "2000"});
+    client *c = suite_client(1);
+    int64_t id = new_producer(c), later = suite_now_ms() + 3600000;
+    kfk_delete_records_request_partition to = {.partition_index = 0, .offset = 1};
+    kfk_delete_records_request_topic one = {.name = kafka_str(t.name), .partitions = {&to, 1}};
+    kfk_delete_records_request r = DEFAULTS(delete_records);
+    r.timeout_ms = 10000;
+    r.topics = (kfk_delete_records_request_topic_array){&one, 1};
+    EXPECT(produce(c, &t, 0, BATCH_OF(.count = 2, .producer_id = id)).error_code, 0);
+    EXPECT(ASK(c, delete_records, 2, &r)->topics.items[0].partitions.items[0].error_code, 0);
+    kfk_produce_response_partition a = produce(c, &t, 0, BATCH_OF(.producer_id = id, .sequence = 9));
+    EXPECT(a.error_code, KAFKA_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    EXPECT(a.log_start_offset, 1);
+    a = produce(c, &t, 0, BATCH_OF(.time_ms = later));
+    EXPECT(a.error_code, KAFKA_ERR_INVALID_TIMESTAMP);
+    EXPECT(a.log_start_offset, 1);
+    a = produce(c, &t, 0, BATCH_OF(.value_size = 3000));
+    EXPECT(a.error_code, KAFKA_ERR_MESSAGE_TOO_LARGE);
+    EXPECT(a.log_start_offset, -1);
+    kafka_bytes b = BATCH_OF(.count = 1);
+    batch_bytes_of(b)[b.len - 1] ^= 1;
+    a = produce(c, &t, 0, b);
+    EXPECT(a.error_code, KAFKA_ERR_CORRUPT_MESSAGE);
+    EXPECT(a.log_start_offset, -1);
+    EXPECT(produce(c, &t, 0, BATCH_OF(.count = 2, .producer_id = id)).log_start_offset, 1);
+}
+
+/* Of a partition that a request names twice the last batch counts. */
+static void a_partition_is_written_to_once_in_a_request(void **state)
+{
+    (void)state;
+    topic t;
+    TOPIC(&t, .partitions = 2);
+    client *c = suite_client(1);
+    for (int16_t version = 12; version <= 13; version++) {
+        int64_t before = list_offset(c, &t, 0, -1, 0).offset;
+        kfk_produce_request_partition p[3] = {{.index = 0, .records = {.bytes = BATCH_OF(.count = 3)}},
+                                              {.index = 1, .records = {.bytes = BATCH_OF(.count = 1)}},
+                                              {.index = 0, .records = {.bytes = BATCH_OF(.count = 5)}}};
+        kfk_produce_request_topic one[2] = {{kafka_str(t.name), t.id, {p, 2}}, {kafka_str(t.name), t.id, {p + 2, 1}}};
+        kfk_produce_request r = DEFAULTS(produce);
+        r.acks = -1;
+        r.timeout_ms = 10000;
+        r.topic_data = (kfk_produce_request_topic_array){one, 2};
+        const kfk_produce_response *a = ASK(c, produce, version, &r);
+        int32_t told = 0;
+        for (int32_t i = 0; i < a->responses.count; i++) {
+            told += a->responses.items[i].partition_responses.count;
+            for (int32_t k = 0; k < a->responses.items[i].partition_responses.count; k++)
+                EXPECT(a->responses.items[i].partition_responses.items[k].error_code, 0);
+        }
+        EXPECT(told, 2);
+        EXPECT(list_offset(c, &t, 0, -1, 0).offset, before + 5);
+    }
+}
+
 static void a_transactional_batch_wants_a_transactional_id(void **state)
 {
     (void)state;
@@ -276,6 +380,10 @@ int main(void)
         SUITE_TEST(a_compacted_topic_wants_keys_and_says_which_are_missing),
         SUITE_TEST(times_may_lie_ahead_and_back_as_far_as_the_topic_says),
         SUITE_TEST(log_append_time_takes_the_place_of_the_producers),
+        SUITE_TEST(the_largest_time_of_a_batch_is_that_of_its_records),
+        SUITE_TEST(what_a_client_calls_append_time_is_its_own),
+        SUITE_TEST(a_refusal_tells_where_the_log_begins),
+        SUITE_TEST(a_partition_is_written_to_once_in_a_request),
         SUITE_TEST(a_transactional_batch_wants_a_transactional_id),
         SUITE_TEST(without_acks_there_is_no_answer_and_a_refusal_hangs_up),
         SUITE_TEST(min_insync_replicas_asks_for_no_more_than_there_are),

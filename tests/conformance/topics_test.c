@@ -456,6 +456,25 @@ static void what_a_client_may_do_is_told_when_it_asks(void **state)
     EXPECT(a->cluster_authorized_operations, 0x1fa0);
 }
 
+static void a_topic_that_is_asked_for_twice_is_told_once(void **state)
+{
+    (void)state;
+    topic t, none;
+    client *c = suite_client(1);
+    TOPIC(&t, .partitions = 2);
+    topic_name(&none, "none");
+    kfk_metadata_request_topic four[4] = {{.name = kafka_str(t.name)},
+                                          {.name = kafka_str(none.name)},
+                                          {.name = kafka_str(t.name)},
+                                          {.name = kafka_str(none.name)}};
+    kfk_metadata_request r = DEFAULTS(metadata);
+    r.allow_auto_topic_creation = false;
+    r.topics = (kfk_metadata_request_topic_array){four, 4};
+    for (int16_t version = 4; version <= 12; version += 8) EXPECT(ASK(c, metadata, version, &r)->topics.count, 2);
+    for (int i = 0; i < 4; i++) four[i] = (kfk_metadata_request_topic){.topic_id = t.id};
+    EXPECT(ASK(c, metadata, 12, &r)->topics.count, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -475,6 +494,7 @@ int main(void)
         SUITE_TEST(a_topic_to_delete_is_named_once),
         SUITE_TEST(all_topics_are_told_to_who_names_none),
         SUITE_TEST(a_topic_is_described),
+        SUITE_TEST(a_topic_that_is_asked_for_twice_is_told_once),
         SUITE_TEST(topics_are_found_by_id),
         SUITE_TEST(topics_that_are_not_there_or_cannot_be_are_told_apart),
         SUITE_TEST(what_a_client_may_do_is_told_when_it_asks),

@@ -1,5 +1,6 @@
 /* Listeners of the simulation's loop: both ends of a connection are streams of one loop, and the network between them can be
  * held, frozen, reset, and made to vanish. */
+#include "base/time.h"
 #include "kafka/testing.h"
 #include "sim/client.h"
 #include "sim/network.h"
@@ -368,6 +369,44 @@ SCENARIO(a_cluster_without_given_ports_has_one_for_each_broker)
     kafka_cluster_free(cluster);
 }
 
+/* What brokers say of the time of day, and whatever they do by it, comes from the run: the same in each. */
+SCENARIO(a_clusters_time_of_day_is_the_simulations)
+{
+    enum { KEPT_MS = 60000 };
+    static const kafka_config_entry entries[] = {{.name = "message.timestamp.type", .value = "LogAppendTime"},
+                                                 {.name = "retention.ms", .value = "60000"}};
+    const kafka_topic_config made = {
+        .topic = "t", .num_partitions = 1, .replication_factor = 1, .entries = entries, .entry_count = 2};
+    kafka_cluster *cluster = NULL;
+    kafka_message *m = NULL;
+    kafka_cluster_config cfg = {.host = "10.0.0.1", .base_port = 9092, .loop = sim_loop(s)};
+    if (!sim_check_equal(s, kafka_cluster_new(&cfg, &cluster), 0)) return;
+    sim_check_equal(s, kafka_cluster_create_topic(cluster, "other", 1), 0);
+    kafka_conn *admin = NULL, *c = NULL;
+    kafka_dialer d = client_dialer(0);
+    sim_check_equal(s, kafka_dial(&d, NULL, kafka_cluster_bootstrap(cluster), &admin), 0);
+    if (admin) sim_check_equal(s, kafka_conn_create_topics(admin, &made, 1, NULL), 0);
+    if (admin) c = client_dial(s, kafka_cluster_bootstrap(cluster));
+    if (c) {
+        int64_t before = kfk_time_wall_ms(), start = -1, next = -1;
+        sim_check_equal(s, kafka_conn_write(c, "hello", 5), 0);
+        int64_t after = kfk_time_wall_ms();
+        if (sim_check_equal(s, kafka_conn_read_message(c, 0, &m), 0)) {
+            sim_check(s, m->time_ms >= before && m->time_ms <= after);
+            kafka_message_free(m);
+        }
+        sim_sleep_ms(s, KEPT_MS / 2);
+        sim_check_equal(s, kafka_cluster_log_size(cluster, "t", 0, &start, &next), 0);
+        sim_check(s, start == 0 && next == 1);
+        sim_sleep_ms(s, KEPT_MS);
+        sim_check_equal(s, kafka_cluster_log_size(cluster, "t", 0, &start, &next), 0);
+        sim_check(s, start == 1 && next == 1);
+    }
+    kafka_conn_free(c);
+    kafka_conn_free(admin);
+    kafka_cluster_free(cluster);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -382,6 +421,7 @@ int main(void)
         MEMCHECK_TEST(a_port_is_listened_at_once),
         MEMCHECK_TEST(a_cluster_runs_on_the_simulations_loop),
         MEMCHECK_TEST(a_cluster_without_given_ports_has_one_for_each_broker),
+        MEMCHECK_TEST(a_clusters_time_of_day_is_the_simulations),
     };
     return RUNNER_MAIN(tests);
 }

@@ -47,6 +47,9 @@ void sim_spawn(sim *s, const char *name, void (*run)(sim *, void *), void *arg);
 /* In a fiber: waits, in virtual time; for *flag to become true (looked at whenever something happened). */
 void sim_sleep_ms(sim *s, int64_t ms);
 void sim_sleep_us(sim *s, int64_t us);
+/* In a fiber: waits for the next multiple of this time. Those who do meet there, and only those who are ready at the same moment
+ * can be interleaved at the library's scheduling points: fibers that pause for any time they like hardly ever are. */
+void sim_meet_us(sim *s, int64_t every_us);
 void sim_wait_for(sim *s, const bool *flag);
 /* In a fiber: the process is suspended for so long. No fiber runs and the loop does not turn, while the network and its
  * peers go on. */

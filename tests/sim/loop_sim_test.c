@@ -48,6 +48,24 @@ static void alarm_set(void *arg)
     kfk_loop_timer_set(sim_loop(a->sim), &a->timer, a->at_ms);
 }
 
+static void meet(sim *s, void *arg)
+{
+    int64_t *met_us = arg;
+    sim_sleep_us(s, 1 + (int64_t)sim_below(s, 900));
+    sim_meet_us(s, 1000);
+    *met_us = sim_now_us(s);
+}
+
+SCENARIO(who_meets_is_there_at_the_same_moment)
+{
+    int64_t met_us[2] = {0};
+    sim_meet_us(s, 1000);
+    for (int i = 0; i < 2; i++) sim_spawn(s, "meets", meet, &met_us[i]);
+    sim_sleep_ms(s, 2);
+    sim_check(s, met_us[0] > 0 && met_us[0] % 1000 == 0);
+    sim_check_equal(s, met_us[0], met_us[1]);
+}
+
 SCENARIO(timers_fire_at_their_millisecond_in_the_order_of_time_and_of_setting)
 {
     static const int64_t after_ms[] = {30, 10, 20, 10, 0, 10};
@@ -639,6 +657,27 @@ static void a_failing_seed_is_shrunk_to_the_faults_it_needs(void **state)
     assert_int_equal(runner_shrink(&sc, 1, 0, 8, failure), 0xff & ~(1 << 2 | 1 << 5));
 }
 
+/* One line tells of several anomalies, as the journal's does: with faults 0 and 1 of one, with fault 1 alone of another. */
+static void suffer_anomalies(sim *s, void *arg)
+{
+    (void)arg;
+    bool first = sim_fault(s, "first"), second = sim_fault(s, "second");
+    if (second) sim_fail(s, "%s: record %d", first ? "lost-write" : "duplicate", 7);
+}
+
+static void a_seed_is_not_shrunk_to_another_anomaly(void **state)
+{
+    (void)state;
+    const scenario sc = {.name = "suffer_anomalies", .run = suffer_anomalies};
+    sim *s = sim_new(1, NULL);
+    sim_spawn(s, "main", suffer_anomalies, NULL);
+    assert_false(sim_run(s));
+    char failure[256];
+    snprintf(failure, sizeof failure, "%s", sim_failure(s));
+    sim_free(s);
+    assert_int_equal(runner_shrink(&sc, 1, 0, 2, failure), 0);
+}
+
 static void a_run_fails_when_something_is_left_over(void **state)
 {
     (void)state;
@@ -650,6 +689,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         MEMCHECK_TEST(sleeping_moves_the_clock_by_exactly_that_much),
+        MEMCHECK_TEST(who_meets_is_there_at_the_same_moment),
         MEMCHECK_TEST(timers_fire_at_their_millisecond_in_the_order_of_time_and_of_setting),
         MEMCHECK_TEST(a_timer_that_was_cleared_does_not_fire_and_one_that_was_moved_fires_once),
         MEMCHECK_TEST(equal_timeouts_one_after_another_do_not_wake_the_loop),
@@ -669,6 +709,7 @@ int main(void)
         MEMCHECK_TEST(a_run_fails_when_it_takes_too_long),
         MEMCHECK_TEST(a_run_fails_with_its_first_failed_check),
         MEMCHECK_TEST(a_failing_seed_is_shrunk_to_the_faults_it_needs),
+        MEMCHECK_TEST(a_seed_is_not_shrunk_to_another_anomaly),
         MEMCHECK_TEST(a_run_fails_when_something_is_left_over),
     };
     return RUNNER_MAIN(tests);

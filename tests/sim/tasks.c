@@ -163,6 +163,11 @@ void sim_sleep_ms(sim *s, int64_t ms)
     sim_sleep_us(s, ms * 1000);
 }
 
+void sim_meet_us(sim *s, int64_t every_us)
+{
+    sim_sleep_us(s, every_us - s->now_us % every_us);
+}
+
 void sim_wait_for(sim *s, const bool *flag)
 {
     me(s)->flag = flag;

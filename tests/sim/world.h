@@ -95,6 +95,9 @@ int world_dials(const world *w);
 int world_find_coordinator(world *w, const char *group, int64_t ms, int32_t *id);
 /* The library asks for metadata soon, as when something was found out of date. Needs `watched`. */
 void world_refresh_metadata(world *w);
+/* For tasks of a scenario's own: a call failed with this code. Notes what happened; one that nothing in the world can have caused
+ * (a batch that a broker finds corrupt, an answer that cannot be understood) fails the run as nonsense. */
+void world_failed(world *w, int code, const char *why);
 /* Stops writers and readers; again is harmless. */
 void world_stop_tasks(world *w);
 

@@ -13,6 +13,12 @@ static kft_partition *partition_of(const kft_call *x)
     return kft_topic_partition(kft_topic_find(&x->cluster->topics, kafka_str(WORLD_TOPIC)), x->partition);
 }
 
+int64_t world_log_start(const world *w, int32_t partition)
+{
+    const kft_partition *p = partition_of(&(kft_call){.cluster = w->cluster, .partition = partition});
+    return p ? p->log.start : 0;
+}
+
 static int64_t run(world *w, int (*fn)(kft_call *, kfk_error *), int32_t partition, int64_t number)
 {
     kfk_error err = {0};

@@ -48,6 +48,8 @@ void world_spawn_writer(world *w);
 void world_spawn_reader(world *w);
 /* world_admin.c: requests and answers come into the trace; without a call, so that a run is the same with it. */
 void world_listen(world *w);
+/* Where the log of a partition begins now, without a call; 0 while there is none. */
+int64_t world_log_start(const world *w, int32_t partition);
 /* world_metadata.c */
 void world_watch_begin(world *w);
 /* The library knows who leads, within some seconds; then it stops watching. */

@@ -11,13 +11,13 @@ enum { DIAL_MS = 2000, AFTER_FAILURE_MS = 20, LAST_TRY_MS = 30000, READ_MOST = 2
 
 /* ---- connections ------------------------------------------------------------------------------------------------------- */
 
-static const char *failure_name(int code)
+static const char *failure_name(int code, const char *why)
 {
     switch (code) {
     case KAFKA_ERR_NOT_LEADER_OR_FOLLOWER: return WORLD_NOT_LEADER;
     case KAFKA_ERR_OFFSET_OUT_OF_RANGE: return WORLD_OUT_OF_RANGE;
     case KAFKA_ETIMEDOUT: return WORLD_TIMED_OUT;
-    case KAFKA_EIO: return strstr(kafka_last_error(), "refused") ? WORLD_REFUSED : WORLD_RESET;
+    case KAFKA_EIO: return strstr(why, "refused") ? WORLD_REFUSED : WORLD_RESET;
     case KAFKA_ERESOLVE: return WORLD_UNRESOLVED;
     case KAFKA_EUNEXPECTED_EOF: return WORLD_EOF;
     case KAFKA_ECORRUPT: return WORLD_CORRUPT;
@@ -31,21 +31,26 @@ static bool is_nonsense(int code)
 {
     return code == KAFKA_EPROTO || code == KAFKA_ECORRUPT || code == KAFKA_ECODEC || code == KAFKA_EVERSION ||
            code == KAFKA_ETOOBIG || code == KAFKA_EINVAL || code == KAFKA_EAGAIN || code == KAFKA_ENOMEM ||
-           code == KAFKA_ECLOSED || code == KAFKA_ECANCELED || code == KAFKA_ERR_INVALID_REQUEST;
+           code == KAFKA_ERR_CORRUPT_MESSAGE || code == KAFKA_ECLOSED || code == KAFKA_ECANCELED ||
+           code == KAFKA_ERR_INVALID_REQUEST;
+}
+
+void world_failed(world *w, int code, const char *why)
+{
+    sim *s = w->sim;
+    const char *name = failure_name(code, why);
+    if (name) sim_sometimes(s, name);
+    sim_trace(s, "failed with %d: %s", code, why);
+    if (code == KAFKA_ENOMEM && w->short_of_memory)
+        sim_sometimes(s, WORLD_NO_MEMORY);
+    else if (is_nonsense(code) && !w->journal.only_content)
+        sim_fail(s, "nonsense: %d, %s", code, why);
 }
 
 /* After a code of the broker, other than that it does not lead, and after a deadline, the connection works. */
 bool world_task_failed(world_task *t, int code)
 {
-    sim *s = t->world->sim;
-    const char *name = failure_name(code);
-    if (name) sim_sometimes(s, name);
-    sim_trace(s, "failed with %d: %s", code, kafka_last_error());
-    if (code == KAFKA_ENOMEM && t->world->short_of_memory) {
-        sim_sometimes(s, WORLD_NO_MEMORY);
-        return false;
-    }
-    if (is_nonsense(code) && !t->world->journal.only_content) sim_fail(s, "nonsense: %s", kafka_last_error());
+    world_failed(t->world, code, kafka_last_error());
     if (code == KAFKA_ERR_NOT_LEADER_OR_FOLLOWER || code == KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION) return false;
     if (code != KAFKA_ETIMEDOUT) return code > 0;
     return t->patience-- > 0; /* what has not answered several times is given up */
@@ -160,10 +165,18 @@ void world_task_write(sim *s, void *task)
 
 /* ---- reading ------------------------------------------------------------------------------------------------------- */
 
+/* Who does not know where he is begins with the first record that there is; what was deleted since he asked may still come. */
+static int64_t due(const world_task *t, int64_t offset)
+{
+    int64_t start = world_log_start(t->world, t->partition), at = t->at;
+    if (at < 0) at = offset < start ? offset : start;
+    return journal_next(&t->world->journal, t->partition, at, offset);
+}
+
 static void seen(world_task *t, int64_t offset, kafka_bytes value)
 {
     world *w = t->world;
-    journal_read(&w->journal, t->partition, offset, journal_next(&w->journal, t->partition, t->at, offset), value);
+    journal_read(&w->journal, t->partition, offset, due(t, offset), value);
     t->at = offset + 1;
     t->progress++;
     sim_sometimes(w->sim, WORLD_READ);

@@ -380,6 +380,27 @@ static void a_slow_disk_delays_writes_of_one_broker_and_loses_none(void **state)
     kafka_cluster_free(c);
 }
 
+static void delays_add_up_to_for_ever_at_most(void **state)
+{
+    (void)state;
+    kafka_cluster *c = cluster_with(1, 1);
+    int fd = wire_dial(c, 1);
+    produce_one p;
+    batch_bytes batch = {0};
+    kafka_fault f = kafka_fault_on(KAFKA_FAULT_DELAY, KAFKA_REQUEST_PRODUCE);
+    f.delay_ms = INT64_MAX;
+    add(c, f);
+    works(kafka_cluster_set_disk_delay(c, 1, INT64_MAX));
+    BATCH(&batch, .count = 1);
+    wire_send(fd, KFK_API_PRODUCE, PRODUCE_VERSION, 1, produce_of(&p, 1, 1000, &batch));
+    expect_requests(c, KAFKA_REQUEST_PRODUCE, 1);
+    assert_int_equal(end_of(c, "t", 0), 0);
+    assert_true(wire_is_quiet(fd));
+    batch_free(&batch);
+    close(fd);
+    kafka_cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +418,7 @@ int main(void)
         MEMCHECK_TEST(what_cannot_be_is_refused),
         MEMCHECK_TEST(what_a_request_has_met_goes_on_when_faults_are_cleared),
         MEMCHECK_TEST(a_slow_disk_delays_writes_of_one_broker_and_loses_none),
+        MEMCHECK_TEST(delays_add_up_to_for_ever_at_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

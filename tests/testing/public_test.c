@@ -2,6 +2,7 @@
 #include "testing/client.h"
 #include "wire/prim.h"
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -309,6 +310,126 @@ static void a_listener_hears_requests_and_answers_as_text(void **state)
     kafka_cluster_free(c);
 }
 
+static void keep_briefly(kafka_cluster *c, void *arg)
+{
+    const char *why;
+    kft_settings *s = &kft_topic_find(&c->topics, kafka_str(arg))->settings;
+    kft_settings_set(s, KAFKA_LIT("retention.ms"), KAFKA_LIT("50"), &why);
+    if (strcmp(arg, "compacted") == 0) kft_settings_set(s, KAFKA_LIT("cleanup.policy"), KAFKA_LIT("compact"), &why);
+}
+
+/* Whoever looks, with nobody writing any more. */
+static void messages_go_when_they_are_too_old_but_for_those_of_compacted_topics(void **state)
+{
+    (void)state;
+    char compacted[] = "compacted", t[] = "t";
+    kafka_cluster *c = cluster_with(1, 1);
+    works(kafka_cluster_create_topic(c, compacted, 1));
+    kafka_conn *conn = dial_leader(c, t, 0), *other = dial_leader(c, compacted, 0);
+    int64_t start = 0, end, until = kafka_deadline_in(PATIENCE_MS);
+    int fd = wire_dial(c, 1);
+    int16_t code = 0;
+    kafka_message *m = NULL;
+    works(write_value(conn, "a"));
+    works(write_value(other, "b"));
+    inside(c, keep_briefly, t);
+    inside(c, keep_briefly, compacted);
+    while (code == 0) {
+        fetch_one f;
+        wire_answer a;
+        wire_send(fd, KFK_API_FETCH, FETCH_VERSION, 1, fetch_of(&f, 0, 0));
+        wire_expect(fd, KFK_API_FETCH, FETCH_VERSION, 1, &a);
+        code = fetched(&a)->error_code;
+        wire_answer_free(&a);
+        assert_true(kafka_now_ms() < until);
+    }
+    assert_int_equal(code, KAFKA_ERR_OFFSET_OUT_OF_RANGE);
+    close(fd);
+    works(kafka_cluster_log_size(c, t, 0, &start, &end));
+    assert_true(start == 1 && end == 1);
+    works(write_value(conn, "c"));
+    while (start == 1) {
+        works(kafka_cluster_log_size(c, t, 0, &start, &end));
+        assert_true(kafka_now_ms() < until);
+        sched_yield();
+    }
+    assert_true(start == 2 && end == 2);
+    works(kafka_cluster_log_size(c, compacted, 0, &start, &end));
+    assert_true(start == 0 && end == 1);
+    works(kafka_conn_read_message(other, 0, &m));
+    kafka_message_free(m);
+    kafka_conn_free(conn);
+    kafka_conn_free(other);
+    kafka_cluster_free(c);
+}
+
+static void keep_little(kafka_cluster *c, void *arg)
+{
+    const char *why;
+    kft_topic *t = kft_topic_find(&c->topics, KAFKA_LIT("t"));
+    char bytes[24];
+    snprintf(bytes, sizeof bytes, "%zu", (size_t)2 * kft_log_at(&t->partitions[0]->log, 0)->len);
+    *(int16_t *)arg = kft_settings_set(&t->settings, KAFKA_LIT("retention.bytes"), kafka_str(bytes), &why);
+}
+
+static void the_oldest_messages_go_beyond_the_bytes_of_a_topic(void **state)
+{
+    (void)state;
+    kafka_cluster *c = cluster_with(1, 1);
+    kafka_conn *conn = dial_leader(c, "t", 0);
+    int16_t code = -1;
+    int64_t start, end;
+    works(write_value(conn, "v"));
+    inside(c, keep_little, &code); /* two messages */
+    assert_int_equal(code, 0);
+    for (int64_t i = 2; i <= 6; i++) {
+        works(write_value(conn, "v"));
+        works(kafka_cluster_log_size(c, "t", 0, &start, &end));
+        assert_int_equal(end, i);
+        assert_int_equal(start, i - 2);
+    }
+    kafka_conn_free(conn);
+    kafka_cluster_free(c);
+}
+
+typedef struct long_answer {
+    int heard;
+    size_t len;
+    char end[4];
+} long_answer;
+
+static void note_metadata(void *userdata, const kafka_cluster_event *e)
+{
+    long_answer *a = userdata;
+    if (e->api != KAFKA_REQUEST_METADATA || !e->is_answer) return;
+    a->heard++;
+    a->len = strlen(e->text);
+    memcpy(a->end, e->text + a->len - 3, 4);
+}
+
+static void a_text_that_gets_too_long_is_heard_cut_off(void **state)
+{
+    (void)state;
+    long_answer a = {0};
+    kafka_cluster *c = cluster_with(1, 1);
+    kafka_conn *conn = dial(c);
+    kafka_partitions *list = NULL;
+    char name[16];
+    for (int i = 0; i < 64; i++) {
+        snprintf(name, sizeof name, "wide-%d", i);
+        works(kafka_cluster_create_topic(c, name, 64));
+    }
+    works(kafka_cluster_set_listener(c, &(kafka_cluster_listener){note_metadata, &a}));
+    works(kafka_conn_read_partitions(conn, NULL, 0, &list));
+    works(kafka_cluster_set_listener(c, NULL));
+    assert_int_equal(a.heard, 1);
+    assert_in_range(a.len, 60000, 65536);
+    assert_string_equal(a.end, "...");
+    kafka_partitions_free(list);
+    kafka_conn_free(conn);
+    kafka_cluster_free(c);
+}
+
 typedef struct lines {
     pthread_mutex_t lock;
     int produce, others;
@@ -497,6 +618,9 @@ int main(void)
         MEMCHECK_TEST(producers_are_remembered_restarted_and_expired),
         MEMCHECK_TEST(a_duplicate_has_the_time_of_its_first_arrival),
         MEMCHECK_TEST(a_listener_hears_requests_and_answers_as_text),
+        MEMCHECK_TEST(messages_go_when_they_are_too_old_but_for_those_of_compacted_topics),
+        MEMCHECK_TEST(the_oldest_messages_go_beyond_the_bytes_of_a_topic),
+        MEMCHECK_TEST(a_text_that_gets_too_long_is_heard_cut_off),
         MEMCHECK_TEST(a_logger_gets_requests_at_debug_and_events_at_info),
         MEMCHECK_TEST(in_a_callback_nothing_waits),
         MEMCHECK_TEST(several_threads_use_it_at_once),

@@ -1,7 +1,9 @@
 /* session_test.c: connections: requests in order, long polls, half requests, slow readers, ends of every kind. */
 #include "testing/client.h"
 #include "testing/node.h"
+#include "testing/session.h"
 #include "wire/gen/api_versions.h"
+#include "wire/gen/init_producer_id.h"
 #include "wire/gen/metadata.h"
 #include <stdlib.h>
 #include <string.h>
@@ -164,6 +166,98 @@ static void a_request_may_come_byte_by_byte(void **state)
     close(fd);
     expect_sessions(c, 0);
     kafka_cluster_free(c);
+}
+
+/* A client inside of the loop's thread: it says itself what has come and when that is noticed. */
+typedef struct fed {
+    kfk_stream stream; /* first */
+    const uint8_t *bytes;
+    size_t len, at, answered;
+    bool closed;
+} fed;
+
+static int fed_connected(kfk_stream *s, kfk_error *err)
+{
+    (void)s;
+    (void)err;
+    return 0;
+}
+
+static int fed_read(kfk_stream *s, void *buf, size_t cap, size_t *got, kfk_error *err)
+{
+    fed *f = (fed *)(void *)s;
+    (void)err;
+    *got = f->len - f->at < cap ? f->len - f->at : cap;
+    if (*got == 0) return KAFKA_EAGAIN;
+    memcpy(buf, f->bytes + f->at, *got);
+    f->at += *got;
+    return 0;
+}
+
+static int fed_write(kfk_stream *s, const struct iovec *iov, int count, size_t *put, kfk_error *err)
+{
+    (void)err;
+    *put = 0;
+    for (int i = 0; i < count; i++) *put += iov[i].iov_len;
+    ((fed *)(void *)s)->answered += *put;
+    return 0;
+}
+
+static void fed_close(kfk_stream *s)
+{
+    ((fed *)(void *)s)->closed = true;
+}
+
+static const kfk_stream_ops fed_ops = {
+    .connected = fed_connected, .read = fed_read, .write = fed_write, .close = fed_close};
+
+/* Everything up to half of the last request comes at once, the half in an edge of its own before the loop turns. */
+static void feed_most(kafka_cluster *c, void *arg)
+{
+    fed *f = arg;
+    size_t all = f->len, one = all / 65;
+    f->len = all - one;
+    kft_session_new(&c->nodes[0], &f->stream);
+    f->len = all - one / 2;
+    f->stream.ready(f->stream.owner, KFK_STREAM_READABLE);
+    f->len = all;
+}
+
+static void feed_rest(kafka_cluster *c, void *arg)
+{
+    fed *f = arg;
+    (void)c;
+    if (!f->closed) f->stream.ready(f->stream.owner, KFK_STREAM_READABLE);
+}
+
+static void look_only(kafka_cluster *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+}
+
+static void half_a_request_behind_a_turn_full_of_them_is_waited_for(void **state)
+{
+    (void)state;
+    enum { COUNT = 65 }; /* one more than are served in a turn */
+    kafka_cluster *c = cluster_with(1, 1);
+    fed f = {.stream.ops = &fed_ops};
+    kfk_metadata_request m;
+    size_t one;
+    uint8_t *bytes = wire_encode(KFK_API_METADATA, 9, 1, metadata_of(&m), &one), *all = malloc(COUNT * one);
+    for (int i = 0; i < COUNT; i++) memcpy(all + (size_t)i * one, bytes, one);
+    f.bytes = all;
+    f.len = COUNT * one;
+    inside(c, feed_most, &f);
+    for (int i = 0; i < 3; i++) inside(c, look_only, NULL); /* the loop turns */
+    assert_false(f.closed);
+    size_t answered = f.answered;
+    inside(c, feed_rest, &f);
+    assert_int_equal(f.answered, answered + answered / (COUNT - 1));
+    kafka_cluster_free(c);
+    assert_true(f.closed);
+    free(bytes);
+    free(all);
 }
 
 static void what_is_no_request_ends_its_connection(void **state)
@@ -342,6 +436,85 @@ static void acks_of_all_wait_for_replicas_a_new_leader_or_their_time(void **stat
     kafka_cluster_free(c);
 }
 
+/* Leadership goes and comes back before the request that waits hears of it; in its place something else is written. */
+static void loses_and_leads_again(kafka_cluster *c, void *arg)
+{
+    const batch_bytes *batch = arg;
+    kft_partition *p = kft_topic_partition(kft_topic_find(&c->topics, KAFKA_LIT("t")), 0);
+    kfk_batch_header h;
+    kfk_error err;
+    int64_t base;
+    kft_partition_move(c, p, 2, &err);
+    kft_partition_move(c, p, 1, &err);
+    kfk_block *frame = kfk_block_new(batch->len);
+    memcpy(frame->data, batch->data, batch->len);
+    if (kfk_record_header_parse(frame->data, batch->len, &h, NULL) == 0)
+        kft_log_append(&p->log, frame, frame->data, &h, p->leader_epoch, -1, 0, &base);
+    kfk_block_drop(frame);
+    p->replication_held = false;
+    kft_partition_replicate(c, p);
+}
+
+static void what_was_cut_off_is_not_acknowledged_for_what_came_in_its_place(void **state)
+{
+    (void)state;
+    kafka_cluster *c = cluster_with(2, 1);
+    int fd = wire_dial(c, 1);
+    produce_one p;
+    wire_answer a;
+    batch_bytes batch = {0};
+    BATCH(&batch, .count = 1);
+    works(kafka_cluster_hold_replication(c, "t", 0, 1));
+    wire_send(fd, KFK_API_PRODUCE, PRODUCE_VERSION, 1, produce_of(&p, -1, 60000, &batch));
+    expect_requests(c, KAFKA_REQUEST_PRODUCE, 1);
+    inside(c, loses_and_leads_again, &batch);
+    assert_int_equal(end_of(c, "t", 0), 1);
+    wire_expect(fd, KFK_API_PRODUCE, PRODUCE_VERSION, 1, &a);
+    assert_int_equal(produced(&a)->error_code, KAFKA_ERR_NOT_LEADER_OR_FOLLOWER);
+    wire_answer_free(&a);
+    batch_free(&batch);
+    close(fd);
+    kafka_cluster_free(c);
+}
+
+static int16_t ask_for_producer_id(int fd)
+{
+    wire_answer a;
+    kfk_init_producer_id_request r;
+    kfk_codec_default(&kfk_init_producer_id_request_schema, &r);
+    r.transactional_id = (kafka_bytes){NULL, 0};
+    wire_send(fd, KFK_API_INIT_PRODUCER_ID, 4, 1, &r);
+    wire_expect(fd, KFK_API_INIT_PRODUCER_ID, 4, 1, &a);
+    int16_t code = ((kfk_init_producer_id_response *)a.msg)->error_code;
+    assert_true((((kfk_init_producer_id_response *)a.msg)->producer_id >= 0) == (code == 0));
+    wire_answer_free(&a);
+    return code;
+}
+
+static void started_ago(kafka_cluster *c, void *arg)
+{
+    c->nodes[0].started_ms = kfk_loop_now_ms(c->loop) - *(int64_t *)arg;
+}
+
+static void a_broker_that_was_just_restarted_has_no_producer_ids_yet(void **state)
+{
+    (void)state;
+    kafka_cluster *c = cluster_with(1, 1);
+    int64_t long_ago = 100, in_a_minute = -60000;
+    int fd = wire_dial(c, 1);
+    assert_int_equal(ask_for_producer_id(fd), 0);
+    close(fd);
+    works(kafka_cluster_stop_broker(c, 1));
+    works(kafka_cluster_start_broker(c, 1));
+    fd = wire_dial(c, 1);
+    inside(c, started_ago, &in_a_minute);
+    assert_int_equal(ask_for_producer_id(fd), KAFKA_ERR_COORDINATOR_LOAD_IN_PROGRESS);
+    inside(c, started_ago, &long_ago);
+    assert_int_equal(ask_for_producer_id(fd), 0);
+    close(fd);
+    kafka_cluster_free(c);
+}
+
 static void a_client_that_goes_while_its_request_waits_is_noticed(void **state)
 {
     (void)state;
@@ -425,12 +598,15 @@ int main(void)
         MEMCHECK_TEST(a_fetch_waits_for_min_bytes_or_its_time),
         MEMCHECK_TEST(a_hundred_fetches_wait_beside_each_other),
         MEMCHECK_TEST(a_request_may_come_byte_by_byte),
+        MEMCHECK_TEST(half_a_request_behind_a_turn_full_of_them_is_waited_for),
         MEMCHECK_TEST(what_is_no_request_ends_its_connection),
         MEMCHECK_TEST(a_version_of_api_versions_from_the_future_is_answered_in_version_0),
         MEMCHECK_TEST(who_does_not_read_holds_up_nobody_but_itself),
         MEMCHECK_TEST(a_broker_that_stops_hangs_up_on_who_waits),
         MEMCHECK_TEST(a_topic_that_is_deleted_ends_the_waits_for_it),
         MEMCHECK_TEST(acks_of_all_wait_for_replicas_a_new_leader_or_their_time),
+        MEMCHECK_TEST(what_was_cut_off_is_not_acknowledged_for_what_came_in_its_place),
+        MEMCHECK_TEST(a_broker_that_was_just_restarted_has_no_producer_ids_yet),
         MEMCHECK_TEST(a_client_that_goes_while_its_request_waits_is_noticed),
         MEMCHECK_TEST(a_request_that_is_sent_ahead_while_another_waits_is_not_lost),
         MEMCHECK_TEST(a_cluster_ends_while_requests_wait),

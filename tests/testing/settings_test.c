@@ -129,6 +129,26 @@ static void names_and_values_that_cannot_be_are_refused_and_change_nothing(void 
     kft_settings_fini(&s);
 }
 
+/* Lists may be of any length in Kafka; here a topic's settings must not fill the memory, nor an answer. */
+static void a_value_has_a_length_that_it_may_have(void **state)
+{
+    (void)state;
+    char text[KFT_MOST_VALUE + 1];
+    kft_settings s;
+    const char *name = "leader.replication.throttled.replicas";
+    kft_settings_init(&s);
+    for (size_t i = 0; i < KFT_MOST_VALUE; i++) text[i] = "1:1,"[i % 4];
+    text[KFT_MOST_VALUE - 1] = '\0'; /* ends with 1:1 */
+    assert_int_equal(set(&s, name, text), 0);
+    text[KFT_MOST_VALUE - 1] = '1';
+    text[KFT_MOST_VALUE - 2] = ':';
+    text[KFT_MOST_VALUE - 3] = '0';
+    text[KFT_MOST_VALUE] = '\0';
+    assert_int_equal(set(&s, name, text), KAFKA_ERR_INVALID_CONFIG);
+    assert_int_equal(strlen(kft_settings_get(&s, kafka_str(name))), KFT_MOST_VALUE - 1);
+    kft_settings_fini(&s);
+}
+
 static void without_memory_a_setting_is_as_before(void **state)
 {
     (void)state;
@@ -157,6 +177,7 @@ int main(void)
         MEMCHECK_TEST(what_is_obeyed_follows_what_is_set_and_unset),
         MEMCHECK_TEST(any_setting_of_a_topic_is_kept),
         MEMCHECK_TEST(names_and_values_that_cannot_be_are_refused_and_change_nothing),
+        MEMCHECK_TEST(a_value_has_a_length_that_it_may_have),
         MEMCHECK_TEST(without_memory_a_setting_is_as_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* topic_test.c: topics, their partitions, and who leads these.
  *
  * The tests run on the thread that turns the cluster's loop: it is a manual one, so that is the test's own. */
+#include "base/time.h"
 #include "testing/call.h"
 #include "testing/client.h"
 #include "testing/node.h"
@@ -286,21 +287,27 @@ static void topics_may_be_made_while_brokers_are_down(void **state)
 
 /* ---- replication ---------------------------------------------------------------------------------------------------------- */
 
-static void append(kft_partition *p, int64_t producer_id)
+/* Two records. */
+static void append_at(kft_partition *p, int64_t producer_id, int32_t sequence)
 {
     batch_bytes bytes = {0};
     kfk_batch_header h;
     int64_t base;
-    BATCH(&bytes, .count = 2, .producer_id = producer_id);
+    BATCH(&bytes, .count = 2, .producer_id = producer_id, .time_ms = kfk_time_wall_ms());
     kfk_block *frame = kfk_block_new(bytes.len);
     memcpy(frame->data, bytes.data, bytes.len);
     assert_int_equal(kfk_record_header_parse(frame->data, bytes.len, &h, NULL), 0);
-    h.base_sequence = 0;
+    h.base_sequence = sequence;
     assert_int_equal(kft_producers_reserve(&p->producers, producer_id), 0);
     assert_int_equal(kft_log_append(&p->log, frame, frame->data, &h, p->leader_epoch, -1, 0, &base), 0);
     kft_producers_appended(&p->producers, &h, base, h.max_timestamp);
     kfk_block_drop(frame);
     batch_free(&bytes);
+}
+
+static void append(kft_partition *p, int64_t producer_id)
+{
+    append_at(p, producer_id, 0);
 }
 
 static void lags(kafka_cluster *c)
@@ -335,6 +342,64 @@ static void what_was_not_copied_is_lost_with_its_leader(void **state)
     on_stage(2, lags);
 }
 
+static void keeps_its_log(kafka_cluster *c)
+{
+    kft_partition *p = kft_topic_partition(made(c, "t", 1, 2), 0); /* replicas 1 2 */
+    kfk_error err;
+    append(p, 5);
+    kft_partition_replicate(c, p);
+    goes_down(c, 2);
+    p->replication_held = true;
+    append(p, 6);
+    goes_down(c, 1);
+    assert_int_equal(p->leader, -1);
+    comes_up(c, 1); /* it has all of it */
+    assert_true(p->leader == 1 && p->log.end == 4 && p->log.high_watermark == 2);
+    assert_int_equal(kft_partition_move(c, p, 1, &err), 0); /* an election that changes nothing */
+    assert_true(p->log.end == 4 && p->log.high_watermark == 2);
+    assert_int_equal(p->producers.map.count, 2);
+    comes_up(c, 2);
+    assert_int_equal(kft_partition_move(c, p, 2, &err), 0);
+    assert_true(p->log.end == 2 && p->log.high_watermark == 2);
+}
+static void a_leader_that_leads_again_has_all_of_its_log(void **state)
+{
+    (void)state;
+    on_stage(2, keeps_its_log);
+}
+
+static bool is_known(kft_partition *p, int64_t producer_id, int32_t sequence)
+{
+    kfk_batch_header h = {
+        .producer_id = producer_id, .base_sequence = sequence, .record_count = 2, .last_offset_delta = 1};
+    const kft_producer_batch *duplicate;
+    int16_t code;
+    const char *why;
+    return kft_producers_check(&p->producers, &h, 0, &duplicate, &code, &why) == KFT_PRODUCER_DUPLICATE;
+}
+
+static void leads_after_a_restart(kafka_cluster *c)
+{
+    kft_partition *p = kft_topic_partition(made(c, "t", 1, 2), 0); /* replicas 1 2 */
+    kfk_error err;
+    for (int32_t i = 0; i < 3; i++) append_at(p, 5, 2 * i);
+    kft_partition_replicate(c, p);
+    goes_down(c, 1);
+    append_at(p, 5, 6);
+    kft_partition_replicate(c, p);
+    comes_up(c, 1);
+    assert_int_equal(p->leader, 2);
+    for (int32_t i = 0; i < 4; i++) assert_true(is_known(p, 5, 2 * i)); /* to the one that was never down */
+    assert_int_equal(kft_partition_move(c, p, 1, &err), 0);
+    for (int32_t i = 0; i < 4; i++)
+        assert_true(is_known(p, 5, 2 * i) == (i >= 2)); /* the newest, and what came later */
+}
+static void a_restarted_replica_knows_less_of_producers_when_it_leads(void **state)
+{
+    (void)state;
+    on_stage(2, leads_after_a_restart);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +413,8 @@ int main(void)
         MEMCHECK_TEST(leadership_goes_to_replicas_in_sync_that_are_up),
         MEMCHECK_TEST(topics_may_be_made_while_brokers_are_down),
         MEMCHECK_TEST(what_was_not_copied_is_lost_with_its_leader),
+        MEMCHECK_TEST(a_leader_that_leads_again_has_all_of_its_log),
+        MEMCHECK_TEST(a_restarted_replica_knows_less_of_producers_when_it_leads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
