@@ -181,7 +181,6 @@ void kfk_sequence_sent(kfk_sequence *s, kfk_sequence_batch *b, kfk_sequence_copy
 {
     copy->batch = b;
     copy->connection = connection;
-    copy->records = b->records;
     copy->term = s->term;
     copy->alone = b->alone;
     copy->expires = b->expires;
@@ -286,10 +285,7 @@ static void judge(kfk_sequence *s, const kfk_sequence_copy *copy, kfk_sequence_b
 void kfk_sequence_answered(kfk_sequence *s, kfk_sequence_copy *copy, const kfk_sequence_answer *a, int64_t now_ms)
 {
     kfk_sequence_batch *b = take_copy(copy);
-    if (b)
-        judge(s, copy, b, a, now_ms);
-    else if (a->code == 0 && a->base_offset + copy->records > s->written_end)
-        s->written_end = a->base_offset + copy->records; /* it was there, but too late */
+    if (b) judge(s, copy, b, a, now_ms);
     settle(s, now_ms);
 }
 

@@ -80,12 +80,11 @@ typedef struct kfk_sequence_copy {
     kfk_sequence_batch *batch; /* NULL once the batch ended: then its memory may be gone */
     uint64_t connection;
     /* Its own. */
-    kfk_list node;   /* in the partition's list of copies in flight */
-    int32_t records; /* of its batch */
-    uint32_t term;   /* kfk_sequence.term when it was sent */
-    bool alone;      /* nothing may join it */
-    bool expires;    /* its records are so old that the broker may forget the producer at once */
-    bool oldest;     /* its batch was the oldest open one when it was sent */
+    kfk_list node; /* in the partition's list of copies in flight */
+    uint32_t term; /* kfk_sequence.term when it was sent */
+    bool alone;    /* nothing may join it */
+    bool expires;  /* its records are so old that the broker may forget the producer at once */
+    bool oldest;   /* its batch was the oldest open one when it was sent */
 } kfk_sequence_copy;
 
 typedef struct kfk_sequence_answer {

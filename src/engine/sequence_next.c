@@ -6,8 +6,8 @@
  * acknowledgements, and always when the records are so old that brokers expire their producer at once. A second batch
  * in flight could be taken by such a broker after the first was refused, and the first would be lost or be put behind.
  *
- * A batch that was sent before goes out with nothing else in flight, so that the answer speaks of this batch and not of
- * what went wrong before it. */
+ * A batch that was sent before goes out alone, too, so that the answer speaks of this batch and not of what went wrong
+ * before it. */
 #include "engine/sequence_impl.h"
 
 enum { WINDOW = 5, IDLE_MS = 60 * 1000, EXPIRES_MS = 12 * 3600 * 1000 };
@@ -28,12 +28,14 @@ static bool goes_alone(const kfk_sequence *s, const kfk_sequence_batch *b, uint6
     return b->tried > 0 || b->expires || connection != s->trusted || now_ms - s->trusted_at_ms > IDLE_MS;
 }
 
-/* Does what is in flight let the batch join? Copies of itself on other connections do not count: they are the same. */
-static bool has_room(const kfk_sequence *s, const kfk_sequence_batch *b, bool alone)
+/* Does what is in flight on the connection let the batch join? Copies on other connections do not count: if they went to a
+ * broker that leads no more, they are refused or truncated there, and whatever leads knows what was acknowledged. So a
+ * leader that froze does not hold up its successor. */
+static bool has_room(const kfk_sequence *s, const kfk_sequence_batch *b, uint64_t connection)
 {
     for (const kfk_list *n = s->copies.next; n != &s->copies; n = n->next) {
         const kfk_sequence_copy *c = KFK_CONTAINER(n, kfk_sequence_copy, node);
-        if (c->batch != b && (alone || c->alone)) return false;
+        if (c->connection == connection && (c->batch == b || b->alone || c->alone)) return false;
     }
     return true;
 }
@@ -74,10 +76,10 @@ kfk_sequence_batch *kfk_sequence_next(kfk_sequence *s, uint64_t connection, int6
     /* Another connection, or so late that the broker may have forgotten the producer since: begin at the oldest again. */
     if (s->proof != connection || now_ms - s->proof_at_ms > IDLE_MS) s->proof = 0;
     kfk_sequence_batch *b = s->proof ? kfk_sequence_proof_next(s) : candidate(s, connection);
-    if (!b || has_copy_on(s, b, connection)) return NULL;
+    if (!b) return NULL;
     b->expires = b->newest_ms < wall_ms - EXPIRES_MS;
     b->alone = goes_alone(s, b, connection, now_ms);
-    if (!has_room(s, b, b->alone)) return NULL;
+    if (!has_room(s, b, connection)) return NULL;
     give_triple(s, b);
     return b;
 }
