@@ -19,6 +19,7 @@
  * large ones. What is left, smaller than batch_size, leaves after batch_timeout_ms. */
 #ifndef KAFKA_WRITER_H
 #define KAFKA_WRITER_H
+#include <kafka/balancer.h>
 #include <kafka/ctx.h>
 #include <kafka/dialer.h>
 #include <kafka/log.h>
@@ -28,8 +29,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-typedef struct kafka_balancer kafka_balancer; /* balancer.h */
 
 /* kafka_writer is a handle. It may be used from several threads. */
 typedef struct kafka_writer kafka_writer;
@@ -47,7 +46,7 @@ typedef struct kafka_writer kafka_writer;
 typedef void (*kafka_delivery_fn)(void *userdata, const kafka_message *msgs, size_t count, int err);
 
 /* kafka_writer_config says what a writer is like. Zero it, name `brokers`, and set what is to be different. Everything is
- * copied. Numbers below 0 are KAFKA_EINVAL where no name for them is given. */
+ * copied. KAFKA_NEVER (-1) as a number is no limit; what is below has no meaning and is KAFKA_EINVAL. */
 typedef struct kafka_writer_config {
     const char *brokers; /* where to begin: a list of addresses as in dialer.h; the others are learned from these */
     const char *topic;   /* NULL: each message names its own */

@@ -258,3 +258,13 @@ void kfk_api_compress_forget(void)
     }
     atomic_store(&registered_count, 0);
 }
+
+int kfk_api_check_codec(kafka_compression codec, kfk_error *err)
+{
+    if (codec == KAFKA_COMPRESSION_NONE || codec == KAFKA_COMPRESSION_DEFAULT) return 0;
+    if (kfk_compress_find(codec) && codec <= KFK_CODEC_MAX) return 0;
+    if (codec < KAFKA_COMPRESSION_GZIP || codec > KAFKA_COMPRESSION_ZSTD)
+        return kfk_error_set(err, KAFKA_EINVAL, "compression %d is none of KAFKA_COMPRESSION_..., nor registered",
+                             (int)codec);
+    return kfk_error_set(err, KAFKA_ECODEC, "%s is not built in", kfk_compress_name(codec));
+}

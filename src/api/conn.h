@@ -44,8 +44,6 @@ struct kafka_conn {
 /* Takes over the broker and the use of the loop, also on failure. topic NULL = none. 0 or KAFKA_ENOMEM. */
 int kfk_api_conn_new(kfk_loop *loop_take, kfk_broker *broker_take, const char *topic, int32_t partition,
                      kafka_conn **out);
-/* "program@host (kafka-c)", as a broker's log shows who it is. */
-void kfk_api_default_client_id(char *out, size_t cap);
 kafka_conn *kfk_api_conn_hold(kafka_conn *c);
 void kfk_api_conn_drop(kafka_conn *c);
 

@@ -4,6 +4,7 @@
  * the socket taken over last, by a step that either changes nothing or cannot fail any more. Nothing here waits, and no
  * byte moves: the loop hears of the socket with the first call that needs the broker. */
 #include "api/conn.h"
+#include "api/dialer.h"
 #include "api/loop.h"
 #include "base/mem.h"
 
@@ -29,7 +30,7 @@ static int make(kfk_loop *loop_take, const kafka_conn_config *cfg, kafka_conn **
     char default_id[256];
     kfk_log log;
     kfk_log_init(&log, cfg->logger);
-    kfk_api_default_client_id(default_id, sizeof default_id);
+    kfk_dialer_default_client_id(default_id, sizeof default_id);
     kfk_broker_config broker_cfg = {
         .loop = loop_take,
         .client_id = cfg->client_id ? cfg->client_id : default_id,

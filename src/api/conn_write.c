@@ -6,6 +6,7 @@
  * sent. Batch or set, the broker checks all of it before it appends any.
  * The buffer belongs to the call, so that a call that gives up leaves nothing of the caller's behind, and goes back to
  * the connection for the next write when the call is done with. */
+#include "api/compress.h"
 #include "api/conn.h"
 #include "api/message.h"
 #include "base/crc32c.h"
@@ -68,16 +69,6 @@ static int check_message(kafka_conn *c, const kafka_message *m, size_t index, ka
     if (m->time_ms < -1)
         return kfk_error_set(err, KAFKA_EINVAL, "message %zu has the time %lld", index, (long long)m->time_ms);
     return 0;
-}
-
-static int check_codec(kafka_compression codec, kfk_error *err)
-{
-    if (codec == KAFKA_COMPRESSION_NONE || codec == KAFKA_COMPRESSION_DEFAULT) return 0;
-    if (kfk_compress_find(codec) && codec <= KFK_CODEC_MAX) return 0;
-    if (codec < KAFKA_COMPRESSION_GZIP || codec > KAFKA_COMPRESSION_ZSTD)
-        return kfk_error_set(err, KAFKA_EINVAL, "compression %d is none of KAFKA_COMPRESSION_..., nor registered",
-                             (int)codec);
-    return kfk_error_set(err, KAFKA_ECODEC, "%s is not built in", kfk_compress_name(codec));
 }
 
 /* ---- encoding ---------------------------------------------------------------------------------------------------- */
@@ -333,7 +324,7 @@ int kafka_conn_write_messages(kafka_conn *c, const kafka_message *msgs, size_t c
     size_t total = 0;
     int err = kfk_api_conn_check(c, "kafka_conn_write_messages", true);
     if (err == 0 && !msgs && count > 0) err = kfk_failf(NULL, KAFKA_EINVAL, "kafka_conn_write_messages: msgs is NULL");
-    if (err == 0 && check_codec(codec, &why) != 0) err = kfk_fail(NULL, &why);
+    if (err == 0 && kfk_api_check_codec(codec, &why) != 0) err = kfk_fail(NULL, &why);
     for (size_t i = 0; err == 0 && i < count; i++) {
         if (check_message(c, &msgs[i], i, codec, &why) != 0) err = kfk_fail(NULL, &why);
         total += msgs[i].key.len + msgs[i].value.len;

@@ -4,6 +4,7 @@
  * shares it among its steps: reach any broker, find the leader, reach the leader. When the last step fails although the
  * first did not, the usual reason is a listener that advertises an address which makes sense elsewhere only; the
  * sentence then names who answered, what it advertised, and the setting. */
+#include "api/dialer.h"
 #include "api/conn.h"
 #include "api/lists.h"
 #include "api/loop.h"
@@ -16,8 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { DEFAULT_TIMEOUT_MS = 10000, DEFAULT_FALLBACK_MS = 300, MAX_ADDRESSES = 64 };
 
 /* What all steps of one dial share. */
 typedef struct dialing {
@@ -33,7 +32,7 @@ typedef struct dialing {
 
 /* ---- preparing --------------------------------------------------------------------------------------------------- */
 
-static int check_dialer(const kafka_dialer *d, kfk_error *err)
+int kfk_dialer_check(const kafka_dialer *d, kfk_error *err)
 {
     bool reserved = d->reserved != 0;
     for (size_t i = 0; i < 6; i++) reserved = reserved || d->reserved2[i] || d->reserved3[i];
@@ -48,8 +47,7 @@ static int check_dialer(const kafka_dialer *d, kfk_error *err)
     return 0;
 }
 
-/* "ip" or "ip:port"; NULL leaves it empty. */
-static int parse_local(const char *text, kfk_address *out, kfk_error *err)
+int kfk_dialer_local(const char *text, kfk_address *out, kfk_error *err)
 {
     kfk_hostport at;
     if (!text) return 0;
@@ -63,7 +61,7 @@ static int parse_local(const char *text, kfk_address *out, kfk_error *err)
         text);
 }
 
-void kfk_api_default_client_id(char *out, size_t cap)
+void kfk_dialer_default_client_id(char *out, size_t cap)
 {
     char host[128] = "?";
     gethostname(host, sizeof host - 1);
@@ -81,18 +79,18 @@ static int begin(dialing *x, const kafka_dialer *dialer, const kafka_ctx *ctx, c
         err->code = 0; /* told already */
         return code;
     }
-    if ((code = check_dialer(x->dialer, err)) != 0) return code;
-    if ((code = parse_local(x->dialer->local_addr, &x->options.local, err)) != 0) return code;
+    if ((code = kfk_dialer_check(x->dialer, err)) != 0) return code;
+    if ((code = kfk_dialer_local(x->dialer->local_addr, &x->options.local, err)) != 0) return code;
     x->options.keep_alive_ms = x->dialer->keep_alive_ms;
     if (x->dialer->resolver) x->resolver = *x->dialer->resolver;
-    int64_t timeout = x->dialer->timeout_ms ? x->dialer->timeout_ms : DEFAULT_TIMEOUT_MS;
+    int64_t timeout = x->dialer->timeout_ms ? x->dialer->timeout_ms : KFK_DIALER_TIMEOUT_MS;
     int64_t at = timeout == KAFKA_NEVER ? 0 : kfk_time_add(kfk_time_now_ms(), timeout);
     at = kfk_time_earlier(at, x->dialer->deadline);
     if (ctx) at = kfk_time_earlier(at, ctx->deadline);
     x->deadline_ms = at ? at : KFK_TIME_NEVER;
     x->client_id = x->dialer->client_id;
     if (!x->client_id) {
-        kfk_api_default_client_id(x->default_id, sizeof x->default_id);
+        kfk_dialer_default_client_id(x->default_id, sizeof x->default_id);
         x->client_id = x->default_id;
     }
     return kfk_loop_acquire(x->dialer->loop, &x->loop, err);
@@ -106,15 +104,15 @@ static int end(dialing *x, int code, const kfk_error *err)
     return code;
 }
 
-/* Splits "a:1,b:2". 0 with *count >= 1, or KAFKA_EINVAL quoting what is wrong. */
-static int parse_addresses(const char *text, kfk_hostport *out, size_t *count, kfk_error *err)
+int kfk_dialer_addresses(const char *text, kfk_hostport *out, size_t *count, kfk_error *err)
 {
     *count = 0;
     if (!text)
         return kfk_error_set(err, KAFKA_EINVAL, "the address is NULL; expected host:port, for example localhost:9092");
     for (const char *p = text;; p++) {
         size_t len = strcspn(p, ",");
-        if (*count == MAX_ADDRESSES) return kfk_error_set(err, KAFKA_EINVAL, "more than %d addresses", MAX_ADDRESSES);
+        if (*count == KFK_DIALER_ADDRESSES)
+            return kfk_error_set(err, KAFKA_EINVAL, "more than %d addresses", KFK_DIALER_ADDRESSES);
         int code = kfk_hostport_parse(p, len, &out[*count], err);
         if (code != 0) return code;
         ++*count;
@@ -134,7 +132,7 @@ static int connect_any(dialing *x, const kfk_hostport *addresses, size_t count, 
         .client_id = x->client_id,
         .deadline_ms = x->deadline_ms,
         .cancel = x->ctx ? x->ctx->cancel : NULL,
-        .fallback_delay_ms = x->dialer->fallback_delay_ms ? x->dialer->fallback_delay_ms : DEFAULT_FALLBACK_MS,
+        .fallback_delay_ms = x->dialer->fallback_delay_ms ? x->dialer->fallback_delay_ms : KFK_DIALER_FALLBACK_MS,
         .options = x->options,
         .resolver = x->resolver,
         .dual_stack = !x->dialer->no_dual_stack,
@@ -157,9 +155,9 @@ static int connect_any(dialing *x, const kfk_hostport *addresses, size_t count, 
 static int connect_text(dialing *x, const char *address, kfk_broker **out, kfk_error *err)
 {
     size_t count;
-    kfk_hostport *addresses = kfk_mem_array(MAX_ADDRESSES, sizeof *addresses);
+    kfk_hostport *addresses = kfk_mem_array(KFK_DIALER_ADDRESSES, sizeof *addresses);
     if (!addresses) return kfk_error_set(err, KAFKA_ENOMEM, "no memory to dial");
-    int code = parse_addresses(address, addresses, &count, err);
+    int code = kfk_dialer_addresses(address, addresses, &count, err);
     if (code == 0) code = connect_any(x, addresses, count, out, err);
     kfk_mem_free(addresses);
     return code;
@@ -192,7 +190,8 @@ static int search_leader(dialing *x, const kfk_hostport *addresses, size_t count
                 .loop = x->loop,
                 .client_id = x->client_id,
                 .connect_timeout_ms = time_left_ms(x),
-                .fallback_delay_ms = x->dialer->fallback_delay_ms ? x->dialer->fallback_delay_ms : DEFAULT_FALLBACK_MS,
+                .fallback_delay_ms =
+                    x->dialer->fallback_delay_ms ? x->dialer->fallback_delay_ms : KFK_DIALER_FALLBACK_MS,
                 .options = x->options,
                 .resolver = x->resolver,
                 .dual_stack = !x->dialer->no_dual_stack,
@@ -225,9 +224,9 @@ static int find_leader(dialing *x, const char *address, const char *topic, int32
     size_t count;
     if (!topic || !*topic) return kfk_error_set(err, KAFKA_EINVAL, "the topic is missing");
     if (partition < 0) return kfk_error_set(err, KAFKA_EINVAL, "partition %d is negative", (int)partition);
-    kfk_hostport *addresses = kfk_mem_array(MAX_ADDRESSES, sizeof *addresses);
+    kfk_hostport *addresses = kfk_mem_array(KFK_DIALER_ADDRESSES, sizeof *addresses);
     if (!addresses) return kfk_error_set(err, KAFKA_ENOMEM, "no memory to dial");
-    int code = parse_addresses(address, addresses, &count, err);
+    int code = kfk_dialer_addresses(address, addresses, &count, err);
     if (code == 0) code = search_leader(x, addresses, count, topic, partition, out, err);
     kfk_mem_free(addresses);
     return code;
