@@ -6,7 +6,7 @@
 #include "api/writer.h"
 #include <string.h>
 
-enum { TIMED = 16, NS_PER_MS = 1000000 };
+enum { TIMED = 16 };
 
 void kfk_writer_counts_init(kfk_writer_counts *c)
 {
@@ -27,11 +27,11 @@ void kfk_writer_counts_event(void *writer, int what, int64_t value)
     kfk_writer_counts *c = &((kafka_writer *)writer)->counts;
     kfk_lock_take(&c->lock);
     switch (what) {
-    case KFK_COUNT_DIAL_MS:
+    case KFK_COUNT_DIAL_NS:
         c->dials++;
-        kfk_histogram_add(&c->dial_time, value * NS_PER_MS);
+        kfk_histogram_add(&c->dial_time, value);
         break;
-    case KFK_COUNT_WAIT_MS: kfk_histogram_add(&c->wait_time, value * NS_PER_MS); break;
+    case KFK_COUNT_WAIT_NS: kfk_histogram_add(&c->wait_time, value); break;
     case KFK_COUNT_SENT:
         c->writes++;
         kfk_histogram_add(&c->batch_size, value);

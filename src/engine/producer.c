@@ -72,7 +72,7 @@ void kfk_producer_kicked_loop(kfk_producer *p)
         oldest = newest;
         newest = next;
     }
-    if (has_cluster(p)) kfk_producer_topics_watch_loop(p);
+    if ((oldest || p->cluster) && has_cluster(p)) kfk_producer_topics_watch_loop(p);
     while (oldest) {
         kfk_producer_partition *pt = kfk_partition_of(oldest);
         oldest = oldest->next_kick; /* once it was looked at, it may be kicked again */
@@ -305,6 +305,8 @@ void kfk_producer_adopt_loop(kfk_producer *p, kfk_produce_batch *b)
 void kfk_producer_deliver_outcome_loop(kfk_producer *p, kfk_produce_batch *b, const kfk_error *why)
 {
     kfk_list_remove(&b->producer.outstanding);
+    bool by_limit = why && why->code != KAFKA_ECANCELED && (why->code <= KAFKA_EINVAL || b->producer.attempts == 0);
+    if (by_limit) kfk_producer_count(p, KFK_COUNT_REFUSED, why->code);
     p->cfg.delivered(p->cfg.owner, b, why);
 }
 

@@ -57,13 +57,13 @@ typedef struct kfk_producer_config {
 
 /* What kfk_producer_config.counted tells. */
 enum {
-    KFK_COUNT_DIAL_MS,    /* a connection was made; how long that took */
-    KFK_COUNT_WAIT_MS,    /* a Produce was answered; how long that took */
+    KFK_COUNT_DIAL_NS,    /* a connection was made; how long that took */
+    KFK_COUNT_WAIT_NS,    /* a Produce was answered; how long that took */
     KFK_COUNT_SENT,       /* a batch was sent; its number of records */
     KFK_COUNT_SENT_BYTES, /* the same; its size on the wire */
     KFK_COUNT_RETRY,      /* a batch was sent once more; 1 */
     KFK_COUNT_REBALANCE,  /* an answer about a topic's partitions was taken over; 1 */
-    KFK_COUNT_REFUSED     /* a broker or a limit has refused a batch; its code */
+    KFK_COUNT_REFUSED     /* a broker has refused a batch, for now or for good, or a limit has ended it; the code */
 };
 
 /* Any thread, no network. Copies what the configuration points to; holds a reference to the loop, and uses it until it

@@ -173,10 +173,7 @@ static void complete(kfk_producer_partition *pt, kfk_produce_batch *b)
     b->producer.base_offset = s->code == 0 && s->base_offset >= 0 ? s->base_offset : -1;
     b->producer.append_time_ms = s->append_time_ms;
     b->producer.attempts = s->sent;
-    if (s->code != 0) {
-        describe(pt, b, &why);
-        kfk_producer_count(p, KFK_COUNT_REFUSED, s->code);
-    }
+    if (s->code != 0) describe(pt, b, &why);
     kfk_producer_deliver_outcome_loop(p, b, s->code != 0 ? &why : NULL);
 }
 

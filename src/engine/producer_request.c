@@ -36,7 +36,7 @@ struct kfk_producer_request {
     kfk_producer_broker *broker;
     kfk_broker *link;
     uint64_t connection;
-    int64_t begun_ms, sent_ms;
+    int64_t begun_ns, sent_ns;
     bool filled;
     kfk_produce_request message;
     kfk_produce_response answer;
@@ -176,7 +176,7 @@ static int lay_out(kfk_producer_request *q)
 static void mark_sent(kfk_producer_request *q)
 {
     kfk_producer *p = q->broker->producer;
-    q->sent_ms = kfk_loop_now_ms(p->loop);
+    q->sent_ns = kfk_loop_now_ns(p->loop);
     for (size_t i = 0; i < q->count; i++) {
         entry *e = &q->entries[i];
         kfk_produce_batch *b = e->batch;
@@ -199,7 +199,7 @@ static int fill(kfk_request *r, kfk_error *err)
     size_t bytes = 0;
     br->unfilled = br->unreachable = false;
     if (br->connection != q->connection)
-        kfk_producer_count(p, KFK_COUNT_DIAL_MS, kfk_loop_now_ms(p->loop) - q->begun_ms);
+        kfk_producer_count(p, KFK_COUNT_DIAL_NS, kfk_loop_now_ns(p->loop) - q->begun_ns);
     br->connection = q->connection;
     bool all = atomic_load_explicit(&br->in_flight, memory_order_relaxed) == 1 || kfk_slots_wanted(p->slots);
     if (take_from(q, &br->ready, &bytes) && all) take_from(q, &br->resting, &bytes);
@@ -282,6 +282,7 @@ static void judge(kfk_producer_request *q, entry *e, cursor *at)
         to.bad_records = (int32_t)pt->bad_count;
         if (to.code != 0) note_refusal(q, e, a, to.code);
     }
+    if (to.code != 0) kfk_producer_count(p, KFK_COUNT_REFUSED, to.code);
     if (to.code == 0 && pt->why) {
         kfk_mem_free(pt->why);
         pt->why = NULL;
@@ -352,7 +353,7 @@ static void request_done(kfk_request *r, const kfk_error *err)
         not_answered(q, err);
     } else {
         if (!r->no_answer) {
-            kfk_producer_count(p, KFK_COUNT_WAIT_MS, kfk_loop_now_ms(p->loop) - q->sent_ms);
+            kfk_producer_count(p, KFK_COUNT_WAIT_NS, kfk_loop_now_ns(p->loop) - q->sent_ns);
             kfk_broker_pause_loop(br, kfk_request_throttle_ms(r));
             if (!p->stopped) learn(q);
         }
@@ -412,7 +413,7 @@ int kfk_producer_request_send_loop(kfk_producer_broker *br, kfk_broker *link)
     q->message.timeout_ms = time_for_broker(p);
     q->link = link;
     q->connection = kfk_broker_number(link);
-    q->begun_ms = kfk_loop_now_ms(p->loop);
+    q->begun_ns = kfk_loop_now_ns(p->loop);
     q->filled = false;
     q->count = 0;
     r->max_version = LAST_PRODUCE;

@@ -129,6 +129,12 @@ int64_t kfk_loop_now_ms(const kfk_loop *l)
     return l->now_ms;
 }
 
+int64_t kfk_loop_now_ns(const kfk_loop *l)
+{
+    (void)l;
+    return kfk_time_now_ns();
+}
+
 uint64_t kfk_loop_random(kfk_loop *l)
 {
     return kfk_rand_next(&l->rand);

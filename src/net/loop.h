@@ -46,6 +46,8 @@ void kfk_loop_abandon_now(kfk_loop *l);
 
 /* Monotonic; read once per turn and per submission. */
 int64_t kfk_loop_now_ms(const kfk_loop *l);
+/* The same clock, read now, for measuring only. */
+int64_t kfk_loop_now_ns(const kfk_loop *l);
 uint64_t kfk_loop_random(kfk_loop *l);
 
 /* ---- timers -------------------------------------------------------------------------------------------------------- */
