@@ -615,7 +615,7 @@ static void *write_some(void *arg)
     for (int i = 0; i < w->messages; i++) {
         uint64_t chance = appended_mix((uint64_t)i << 8 | me->id);
         unsigned at = (unsigned)(chance >> 20) % PARTITIONS;
-        if (chance % 50 == 0) codec = (int)(chance >> 30) % w->codec_count;
+        if (chance % 50 == 0) codec = (int)((chance >> 30) % (unsigned)w->codec_count);
         c.waits = chance % 9 == 0;
         appended_make(&a, me->id, numbers[at], w->shape);
         int rc = kfk_accum_append(&w->partitions[at], &c, &a.m, a.timestamp, w->codecs[codec], a.side);
