@@ -152,12 +152,17 @@ static const void *fill_in_side(const writing *x, const kafka_message *m, size_t
     return room;
 }
 
+static kfk_balancer_offer offer_of(const kfk_producer_map *map)
+{
+    return (kfk_balancer_offer){
+        .all = map->ids, .led = map->available, .all_count = map->count, .led_count = map->available_count};
+}
+
 /* The partition for a message: its index in the map is its number. */
 static int pick(writing *x, const place *p, const kafka_message *m, kfk_producer_partition **out)
 {
     const kfk_producer_map *map = p->map;
-    kfk_balancer_offer offer = {
-        .all = map->ids, .led = map->available, .all_count = map->count, .led_count = map->available_count};
+    kfk_balancer_offer offer = offer_of(map);
     x->err->code = 0;
     int32_t number = kfk_balancer_pick(p->balance, m, &offer, x->err);
     if (x->err->code != 0) return x->err->code;
@@ -390,11 +395,11 @@ int kafka_writer_write_messages(kafka_writer *w, const kafka_ctx *ctx, const kaf
 
 /* ---- messages that waited for their topic ------------------------------------------------------------------------ */
 
-int32_t kfk_writer_balance(void *writer, const kafka_message *m, const int32_t *partitions, size_t count)
+int32_t kfk_writer_balance(void *writer, const kafka_message *m, const kfk_producer_map *map)
 {
     kafka_writer *w = writer;
     kfk_error ignored;
-    kfk_balancer_offer offer = {.all = partitions, .led = partitions, .all_count = count, .led_count = count};
+    kfk_balancer_offer offer = offer_of(map);
     kfk_balancer_topic *t = kfk_balancer_topic_of(w->balancer, m->topic, strlen(m->topic));
     return t ? kfk_balancer_pick(t, m, &offer, &ignored) : KAFKA_ENOMEM;
 }

@@ -27,6 +27,7 @@
 #include "engine/producer_batch.h"
 
 typedef struct kfk_producer kfk_producer;
+typedef struct kfk_producer_map kfk_producer_map;
 typedef struct kfk_producer_topic kfk_producer_topic;
 
 /* ---- the producer ------------------------------------------------------------------------------------------------ */
@@ -47,9 +48,9 @@ typedef struct kfk_producer_config {
      * its memory counts until then. Messages that never got a partition (unknown topic, time, close, a balancer that
      * named one that was not offered) come in batches of the partition -1, which are in no log. */
     void (*delivered)(void *owner, kfk_produce_batch *b, const kfk_error *err);
-    /* Chooses a partition for a message that waited for its topic: one of `partitions`. `m` holds what the application
-     * gave, but time and userdata. Under the baton; must not wait. */
-    int32_t (*balance)(void *owner, const kafka_message *m, const int32_t *partitions, size_t count);
+    /* Chooses a partition for a message that waited for its topic: one of the map's, led or not. `m` holds what the
+     * application gave, but time and userdata. Under the baton; must not wait. */
+    int32_t (*balance)(void *owner, const kafka_message *m, const kfk_producer_map *map);
     /* Something for statistics happened; under the baton; may be NULL. */
     void (*counted)(void *owner, int what, int64_t value);
     void *owner;
@@ -84,13 +85,13 @@ void kfk_producer_abandon(kfk_producer *p);
 /* ---- topics: any thread, without the baton ------------------------------------------------------------------------ */
 
 /* The partitions of a topic at some time. Counted; never changes. */
-typedef struct kfk_producer_map {
+struct kfk_producer_map {
     kfk_ref ref;
     /* Ascending: all partitions; those that somebody leads (all, when nobody leads any). Neither is empty. */
     size_t count, available_count;
     const int32_t *ids, *available;
     kfk_producer_partition *const *partitions; /* of ids[i], ids[i] == i */
-} kfk_producer_map;
+};
 
 /* The topic of this name: found, or added and looked up from the next kfk_producer_call_end on. One reference.
  * 0, KAFKA_ERR_INVALID_TOPIC, KAFKA_ENOMEM, KAFKA_ECLOSED. Takes a lock of the producer's: keep the topic. */

@@ -110,12 +110,9 @@ static int32_t balance(kfk_producer_topic *t, const kfk_record *r, const void *s
             m.header_count = r->header_count;
         }
     }
-    int32_t chosen = p->cfg.balance(p->cfg.owner, &m, map->available, map->available_count);
+    int32_t chosen = p->cfg.balance(p->cfg.owner, &m, map);
     kfk_mem_free(headers);
-    for (size_t i = 0; i < map->available_count; i++) {
-        if (map->available[i] == chosen) return chosen;
-    }
-    return (int32_t)map->count;
+    return chosen >= 0 && (size_t)chosen < map->count ? chosen : (int32_t)map->count; /* ids[i] == i */
 }
 
 static int place(kfk_producer_topic *t, const kfk_produce_batch *b, const kfk_producer_map *map, placing *out)

@@ -55,11 +55,11 @@ static void delivered(void *owner, kfk_produce_batch *batch, const kfk_error *er
     kfk_producer_batch_free(batch);
 }
 
-static int32_t balance(void *owner, const kafka_message *m, const int32_t *partitions, size_t count)
+static int32_t balance(void *owner, const kafka_message *m, const kfk_producer_map *map)
 {
     book *b = owner;
     if (m->partition >= 0) return m->partition;
-    return partitions[b->balanced++ % count];
+    return map->available[b->balanced++ % map->available_count];
 }
 
 static void counted(void *owner, int what, int64_t value)
