@@ -77,6 +77,7 @@ kc_take kc_take_partition;   /* int32_t, from 0 */
 kc_take kc_take_partitions;  /* kc_partitions, "0,3,5-7"; adds to what is there */
 kc_take kc_take_bytes;       /* kc_text, with escapes as kc_unescape reads them */
 kc_take kc_take_codec;       /* kafka_compression, one that is built in */
+kc_take kc_take_acks;        /* kafka_acks */
 kc_take kc_take_output;      /* bool: is it json, rather than text? */
 kc_take kc_take_string;      /* kc_strings: adds one, as it is */
 

@@ -1,11 +1,9 @@
 /* stop.c: signals, turned into a cancel token and a readable descriptor.
  *
  * The handler does only what is safe inside one: it stores the number, writes to an eventfd, and fires the token,
- * which the library allows there. While a write is under way it sets an alarm instead of firing: most writes are
- * acknowledged within milliseconds, and "acknowledged" is better to report than "perhaps written". Handlers are
- * one-shot, so a second signal of the same kind has its default effect and kills. They are installed also where the
- * parent had ignored SIGINT, as shells do for background jobs of scripts: who sends a signal to this very process
- * wants it to stop. */
+ * which the library allows there. Handlers are one-shot, so a second signal of the same kind has its default effect and
+ * kills. They are installed also where the parent had ignored SIGINT, as shells do for background jobs of scripts: who
+ * sends a signal to this very process wants it to stop. */
 #include "stop.h"
 #include "say.h"
 #include <errno.h>
@@ -16,11 +14,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { GRACE_SECONDS = 2 };
-
 static kafka_cancel *token;
 static int event_fd = -1;
-static atomic_int signal_number, held;
+static atomic_int signal_number;
 
 static void wake(void)
 {
@@ -34,17 +30,6 @@ static void on_signal(int number)
     int saved = errno, none = 0;
     atomic_compare_exchange_strong(&signal_number, &none, number);
     wake();
-    if (atomic_load(&held))
-        alarm(GRACE_SECONDS);
-    else
-        kafka_cancel_fire(token);
-    errno = saved;
-}
-
-static void on_alarm(int number)
-{
-    (void)number;
-    int saved = errno;
     kafka_cancel_fire(token);
     errno = saved;
 }
@@ -60,11 +45,10 @@ bool kc_stop_init(void)
         kc_say_error("%s", kafka_last_error());
         return false;
     }
-    struct sigaction stop = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND}, again = {.sa_handler = on_alarm};
+    struct sigaction stop = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGINT, &stop, NULL);
     sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGHUP, &stop, NULL);
-    sigaction(SIGALRM, &again, NULL);
     return true;
 }
 
@@ -94,15 +78,4 @@ bool kc_stop_pause(int64_t ms)
     struct pollfd p = {.fd = event_fd, .events = POLLIN};
     int n = poll(&p, 1, (int)(ms < 60000 ? ms : 60000));
     return n == 0 || (n < 0 && kc_stop_signal() == 0);
-}
-
-void kc_stop_hold(void)
-{
-    atomic_store(&held, 1);
-}
-
-void kc_stop_release(void)
-{
-    atomic_store(&held, 0);
-    if (kc_stop_signal() != 0) kafka_cancel_fire(token);
 }

@@ -23,9 +23,4 @@ int kc_stop_signal(void);
 /* Waits; false when kc is to stop. */
 bool kc_stop_pause(int64_t ms);
 
-/* While held, a signal leaves the token alone for up to two seconds: what is being written gets the time to be
- * acknowledged, so that its outcome is known. Not for several threads at once. */
-void kc_stop_hold(void);
-void kc_stop_release(void);
-
 #endif

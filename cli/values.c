@@ -213,3 +213,17 @@ bool kc_take_codec(void *into, const char *text, kc_why *why)
     if (s.best != NULL) return refuse(why, "is no codec; did you mean %s?", s.best);
     return refuse(why, "is no codec; there are none, gzip, snappy, lz4 and zstd");
 }
+
+bool kc_take_acks(void *into, const char *text, kc_why *why)
+{
+    static const struct {
+        const char *name, *number; /* the number is what producers' settings have */
+        kafka_acks acks;
+    } kinds[] = {{"all", "-1", KAFKA_ACKS_ALL}, {"one", "1", KAFKA_ACKS_ONE}, {"none", "0", KAFKA_ACKS_NONE}};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (strcmp(text, kinds[i].name) != 0 && strcmp(text, kinds[i].number) != 0) continue;
+        *(kafka_acks *)into = kinds[i].acks;
+        return true;
+    }
+    return refuse(why, "is no kind of acknowledgement; there are all, one and none");
+}

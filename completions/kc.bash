@@ -36,6 +36,8 @@ _kc_candidates() { # LONG-OPTION VALUE-NAME KC: what such a value may be
   case $2 in
     TOPIC) _kc_topics "$3" ;;
     CODEC) printf '%s\n' none gzip snappy lz4 zstd ;;
+    ACKS) printf '%s\n' all one none ;;
+    PARTITIONER) printf '%s\n' sticky round_robin least_bytes murmur2 murmur2_random consistent consistent_random hash reference_hash ;;
     WHERE) printf '%s\n' beginning end ;;
     FORMAT) [ "$1" != --output ] || printf '%s\n' text json ;;
   esac

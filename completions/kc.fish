@@ -58,6 +58,10 @@ function __kc_candidates
             __kc_topics
         case CODEC
             printf '%s\n' none gzip snappy lz4 zstd
+        case ACKS
+            printf '%s\n' all one none
+        case PARTITIONER
+            printf '%s\n' sticky round_robin least_bytes murmur2 murmur2_random consistent consistent_random hash reference_hash
         case WHERE
             printf '%s\n' beginning end
         case FORMAT

@@ -87,6 +87,9 @@ mistake '-f says what is printed' consume -t x -f %s -k :
 mistake "'greetings' is one argument too many" consume greetings
 mistake "--config 'a' is not NAME=VALUE" topics create -b x:1 t --config a
 mistake "-H '=v' has no name" produce -t x -H =v
+mistake "--acks 'two' is no kind of acknowledgement; there are all, one and none" produce -t x --acks two
+mistake "--partitioner 'murmur3' is no partitioner; did you mean murmur2?" produce -t x --partitioner murmur3
+mistake '-p is one partition' produce -t x -p 1 --partitioner murmur2
 mistake 'takes no value' consume --json=yes
 mistake 'needs a consumer group' consume -t x -o stored
 mistake "there is no option -y" consume -y

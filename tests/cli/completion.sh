@@ -55,8 +55,8 @@ for shell in bash zsh fish; do
   it "$shell completes options"
   $in_shell kc consume --to
   offers '--topic'
-  $in_shell kc produce --retry
-  offers '--retry-unknown'
+  $in_shell kc produce --no-i
+  offers '--no-idempotence'
   $in_shell kc topics create --p
   offers '--partitions'
   $in_shell kc topics list --i
@@ -67,6 +67,10 @@ for shell in bash zsh fish; do
   offers zstd
   $in_shell kc produce --compression gz
   offers gzip
+  $in_shell kc produce --acks o
+  offers one
+  $in_shell kc produce --partitioner consistent
+  offers 'consistent consistent_random'
   $in_shell kc consume -o b
   offers beginning
   $in_shell kc offsets x -o j

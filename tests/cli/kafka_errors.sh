@@ -12,7 +12,6 @@ for command in "consume -t $topic -e" "produce -t $topic $work/in"; do
   expect_out ''
   for text in "$KAFKA_TEST_ADVBAD" kafka.invalid:29092 advertised.listeners resolv; do expect_err_has "$text"; done
 done
-expect_err_has '0 messages acknowledged, 1 read but not written'
 
 it "does so when the port refuses"
 for command in "consume -t $topic -e" "produce -t $topic $work/in" "topics create kc-$$-x" "topics delete $topic"; do

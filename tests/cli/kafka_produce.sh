@@ -66,7 +66,20 @@ for t in "$topic" "$java_topic"; do kc consume -t "$t" -e -f '%k %p\n' | sort >"
 expect "$(wc -l <"$work/$topic")" = 500
 expect_same "$work/$topic" "$work/$java_topic"
 
-it "spreads messages without a key over all partitions, batch by batch"
+it "puts keys where kcat puts them with librdkafka's partitioners"
+for partitioner in consistent consistent_random murmur2 murmur2_random; do
+  new_topic "kcat-$partitioner" -p 7
+  kcat_topic=$topic
+  new_topic "kc-$partitioner" -p 7
+  kcat -P -b "$KAFKA_BROKERS" -t "$kcat_topic" -K : -X partitioner=$partitioner <"$work/keyed" 2>"$err" || fail 'kcat failed'
+  run_with "$work/keyed" kc produce -t "$topic" -k : --partitioner $partitioner
+  expect_code 0
+  for t in "$topic" "$kcat_topic"; do kc consume -t "$t" -e -f '%k %p\n' | sort >"$work/$t"; done
+  expect "$(wc -l <"$work/$topic")" = 500
+  expect_same "$work/$topic" "$work/$kcat_topic"
+done
+
+it "spreads messages without a key over all partitions, many at a time"
 new_topic spread -p 4
 seq 1 400000 | sed 's/$/ a line of text/' >"$work/in"
 run_with "$work/in" kc produce -t "$topic"
@@ -95,6 +108,18 @@ for codec in none $(kc --version | sed -n 's/^built in: //p'); do
   "$here/../kafka/kafka.sh" run org.apache.kafka.tools.DumpLogSegments --files "$dump" >"$work/dump" 2>"$err"
   grep -q "compresscodec: $codec" "$work/dump" || fail "no batch with $codec"
 done
+
+it "writes with every kind of acknowledgement, and reports where each message is"
+for acks in all one none; do
+  new_topic "acks-$acks" -p 3
+  run kc produce -t "$topic" --acks $acks --report "$work/lines"
+  expect_code 0
+  expect "$(wc -l <"$out")" = 20000
+  [ $acks = none ] || { sort -n "$out" | cut -d ' ' -f 1-3 >"$work/reported"
+    kc consume -t "$topic" -e -f '%s %p %o\n' | sort -n | sed 's/ some text//' | cmp - "$work/reported" || fail 'other places'; }
+done
+arrived_all() { [ "$(kc consume -t "$topic" -e | wc -l)" = 20000 ]; }
+eventually arrived_all
 
 it "stops after N messages"
 new_topic count -p 1
@@ -131,7 +156,9 @@ run_with "$work/large" kc produce -t "$topic"
 expect_code 1
 expect_err_has 'max.message.bytes'
 expect_err_has 'it was message 2, of 2.0 MB'
-expect_err_has '1 message acknowledged, 1 read but not written'
+expect_err_has '2 messages acknowledged, 1 failed'
+read_back
+expect "$(xargs <"$work/back")" = 'before after'
 
 it "shows no progress in a pipe, and shows it on a terminal, for long work only"
 new_topic progress -p 1
