@@ -330,9 +330,10 @@ static const sim_server peer_server = {.accepted = accepted, .received = receive
 peer *peer_new(peer_cluster *c, int32_t id, const char *address)
 {
     /* the library knows more APIs */
-    static const int16_t answered[] = {KFK_API_PRODUCE,       KFK_API_FETCH,           KFK_API_LIST_OFFSETS,
-                                       KFK_API_METADATA,      KFK_API_API_VERSIONS,    KFK_API_CREATE_TOPICS,
-                                       KFK_API_DELETE_TOPICS, KFK_API_FIND_COORDINATOR};
+    static const int16_t answered[] = {
+        KFK_API_PRODUCE,         KFK_API_FETCH,         KFK_API_LIST_OFFSETS,  KFK_API_METADATA,
+        KFK_API_API_VERSIONS,    KFK_API_CREATE_TOPICS, KFK_API_DELETE_TOPICS, KFK_API_FIND_COORDINATOR,
+        KFK_API_INIT_PRODUCER_ID};
     peer *p = sim_alloc(sizeof *p);
     kfk_hostport at;
     sim_own(c->sim, free, p);

@@ -1,8 +1,9 @@
 /* peer: Kafka brokers on the simulated network, small and scriptable.
  *
  * A `peer` listens at an address and answers ApiVersions, Metadata, FindCoordinator, Produce, Fetch, ListOffsets,
- * CreateTopics and DeleteTopics from what its `peer_cluster` holds: topics and partitions with logs of record batches. As a real broker it
- * takes one request of a connection at a time, and a Fetch waits for data as long as it was told to.
+ * CreateTopics, DeleteTopics and InitProducerId from what its `peer_cluster` holds: topics and partitions with logs of
+ * record batches (producers' sequences are nothing to it). As a real broker it takes one request of a connection at a
+ * time, and a Fetch waits for data as long as it was told to.
  *
  * A script changes that: a table of steps, one for each request in the order in which they come in, whatever the
  * connection. Behind the last step, and without a script, it behaves. Requests that cannot be decoded, and ones that are

@@ -9,6 +9,7 @@
 #include "wire/gen/delete_topics.h"
 #include "wire/gen/fetch.h"
 #include "wire/gen/find_coordinator.h"
+#include "wire/gen/init_producer_id.h"
 #include "wire/gen/list_offsets.h"
 #include "wire/gen/metadata.h"
 #include "wire/gen/produce.h"
@@ -324,6 +325,14 @@ static void delete_topics(asked *q, const kfk_delete_topics_request *r, kfk_dele
     }
 }
 
+static void init_producer_id(asked *q, kfk_init_producer_id_response *a)
+{
+    a->error_code = q->code;
+    if (q->code != 0) return;
+    a->producer_id = q->peer->cluster->next_producer_id++;
+    a->producer_epoch = 0;
+}
+
 /* Every answer has the field in some version, somewhere. */
 static void set_throttle(const peer *p, const kfk_schema *answer_schema, void *answer)
 {
@@ -351,6 +360,7 @@ bool peer_answer(peer *p, const kfk_api *api, int16_t version, const void *reque
     case KFK_API_API_VERSIONS: api_versions(&q, request, answer); break;
     case KFK_API_CREATE_TOPICS: create_topics(&q, request, answer); break;
     case KFK_API_DELETE_TOPICS: delete_topics(&q, request, answer); break;
+    case KFK_API_INIT_PRODUCER_ID: init_producer_id(&q, answer); break;
     default: sim_fail(p->cluster->sim, "no peer answers %s", api->name); break;
     }
     set_throttle(p, api->response, answer);

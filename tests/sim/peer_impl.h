@@ -35,6 +35,7 @@ struct peer_cluster {
     size_t broker_count;
     peer_topic topics[PEER_TOPICS];
     int32_t coordinator;
+    int64_t next_producer_id;
     kfk_list waiting; /* Fetch requests that wait for data: peer_session.waiting */
 };
 

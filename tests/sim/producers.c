@@ -84,7 +84,7 @@ static void book_free(void *arg)
     free(b);
 }
 
-book *book_new(sim *s, int brokers, int partitions)
+static book *book_make(sim *s, int brokers, int partitions)
 {
     book *b = calloc(1, sizeof *b);
     if (!b || !(b->records = calloc(BOOK_RECORDS, sizeof *b->records))) abort();
@@ -93,13 +93,6 @@ book *book_new(sim *s, int brokers, int partitions)
     b->partitions = partitions;
     b->chosen_topic = BOOK_TOPIC;
     b->all_told = true;
-    kafka_cluster_config cfg = {
-        .host = HOST, .brokers = brokers, .base_port = HOST_PORT, .loop = sim_loop(s), .no_auto_create = 1};
-    if (kafka_cluster_new(&cfg, &b->cluster) != 0 ||
-        (partitions > 0 && kafka_cluster_create_topic(b->cluster, BOOK_TOPIC, partitions) != 0)) {
-        sim_fail(s, "no cluster: %s", kafka_last_error());
-        return NULL;
-    }
     for (int i = 0; i < brokers; i++)
         kfk_hostport_parse(book_address(i + 1), strlen(book_address(i + 1)), &b->bootstrap[i], NULL);
     b->cfg = (kfk_producer_config){
@@ -122,6 +115,32 @@ book *book_new(sim *s, int brokers, int partitions)
         .counted = counted,
         .owner = b,
     };
+    return b;
+}
+
+book *book_new(sim *s, int brokers, int partitions)
+{
+    book *b = book_make(s, brokers, partitions);
+    kafka_cluster_config cfg = {
+        .host = HOST, .brokers = brokers, .base_port = HOST_PORT, .loop = sim_loop(s), .no_auto_create = 1};
+    if (kafka_cluster_new(&cfg, &b->cluster) != 0 ||
+        (partitions > 0 && kafka_cluster_create_topic(b->cluster, BOOK_TOPIC, partitions) != 0)) {
+        sim_fail(s, "no cluster: %s", kafka_last_error());
+        return NULL;
+    }
+    return b;
+}
+
+book *book_on_peers(sim *s, int brokers, int partitions)
+{
+    book *b = book_make(s, brokers, partitions);
+    b->peers = peer_cluster_new(s);
+    if (partitions > 0) peer_cluster_add_topic(b->peers, BOOK_TOPIC, partitions, 1);
+    for (int32_t id = 1; id <= brokers; id++) {
+        b->peer[id] = peer_new(b->peers, id, book_address(id));
+        peer_route(b->peer[id])->latency_us = 500;
+    }
+    for (int32_t i = 0; i < partitions; i++) peer_cluster_move(b->peers, BOOK_TOPIC, i, 1 + i % brokers);
     return b;
 }
 
@@ -318,10 +337,11 @@ void book_end(book *b)
         kfk_producer_drop(b->producer);
         b->producer = NULL;
     }
-    kafka_cluster_clear_faults(b->cluster);
+    if (b->cluster) kafka_cluster_clear_faults(b->cluster);
     sim_sleep_ms(b->sim, 1000);
-    if (!sim_failed(b->sim)) check(b);
-    kafka_cluster_free(b->cluster);
+    if (b->cluster && !sim_failed(b->sim)) check(b);
+    if (b->cluster) kafka_cluster_free(b->cluster);
+    for (uint32_t i = 0; i < b->accepted; i++) sim_check_equal(b->sim, b->records[i].times, 1);
 }
 
 int64_t book_requests(const book *b, int32_t api)

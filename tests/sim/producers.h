@@ -27,7 +27,9 @@ typedef struct book_record {
 
 typedef struct book {
     sim *sim;
-    kafka_cluster *cluster;
+    kafka_cluster *cluster; /* NULL: there are peers */
+    peer_cluster *peers;
+    peer *peer[BOOK_BROKERS + 1]; /* by id, from 1 */
     kfk_producer *producer;
     kfk_producer_config cfg;
     kfk_producer_topic *topic;
@@ -45,6 +47,8 @@ typedef struct book {
     const char *chosen_topic; /* of sends; default BOOK_TOPIC */
 } book;
 
+/* The same on peers (sim/peer.h), which are outside of the library: one script each, and memory that never fails. */
+book *book_on_peers(sim *s, int brokers, int partitions);
 /* A cluster with so many brokers and the topic with so many partitions (0 = none). Then change b->cfg, then book_start. */
 book *book_new(sim *s, int brokers, int partitions);
 bool book_start(book *b);
