@@ -162,7 +162,7 @@ static inline int64_t kfk_writer_deadline(const kafka_ctx *ctx)
 /* The producer's: kfk_producer_config.delivered. Under the baton. */
 void kfk_writer_delivered(void *writer, kfk_produce_batch *b, const kfk_error *err);
 /* The same: kfk_producer_config.balance. */
-int32_t kfk_writer_balance(void *writer, const kafka_message *m, const kfk_producer_map *map);
+int32_t kfk_writer_balance(void *writer, const kafka_message *m, const kfk_producer_map *map, kfk_error *err);
 /* A writer's `tell`. */
 void kfk_writer_tell(kfk_task *t);
 

@@ -395,11 +395,12 @@ int kafka_writer_write_messages(kafka_writer *w, const kafka_ctx *ctx, const kaf
 
 /* ---- messages that waited for their topic ------------------------------------------------------------------------ */
 
-int32_t kfk_writer_balance(void *writer, const kafka_message *m, const kfk_producer_map *map)
+int32_t kfk_writer_balance(void *writer, const kafka_message *m, const kfk_producer_map *map, kfk_error *err)
 {
     kafka_writer *w = writer;
-    kfk_error ignored;
     kfk_balancer_offer offer = offer_of(map);
     kfk_balancer_topic *t = kfk_balancer_topic_of(w->balancer, m->topic, strlen(m->topic));
-    return t ? kfk_balancer_pick(t, m, &offer, &ignored) : KAFKA_ENOMEM;
+    if (!t) return kfk_error_set(err, KAFKA_ENOMEM, "no memory for the balancer's state of the topic");
+    int32_t number = kfk_balancer_pick(t, m, &offer, err);
+    return err->code != 0 ? err->code : number;
 }

@@ -48,9 +48,10 @@ typedef struct kfk_producer_config {
      * its memory counts until then. Messages that never got a partition (unknown topic, time, close, a balancer that
      * named one that was not offered) come in batches of the partition -1, which are in no log. */
     void (*delivered)(void *owner, kfk_produce_batch *b, const kfk_error *err);
-    /* Chooses a partition for a message that waited for its topic: one of the map's, led or not. `m` holds what the
-     * application gave, but time and userdata. Under the baton; must not wait. */
-    int32_t (*balance)(void *owner, const kafka_message *m, const kfk_producer_map *map);
+    /* Chooses a partition for a message that waited for its topic: one of map->ids, or a code of the library with the
+     * sentence, which is the message's outcome then. `m` holds what the application gave, but time and userdata. Under
+     * the baton, without a lock; must not wait. */
+    int32_t (*balance)(void *owner, const kafka_message *m, const kfk_producer_map *map, kfk_error *err);
     /* Something for statistics happened; under the baton; may be NULL. */
     void (*counted)(void *owner, int what, int64_t value);
     void *owner;

@@ -2,8 +2,8 @@
  *
  * The lobby is the accumulator of a partition that does not exist. As soon as the cluster knows the topic its batches are
  * distributed over the partitions, by the writer's balancer, and only then writers see a map, so that nothing overtakes
- * what waited. Emptying the lobby and publishing the map is one step under the topic's lock, which every append to the
- * lobby holds too.
+ * what waited. Finding the lobby empty and publishing the map is one step under the topic's lock, which every append to
+ * the lobby holds too.
  *
  * Its records have the partition that the message names beside them, behind what the writer keeps there, since the
  * encoded record does not. They are not compressed before they have found their partitions. */
@@ -11,6 +11,8 @@
 #include "base/time.h"
 #include "engine/producer_impl.h"
 #include <string.h>
+
+enum { MOST_ROUNDS = 8 };
 
 /* ---- maps ------------------------------------------------------------------------------------------------------------ */
 
@@ -85,6 +87,7 @@ static void collect(kfk_producer_topic *t)
 typedef struct placing {
     int32_t *of;
     size_t count;
+    kfk_error refused; /* why, the last time */
 } placing;
 
 static size_t pick(void *context, int32_t i, const kfk_record *r)
@@ -94,7 +97,8 @@ static size_t pick(void *context, int32_t i, const kfk_record *r)
     return (size_t)p->of[i];
 }
 
-static int32_t balance(kfk_producer_topic *t, const kfk_record *r, const void *side, const kfk_producer_map *map)
+static int32_t balance(kfk_producer_topic *t, const kfk_record *r, const void *side, const kfk_producer_map *map,
+                       kfk_error *refused)
 {
     kfk_producer *p = t->producer;
     kafka_message m = {.topic = t->name, .key = r->key, .value = r->value};
@@ -110,9 +114,13 @@ static int32_t balance(kfk_producer_topic *t, const kfk_record *r, const void *s
             m.header_count = r->header_count;
         }
     }
-    int32_t chosen = p->cfg.balance(p->cfg.owner, &m, map);
+    kfk_error why = {0};
+    int32_t chosen = p->cfg.balance(p->cfg.owner, &m, map, &why);
     kfk_mem_free(headers);
-    return chosen >= 0 && (size_t)chosen < map->count ? chosen : (int32_t)map->count; /* ids[i] == i */
+    if (chosen >= 0 && (size_t)chosen < map->count) return chosen;
+    if (why.code == 0) kfk_error_set(&why, KAFKA_EINVAL, "the balancer chose partition %d", (int)chosen);
+    *refused = why;
+    return (int32_t)map->count;
 }
 
 static int place(kfk_producer_topic *t, const kfk_produce_batch *b, const kfk_producer_map *map, placing *out)
@@ -125,15 +133,15 @@ static int place(kfk_producer_topic *t, const kfk_produce_batch *b, const kfk_pr
     out->of = kfk_mem_array((size_t)kfk_produce_batch_count(b), sizeof *out->of);
     if (!out->of) return KAFKA_ENOMEM;
     int err = kfk_produce_walk_init(&walk, b, NULL);
-    while (err == 0 && kfk_produce_walk_next(&walk, &r, &side)) out->of[i++] = balance(t, &r, side, map);
+    while (err == 0 && kfk_produce_walk_next(&walk, &r, &side)) out->of[i++] = balance(t, &r, side, map, &out->refused);
     kfk_produce_walk_fini(&walk);
     return err;
 }
 
-static void refuse_part(kfk_producer_topic *t, kfk_produce_batch *b)
+static void refuse_part(kfk_producer_topic *t, kfk_produce_batch *b, const kfk_error *refused)
 {
-    kfk_error why;
-    kfk_error_set(&why, KAFKA_EINVAL, "topic %s: the balancer chose a partition that was not offered", t->name);
+    kfk_error why = *refused;
+    kfk_error_prefix(&why, "topic %s: ", t->name);
     b->producer.written = KAFKA_WRITTEN_NO;
     b->producer.base_offset = b->producer.append_time_ms = -1;
     kfk_producer_deliver_outcome_loop(t->producer, b, &why);
@@ -159,7 +167,7 @@ static int distribute(kfk_producer_topic *t, kfk_produce_batch *b, const kfk_pro
         kfk_ref_init(&part->producer.uses);
         kfk_list_push_back(&b->producer.outstanding, &part->producer.outstanding); /* in front of it */
         if (i == map->count) {
-            refuse_part(t, part);
+            refuse_part(t, part, &places.refused);
             continue;
         }
         kfk_list_init(&one);
@@ -176,26 +184,45 @@ static int distribute(kfk_producer_topic *t, kfk_produce_batch *b, const kfk_pro
     return 0;
 }
 
-/* The lobby is emptied, and writers see the map from now on. */
-static void publish(kfk_producer_topic *t, kfk_producer_map *map)
+static int distribute_all(kfk_producer_topic *t, const kfk_producer_map *map)
 {
-    kfk_accum_call call = {.now_ms = kfk_loop_now_ms(t->producer->loop)};
     kfk_list *n;
     int err = 0;
-    kfk_lock_take(&t->lock);
-    kfk_producer_lobby_swap_out(t, &call);
-    collect(t);
     while (err == 0 && (n = kfk_list_first(&t->waiting)) != NULL) {
         kfk_list_remove(n);
         err = distribute(t, KFK_CONTAINER(n, kfk_produce_batch, node), map);
         if (err != 0) kfk_list_push_front(&t->waiting, n);
     }
-    if (err == 0 && t->lobby.view.queued == 0) {
+    return err;
+}
+
+/* Takes what came into the lobby; when that is nothing, writers see the map from now on. */
+static bool take_or_publish(kfk_producer_topic *t, kfk_producer_map *map, kfk_accum_call *call)
+{
+    kfk_lock_take(&t->lock);
+    kfk_producer_lobby_swap_out(t, call);
+    collect(t);
+    bool empty = kfk_list_empty(&t->waiting) && t->lobby.view.queued == 0;
+    if (empty) {
         t->map = map;
         kfk_ref_hold(&map->ref);
     }
     kfk_lock_give(&t->lock);
-    if (err != 0) kfk_producer_retry_loop(t->producer);
+    return empty;
+}
+
+/* The lobby is emptied, and writers see the map from then on. The balancer may be the application's function, so it is
+ * not called under the lock; while others fill the lobby as fast, the rest is left to their kicks. What somebody still
+ * seals comes with a kick, too. */
+static void publish(kfk_producer_topic *t, kfk_producer_map *map)
+{
+    kfk_accum_call call = {.now_ms = kfk_loop_now_ms(t->producer->loop)};
+    int err = 0;
+    for (int round = 0; round < MOST_ROUNDS && err == 0 && !take_or_publish(t, map, &call); round++) {
+        if (kfk_list_empty(&t->waiting)) break;
+        err = distribute_all(t, map);
+    }
+    if (err != 0 || !kfk_list_empty(&t->waiting)) kfk_producer_retry_loop(t->producer);
     kfk_producer_deliver(t->producer, &call);
     for (size_t i = 0; i < map->count; i++) { /* what was distributed without a codec is sealed already */
         kfk_partition_look_loop(map->partitions[i], false);

@@ -109,6 +109,8 @@ static void without_memory(sim *s, void *arg)
         if (told != 0 && told != KAFKA_ENOMEM && told != KAFKA_ERR_MESSAGE_SIZE_TOO_LARGE)
             sim_fail(s, "message %u: %d, %s", i, told, b->why);
     }
+    if (b->told == b->accepted && !oom.failed)
+        sim_check_equal(s, b->counted[KFK_COUNT_SENT_BYTES] < 20000, oom.codec != KFK_CODEC_NONE);
     book_end(b);
 }
 

@@ -529,7 +529,114 @@ SCENARIO(who_finds_no_room_waits_for_it)
     book_wait(b, 60000);
     for (uint32_t i = 0; i < b->accepted; i++)
         sim_check(s, b->records[i].code == 0 || b->records[i].code == KAFKA_EAGAIN);
+    sim_sleep_ms(s, 1); /* the last request lets go of its batches */
     sim_check(s, kfk_slots_used(b->producer->slots) == 0);
+    book_end(b);
+}
+
+typedef struct stopping {
+    kfk_producer *producer;
+    const kfk_error *why;
+} stopping;
+
+static void stop(void *arg)
+{
+    const stopping *st = arg;
+    kfk_producer_stop_loop(st->producer, st->why);
+}
+
+SCENARIO(unknown_topics_hold_a_quarter_of_the_budget_and_stop_no_other)
+{
+    book *b = warm(s, 1, 1, little_memory);
+    int accepted = 0;
+    if (!b) return;
+    book_use_topic(b, "mistyped");
+    while (accepted < 1000 && book_send(b, 0, -1, 500, false) == 0) accepted++;
+    sim_check(s, accepted >= 8 && accepted <= 32);
+    sim_check(s, kfk_slots_used_unknown(b->producer->slots) <= 16 * 1024);
+    book_use_topic(b, NULL);
+    for (int i = 0; i < 20; i++) sim_check_equal(s, book_send(b, 1, 0, 500, false), 0);
+    sim_check_equal(s, book_flush(b, 100), KAFKA_ETIMEDOUT); /* the mistyped ones are still looked for */
+    book_wait(b, 20000);
+    sim_check_equal(s, kfk_slots_used_unknown(b->producer->slots), 0);
+    book_end(b);
+}
+
+SCENARIO(a_stop_gives_everything_its_outcome_at_once)
+{
+    book *b = warm(s, 1, 2, NULL);
+    kfk_error why;
+    if (!b) return;
+    book_fault(b, KAFKA_FAULT_SILENCE, KAFKA_REQUEST_PRODUCE, 0, KAFKA_NEVER, 0, -1);
+    for (int i = 0; i < 50; i++) book_send(b, 0, i % 2, 50, false);
+    book_use_topic(b, "mistyped");
+    book_send(b, 0, -1, 50, false);
+    book_use_topic(b, NULL);
+    kfk_error_set(&why, KAFKA_ECANCELED, "the writer was freed");
+    stopping st = {b->producer, &why};
+    sim_under_baton(s, stop, &st);
+    sim_check(s, b->all_told);
+    for (uint32_t i = 2; i < b->accepted; i++) sim_check_equal(s, b->records[i].code, KAFKA_ECANCELED);
+    sim_check_text(s, b->why, "freed");
+    book_end(b);
+}
+
+SCENARIO(a_topic_that_is_created_anew_is_written_to)
+{
+    book *b = warm(s, 2, 2, NULL);
+    if (!b) return;
+    sim_check_equal(s, kafka_cluster_delete_topic(b->cluster, BOOK_TOPIC), 0);
+    sim_check_equal(s, kafka_cluster_create_topic(b->cluster, BOOK_TOPIC, 2), 0);
+    uint32_t from = b->accepted;
+    for (int i = 0; i < 40; i++) {
+        book_send(b, 0, i % 2, 50, true);
+        sim_sleep_ms(s, (int64_t)sim_below(s, 30));
+    }
+    book_wait(b, 20000);
+    for (uint32_t i = from; i < b->accepted; i++) sim_check_equal(s, b->records[i].code, 0);
+    b->partitions = 0; /* what was written before is gone, as it should be */
+    b->cfg.acks = 0;
+    book_end(b);
+}
+
+SCENARIO(new_partitions_are_seen_within_the_interval)
+{
+    book *b = warm(s, 1, 1, NULL);
+    if (!b) return;
+    kfk_producer_map *before = kfk_producer_topic_map(b->topic);
+    sim_check_equal(s, before->count, 1);
+    sim_check_equal(s, kafka_cluster_delete_topic(b->cluster, BOOK_TOPIC), 0);
+    sim_check_equal(s, kafka_cluster_create_topic(b->cluster, BOOK_TOPIC, 4), 0);
+    sim_sleep_ms(s, 16000);
+    kfk_producer_map *after = kfk_producer_topic_map(b->topic);
+    sim_check_equal(s, after->count, 4);
+    sim_check_equal(s, before->count, 1); /* who holds one keeps it as it is */
+    kfk_producer_map_drop(before);
+    kfk_producer_map_drop(after);
+    b->partitions = 0;
+    b->cfg.acks = 0;
+    book_end(b);
+}
+
+SCENARIO(a_throttled_writer_sends_nothing_until_it_may)
+{
+    book *b = book_on_peers(s, 1, 1);
+    if (!b || !book_start(b)) return;
+    book_send(b, 0, 0, 50, true);
+    book_wait(b, 5000);
+    peer_set_throttle_ms(b->peer[1], 400);
+    book_send(b, 0, 0, 50, true);
+    book_wait(b, 1000);
+    int requests = peer_requests(b->peer[1], KFK_API_PRODUCE);
+    for (int i = 0; i < 20; i++) {
+        book_send(b, 0, 0, 50, true);
+        sim_sleep_ms(s, 15);
+    }
+    sim_check_equal(s, peer_requests(b->peer[1], KFK_API_PRODUCE), requests);
+    b->largest = 0;
+    book_wait(b, 500);
+    sim_check_equal(s, b->largest, 20); /* what came meanwhile went together */
+    book_expect_written(b);
     book_end(b);
 }
 
@@ -663,6 +770,11 @@ int main(void)
         MEMCHECK_TEST(a_close_that_meets_its_deadline_has_failed_what_was_left),
         MEMCHECK_TEST(a_close_of_what_was_never_used_ends_at_once),
         MEMCHECK_TEST(who_finds_no_room_waits_for_it),
+        MEMCHECK_TEST(unknown_topics_hold_a_quarter_of_the_budget_and_stop_no_other),
+        MEMCHECK_TEST(a_stop_gives_everything_its_outcome_at_once),
+        MEMCHECK_TEST(a_topic_that_is_created_anew_is_written_to),
+        MEMCHECK_TEST(new_partitions_are_seen_within_the_interval),
+        MEMCHECK_TEST(a_throttled_writer_sends_nothing_until_it_may),
         MEMCHECK_TEST(whatever_happens_each_message_has_one_outcome_and_it_is_true),
         MEMCHECK_TEST(the_same_with_compression),
         MEMCHECK_TEST(the_same_without_idempotence),

@@ -55,9 +55,10 @@ static void delivered(void *owner, kfk_produce_batch *batch, const kfk_error *er
     kfk_producer_batch_free(batch);
 }
 
-static int32_t balance(void *owner, const kafka_message *m, const kfk_producer_map *map)
+static int32_t balance(void *owner, const kafka_message *m, const kfk_producer_map *map, kfk_error *err)
 {
     book *b = owner;
+    (void)err;
     if (m->partition >= 0) return m->partition;
     return map->available[b->balanced++ % map->available_count];
 }
