@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Bugs that the simulation must find: each patch of tests/sim/mutants is applied to a copy of the tree, built, and the test that
 # it names is run until a seed fails, 1 000 seeds of a scenario at most. One that is not found, or that does not apply any more,
-# is a failure.
+# is a failure. (Wrong rules about sequences are found by the model of tests/engine/sequence_model.h in the same way.)
 #
 #   mutants.sh                  all of them
 #   mutants.sh NAME...          these
 #   mutants.sh --touched        those that patch a file which differs from the last commit, or in it, and no others
 #
-# A patch begins with a sentence and a line "found by: PROGRAM TEST": the test program, and which of its tests (* = any). The
-# copy and its build stay in build/mutants, so that only what a patch touches is built again.
+# A patch begins with a sentence and a line "found by: PROGRAM TEST [SEEDS]": the test program, which of its tests (* = any), and
+# how many seeds it may take instead of 1 000. The copy and its build stay in build/mutants, so that only what a patch touches is
+# built again.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -53,7 +54,7 @@ found_by() { sed -n "s/^found by: *//p" "$patches/$1.patch"; }
 programs() { for name in "${names[@]}"; do found_by "$name" | cut -d' ' -f1; done | sort -u; }
 make_it() { cmake --build "$build" -- -j "$jobs" "$@"; }
 run_it() { # PROGRAM TEST SEEDS
-  env -u KFK_SEED KFK_EACH="$3" KFK_TEST="$2" timeout 300 "$build/tests/sim/$1"
+  env -u KFK_SEED KFK_EACH="$3" KFK_TEST="$2" timeout 300 "$(echo "$build"/tests/*/"$1")"
 }
 
 missed=()
@@ -64,7 +65,7 @@ if ! make_it "${all_programs[@]}" > "$log/build" 2>&1; then
   exit 1
 fi
 for name in "${names[@]}"; do # first without: what fails anyway finds nothing
-  read -r program test < <(found_by "$name")
+  read -r program test _ < <(found_by "$name")
   run_it "$program" "$test" 50 > "$log/$name.before" 2>&1 && continue
   tail -20 "$log/$name.before"
   echo "mutants: $program $test fails already"
@@ -75,8 +76,8 @@ unpatch() { [ -z "${patched:-}" ] || patch -s -R -p1 -d "$tree" < "$patched"; pa
 trap unpatch EXIT
 begin=$SECONDS
 for name in "${names[@]}"; do
-  read -r program test < <(found_by "$name")
-  printf '%-36s' "$name"
+  read -r program test seeds < <(found_by "$name")
+  printf '%-38s' "$name"
   if ! patch -s -p1 -d "$tree" --dry-run < "$patches/$name.patch" > "$log/$name" 2>&1; then
     echo "does not apply"
     missed+=("$name")
@@ -88,7 +89,7 @@ for name in "${names[@]}"; do
     echo "does not build"
     missed+=("$name")
   else
-    run_it "$program" "$test" 1000 > "$log/$name" 2>&1
+    run_it "$program" "$test" "${seeds:-1000}" > "$log/$name" 2>&1
     status=$?
     seed=$(sed -n 's/.*seed [0-9]* of \(.*\) failed, the \([0-9]*\). of .*/found by seed \2 of \1/p' "$log/$name" | head -1)
     if [ -n "$seed" ]; then

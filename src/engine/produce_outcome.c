@@ -1,9 +1,9 @@
 /* The table of what brokers answer to Produce. docs/errors.md explains each row; a test compares the two.
  *
  * Rows of KFK_PRODUCE_UNKNOWN are those in which a broker may have appended before it failed: it ran out of time, lost
- * replicas, or an error came up while it flushed (56 has been seen with base offset -1 for a batch that was in the log).
- * A code that is not here comes with transactions, from another request, or from a broker newer than this table: such a
- * batch was not appended, and there is no reason to think that the same would be taken later. */
+ * replicas, or an error came up while it flushed (56 has been seen with base offset -1 for a batch that was in the
+ * log). A code that is not here comes with transactions, from another request, or from a broker newer than this table:
+ * such a batch was not appended, and there is no reason to think that the same would be taken later. */
 #include "engine/produce_outcome.h"
 
 static const kfk_produce_outcome table[] = {

@@ -1,8 +1,8 @@
 /* produce_outcome: what the answer to a Produce request says about one copy of a batch.
  *
- * One table has a row for every code that a broker may answer with, docs/errors.md explains each, and a test compares the
- * two. The rows say what an answer means by itself. What follows for the batch depends on its other copies and on the
- * batches around it: that is engine/sequence.h. Pure functions, any thread. */
+ * One table has a row for every code that a broker may answer with, docs/errors.md explains each, and a test compares
+ * the two. The rows say what an answer means by itself. What follows for the batch depends on its other copies and on
+ * the batches around it: that is engine/sequence.h. Pure functions, any thread. */
 #ifndef KFK_ENGINE_PRODUCE_OUTCOME_H
 #define KFK_ENGINE_PRODUCE_OUTCOME_H
 #include "kafka/error.h"

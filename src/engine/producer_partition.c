@@ -14,12 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    BATCH_PRODUCE = 3,
-    SET_V1_PRODUCE = 2,
-    ZSTD_PRODUCE = 7,
-    TRUSTED_MS = 60 * 1000 /* see engine/sequence_next.c: after that a batch is alone in flight */
-};
+enum { BATCH_PRODUCE = 3, SET_V1_PRODUCE = 2, ZSTD_PRODUCE = 7 };
 
 static kfk_produce_batch *batch_of(kfk_sequence_batch *s)
 {
@@ -193,27 +188,6 @@ static void take_wants(kfk_producer_partition *pt)
 
 /* ---- its place ------------------------------------------------------------------------------------------------------- */
 
-/* The machine has sent what it has: would it send one more that were pushed now? While it would not, the open batch grows. */
-static bool takes_more(const kfk_producer_partition *pt, uint64_t connection, int64_t now)
-{
-    const kfk_sequence *s = &pt->sequence;
-    int32_t open = 0;
-    bool alone = connection != s->trusted || now - s->trusted_at_ms > TRUSTED_MS;
-    if (s->pause_until_ms > now) return false;
-    KFK_LIST_EACH (n, &s->queue) {
-        const kfk_sequence_batch *b = KFK_CONTAINER(n, kfk_sequence_batch, node);
-        if (b->ended) continue;
-        if (b->in_flight == 0 || ++open >= KFK_PRODUCER_IN_FLIGHT) return false;
-    }
-    if (!s->cfg->idempotence) return open == 0 && kfk_list_empty(&s->copies);
-    if (s->producer_id < 0 || s->proof != 0 || (s->bump_due && open > 0)) return false;
-    KFK_LIST_EACH (n, &s->copies) {
-        const kfk_sequence_copy *c = KFK_CONTAINER(n, kfk_sequence_copy, node);
-        if (alone || c->alone) return false;
-    }
-    return true;
-}
-
 static bool is_ready(const kfk_producer_partition *pt)
 {
     const kfk_producer *p = kfk_partition_producer(pt);
@@ -228,7 +202,7 @@ static void place(kfk_producer_partition *pt)
     uint64_t connection = br ? br->connection : 0;
     int64_t now = kfk_loop_now_ms(p->loop);
     const kfk_sequence_batch *b = br ? kfk_sequence_next(&pt->sequence, connection, now, kfk_time_wall_ms()) : NULL;
-    bool more = !b && !pt->busy && takes_more(pt, connection, now);
+    bool more = !b && !pt->busy && kfk_sequence_takes_more(&pt->sequence, connection, now);
     atomic_store_explicit(&pt->may_send, more, memory_order_relaxed);
     if (!br) return;
     if (pt->busy || (!b && (!more || pt->view.open_count == 0)))
@@ -364,7 +338,7 @@ kfk_produce_batch *kfk_partition_offer_loop(kfk_producer_partition *pt, uint64_t
     int64_t now = kfk_loop_now_ms(p->loop), wall = kfk_time_wall_ms();
     if (pt->busy) return NULL;
     kfk_produce_batch *b = batch_of(kfk_sequence_next(&pt->sequence, connection, now, wall));
-    if (!b && pt->view.open_count > 0 && takes_more(pt, connection, now)) {
+    if (!b && pt->view.open_count > 0 && kfk_sequence_takes_more(&pt->sequence, connection, now)) {
         if (pt->view.open_codec != KFK_CODEC_NONE) {
             ask_for_seal(pt);
             return NULL;

@@ -107,9 +107,7 @@ static void fail_in_turn(kfk_produce_batch *b, int code)
 
 void kfk_producer_refuse_loop(kfk_producer_partition *pt, kfk_produce_batch *b, int code)
 {
-    kfk_sequence_batch *self = &b->sequence;
-    fail_in_turn(b, code);
-    kfk_sequence_replace(&pt->sequence, self, &self, 1);
+    kfk_sequence_refuse(&pt->sequence, &b->sequence, code, kfk_loop_now_ms(kfk_partition_producer(pt)->loop));
 }
 
 /* Parts take the batch's place. The last one has failed with this code, if there is one. */

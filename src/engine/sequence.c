@@ -2,17 +2,18 @@
  *
  * What makes it sound, in the order in which it is needed:
  *
- *   1. A triple never names other records. So a copy too many is recognized by the broker, and a batch whose copy may have
- *      been appended is sent again as it is, until an answer says that it is there.
- *   2. Within an epoch a broker that knows the producer appends a batch only behind its predecessor. So a batch that was
- *      refused for good is a *cut*: nothing behind it can be there, and all of it may be sent again under a new epoch.
- *   3. A broker may have forgotten the producer; then, before Kafka 4.5, it takes any sequence first. So a batch is alone in
- *      flight where the leader may be such a broker (sequence_next.c).
+ *   1. A triple never names other records. So a copy too many is recognized by the broker, and a batch whose copy may
+ *      have been appended is sent again as it is, until an answer says that it is there.
+ *   2. Within an epoch a broker that knows the producer appends a batch only behind its predecessor. So a batch that
+ *      was refused for good is a *cut*: nothing behind it can be there, and all of it may be sent again under a new
+ *      epoch.
+ *   3. A broker may have forgotten the producer; then, before Kafka 4.5, it takes any sequence first. So a batch is
+ *      alone in flight where the leader may be such a broker (sequence_next.c).
  *   4. A new epoch fences copies of the old one only when something of it was written. So there is no bump while a
  *      connection owes an answer, nor while it is not known whether something before the cut is there.
  *
- * After each input `settle` brings the partition to rest: it ends a proof that is over and bumps when it may. The bump is
- * decided in one place, so every rule about it can be read there. */
+ * After each input `settle` brings the partition to rest: it ends a proof that is over and bumps when it may. The bump
+ * is decided in one place, so every rule about it can be read there. */
 #include "engine/sequence_impl.h"
 #include <assert.h>
 
@@ -347,6 +348,13 @@ void kfk_sequence_missed(kfk_sequence *s, int code, int64_t now_ms)
         b->last_code = code;
         if (++b->attempts >= s->cfg->max_attempts) kfk_sequence_fail(s, b, code);
     }
+    kfk_sequence_tick(s, now_ms);
+}
+
+void kfk_sequence_refuse(kfk_sequence *s, kfk_sequence_batch *b, int code, int64_t now_ms)
+{
+    if (b->ended) return;
+    kfk_sequence_fail(s, b, code);
     kfk_sequence_tick(s, now_ms);
 }
 

@@ -1,11 +1,11 @@
-/* sequence: the order of one partition's batches: which may be sent now, under which producer id, epoch and sequence, what
- * an answer means, which batches ended, and how.
+/* sequence: the order of one partition's batches: which may be sent now, under which producer id, epoch and sequence,
+ * what an answer means, which batches ended, and how.
  *
- * A pure machine: time is an argument, nothing is allocated, sent, logged or locked. Its user sends and reports back. All
- * calls are made by one thread at a time (the engine: under the baton). With idempotence no record that the application
- * wrote is lost, doubled or put out of order by anything that brokers and networks do, and a batch that failed is called
- * "not written" only when it cannot be in the log. Without, batches are written in order, one in flight at a time; one
- * whose copy was lost may be there twice.
+ * A pure machine: time is an argument, nothing is allocated, sent, logged or locked. Its user sends and reports back.
+ * All calls are made by one thread at a time (the engine: under the baton). With idempotence no record that the
+ * application wrote is lost, doubled or put out of order by anything that brokers and networks do, and a batch that
+ * failed is called "not written" only when it cannot be in the log. Without, batches are written in order, one in
+ * flight at a time; one whose copy was lost may be there twice. (docs/errors.md tells what no client can help.)
  *
  * How it is used, for each partition:
  *
@@ -124,15 +124,18 @@ void kfk_sequence_init(kfk_sequence *s, const kfk_sequence_config *cfg, uint32_t
 /* A sealed batch joins the end of the queue. */
 void kfk_sequence_push(kfk_sequence *s, kfk_sequence_batch *b);
 
-/* A producer id. All partitions start with the writer's; one that wanted another (KFK_SEQUENCE_WANT_NEW_ID) gets one that
- * no other partition of this topic id's log has used, from InitProducerId. It is taken into use when the rules allow. */
+/* A producer id. All partitions start with the writer's; one that wanted another (KFK_SEQUENCE_WANT_NEW_ID) gets a
+ * fresh one from InitProducerId, which is taken into use when the rules allow. */
 void kfk_sequence_id(kfk_sequence *s, int64_t producer_id, int16_t epoch);
 
 /* The batch that may go out now on this connection, which leads to the present leader, or NULL. It keeps being returned
  * until it was sent or something changed. Gives the batch its triple. now_ms: monotonic, wall_ms: Unix time. */
 kfk_sequence_batch *kfk_sequence_next(kfk_sequence *s, uint64_t connection, int64_t now_ms, int64_t wall_ms);
-/* A copy of what kfk_sequence_next returned was handed to the connection. Copies of one partition must go out in the order
- * of these calls. Zero the copy before. */
+/* Everything that was pushed is on its way on this connection, or ended: would one more batch, of present records, be
+ * sent at once? While it would not, the user does better to let it grow. */
+bool kfk_sequence_takes_more(const kfk_sequence *s, uint64_t connection, int64_t now_ms);
+/* A copy of what kfk_sequence_next returned was handed to the connection. Copies of one partition must go out in the
+ * order of these calls. Zero the copy before. */
 void kfk_sequence_sent(kfk_sequence *s, kfk_sequence_batch *b, kfk_sequence_copy *copy, uint64_t connection);
 /* The copy's answer. With acks none: code 0 and offset -1 once the kernel has all of it. */
 void kfk_sequence_answered(kfk_sequence *s, kfk_sequence_copy *copy, const kfk_sequence_answer *a, int64_t now_ms);
@@ -144,21 +147,24 @@ void kfk_sequence_unsent(kfk_sequence *s, kfk_sequence_copy *copy, int64_t now_m
 
 /* Another leader, or another leader epoch: the pause ends, and the new one has to prove what it knows. */
 void kfk_sequence_leader_changed(kfk_sequence *s);
-/* The topic was created anew under this name and Produce names topics: what is open continues in the new log, under a new
- * epoch, since late copies may reach it. (Where requests carry topic ids, a new topic is a new kfk_sequence.) */
+/* The topic was created anew under this name and Produce names topics: what is open continues in the new log, under a
+ * new epoch, since late copies may reach it. (Where requests carry topic ids, a new topic is a new kfk_sequence.) */
 void kfk_sequence_topic_recreated(kfk_sequence *s);
 /* Time has passed: what met its deadline ends. */
 void kfk_sequence_tick(kfk_sequence *s, int64_t now_ms);
 /* A round of looking for the leader failed in a way that max_attempts bounds (no broker at all could be reached, or the
  * topic does not exist): an attempt of each batch that is not in flight; at its last one it ends with `code`. */
 void kfk_sequence_missed(kfk_sequence *s, int code, int64_t now_ms);
+/* The user cannot send this batch, ever (it could not be encoded or split): it ends with `code`, not written, or
+ * perhaps when a copy was sent before. Nothing happens to one that has ended. */
+void kfk_sequence_refuse(kfk_sequence *s, kfk_sequence_batch *b, int code, int64_t now_ms);
 /* Everything ends now, with `code` (close, purge, InitProducerId refused): not written, or perhaps. */
 void kfk_sequence_give_up(kfk_sequence *s, int code, int64_t now_ms);
 
 /* ---- what the user asks ------------------------------------------------------------------------------------------ */
 
-/* The oldest batch, if it has ended; it leaves the machine. In queue order, each exactly once. NULL = none. Copies of it
- * may still be in flight: their memory is read by the connection until it is done with them. */
+/* The oldest batch, if it has ended; it leaves the machine. In queue order, each exactly once. NULL = none. Copies of
+ * it may still be in flight: their memory is read by the connection until it is done with them. */
 kfk_sequence_batch *kfk_sequence_take_ended(kfk_sequence *s);
 
 typedef enum kfk_sequence_split {
@@ -167,12 +173,12 @@ typedef enum kfk_sequence_split {
     KFK_SEQUENCE_SPLIT_BAD,     /* the records that its answer named fail (87), the others stay, in order: due directly
                                    after kfk_sequence_answered, so that the names can be taken from there */
 } kfk_sequence_split;
-/* A batch that has to be replaced by parts of it, or NULL. It is not in flight, and it is nowhere in the log. Nothing from
- * it on is sent until then. */
+/* A batch that has to be replaced by parts of it, or NULL. It is not in flight, and it is nowhere in the log. Nothing
+ * from it on is sent until then. */
 kfk_sequence_batch *kfk_sequence_split_due(kfk_sequence *s, kfk_sequence_split *how);
-/* The parts take the batch's place, in order, and the batch leaves the machine. Set the user's fields of each as for push;
- * a part that failed has `ended`, `code`, and written = KAFKA_WRITTEN_NO (it is handed out in its turn). count 1 or more.
- * Without memory for parts: one "part", the batch itself, ended with KAFKA_ENOMEM or with its code. */
+/* The parts take the batch's place, in order, and the batch leaves the machine. Set the user's fields of each as for
+ * push; a part that failed has `ended`, `code`, and written = KAFKA_WRITTEN_NO (it is handed out in its turn). count 1
+ * or more. Without memory for parts: kfk_sequence_refuse. */
 void kfk_sequence_replace(kfk_sequence *s, kfk_sequence_batch *b, kfk_sequence_batch *const *parts, size_t count);
 
 enum {

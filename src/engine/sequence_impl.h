@@ -14,8 +14,8 @@ static inline kfk_sequence_batch *kfk_sequence_after(const kfk_sequence *s, cons
 }
 /* The oldest batch without an outcome. */
 kfk_sequence_batch *kfk_sequence_first(const kfk_sequence *s);
-/* While a bump is due: a batch that cannot be in the log under this epoch and is not sent again under it, so that nothing
- * behind it can be there either. */
+/* While a bump is due: a batch that cannot be in the log under this epoch and is not sent again under it, so that
+ * nothing behind it can be there either. */
 bool kfk_sequence_is_cut(const kfk_sequence_batch *b);
 void kfk_sequence_pause(kfk_sequence *s, int64_t now_ms);
 void kfk_sequence_want(kfk_sequence *s, unsigned what);
@@ -27,7 +27,8 @@ void kfk_sequence_end(kfk_sequence *s, kfk_sequence_batch *b, int code, kafka_wr
 
 /* The oldest batch may have been appended, and the broker at the end of this connection refuses it for its sequence. */
 void kfk_sequence_proof_begin(kfk_sequence *s, uint64_t connection, int64_t now_ms);
-/* One behind the last offset of a batch whose predecessors end at `end`, as far as it is known: what may be there counts. */
+/* One behind the last offset of a batch whose predecessors end at `end`, as far as it is known: what may be there
+ * counts. */
 int64_t kfk_sequence_end_behind(int64_t end, const kfk_sequence_batch *b);
 /* What to offer next; NULL when all were. */
 kfk_sequence_batch *kfk_sequence_proof_next(const kfk_sequence *s);

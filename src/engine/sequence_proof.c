@@ -1,13 +1,14 @@
 /* The proof that batches are in the log although their broker does not say so.
  *
- * A broker that was restarted remembers only the newest batch of a producer, and one before 1.1 always. What is older is
- * refused as out of line (45, or 46 before 1.1), whether it is in the log or not. But a log holds the batches of an epoch
- * without gaps, so one younger batch that is acknowledged shows that all before it are there. So the younger batches whose
- * outcome is unknown are offered, oldest first and one at a time, on the connection that refused the oldest.
+ * A broker that was restarted remembers only the newest batch of a producer, and one before 1.1 always. What is older
+ * is refused as out of line (45, or 46 before 1.1), whether it is in the log or not. But a log holds the batches of an
+ * epoch without gaps, so one younger batch that is acknowledged shows that all before it are there. So the younger
+ * batches whose outcome is unknown are offered, oldest first and one at a time, on the connection that refused the
+ * oldest.
  *
- * The acknowledgement must not come from a broker that forgot the producer and took the younger batch as its first: then
- * there is no room for the older ones between it and what was written before them, which the offsets tell. (Records of
- * other producers may make it look as if there were: so a proof must not last, either.)
+ * The acknowledgement must not come from a broker that forgot the producer and took the younger batch as its first:
+ * then there is no room for the older ones between it and what was written before them, which the offsets tell.
+ * (Records of other producers may make it look as if there were: so a proof must not last, either.)
  *
  * What cannot be proved is tried again a few times, with pauses and fresh metadata, since a former leader that does not
  * know that it leads no more says 45, too. */

@@ -1,20 +1,9 @@
 /* See the header. Steps are enumerated in a fixed order, so a schedule is a list of numbers and can be had again. */
-#include "sequence_model.h"
-#include <stdarg.h>
+#include "sequence_model_impl.h"
 #include <stdio.h>
 #include <string.h>
 
-enum { MINUTE = 60 * 1000, DAY = 24 * 60 * MINUTE, WALL = 20000 };
-
-static void failed(kfk_model *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void failed(kfk_model *m, const char *fmt, ...)
-{
-    va_list ap;
-    if (m->failure[0]) return;
-    va_start(ap, fmt);
-    vsnprintf(m->failure, sizeof m->failure, fmt, ap);
-    va_end(ap);
-}
+enum { WALL = 20000 /* days since 1970 */ };
 
 static int64_t wall_ms(const kfk_model *m)
 {
@@ -29,220 +18,6 @@ void kfk_model_init(kfk_model *m, const kfk_model_config *cfg)
     m->now_ms = 1000;
     m->pids = 100;
     kfk_sequence_init(&m->s, &m->sequence_cfg, 1);
-}
-
-/* ---- the broker -------------------------------------------------------------------------------------------------- */
-
-static int32_t wrapped(int64_t sequence)
-{
-    return (int32_t)(sequence & INT32_MAX);
-}
-
-static int window(const kfk_model *m)
-{
-    return m->cfg.kind == KFK_MODEL_BEFORE_1_1 ? 1 : 5;
-}
-
-/* The entry becomes the newest that is known of its producer. */
-static void remember(const kfk_model *m, kfk_model_broker *k, int at)
-{
-    const kfk_model_entry *e = &k->log[at];
-    int kept = 0, same = 0;
-    if (e->first < 0) return;
-    for (int i = 0; i < k->count; i++) {
-        const kfk_model_entry *x = &k->log[k->known[i]];
-        if (x->pid == e->pid && x->epoch == e->epoch) same++;
-    }
-    for (int i = 0; i < k->count; i++) {
-        const kfk_model_entry *x = &k->log[k->known[i]];
-        if (x->pid == e->pid && x->epoch != e->epoch) continue;
-        if (x->pid == e->pid && same >= window(m)) {
-            same--;
-            continue;
-        }
-        k->known[kept++] = k->known[i];
-    }
-    if (kept == KFK_MODEL_KNOWN) memmove(k->known, k->known + 1, (size_t)--kept * sizeof *k->known);
-    k->known[kept++] = at;
-    k->count = kept;
-}
-
-/* What is known begins anew, with the newest entry of each producer, as after a restart or a truncation. */
-static void remember_newest(const kfk_model *m, kfk_model_broker *k)
-{
-    int64_t seen[4];
-    int pids = 0, at[4];
-    for (int i = k->end; i-- > k->known_from && pids < 4;) {
-        bool had = k->log[i].first < 0;
-        for (int j = 0; j < pids; j++) had = had || seen[j] == k->log[i].pid;
-        if (had) continue;
-        seen[pids] = k->log[i].pid;
-        at[pids++] = i;
-    }
-    k->count = 0;
-    while (pids-- > 0) remember(m, k, at[pids]);
-}
-
-static void truncate_to(const kfk_model *m, kfk_model_broker *k, int end)
-{
-    bool all = true;
-    if (k->end <= end) return;
-    k->end = end;
-    if (k->known_from > end) k->known_from = end;
-    for (int i = 0; i < k->count; i++) all = all && k->known[i] < end;
-    if (all) return;
-    remember_newest(m, k);
-}
-
-static int64_t next_offset(const kfk_model_broker *k)
-{
-    const kfk_model_entry *e = k->end ? &k->log[k->end - 1] : NULL;
-    return e ? e->base + e->count : 0;
-}
-
-static int append(kfk_model *m, kfk_model_broker *k, const kfk_model_entry *e)
-{
-    if (k->end == KFK_MODEL_LOG) {
-        failed(m, "the model's log is full");
-        return k->end - 1;
-    }
-    k->log[k->end] = *e;
-    remember(m, k, k->end);
-    return k->end++;
-}
-
-/* 0 = append it, a code, or -2 = it is there, at *place. */
-static int check(const kfk_model *m, const kfk_model_broker *k, const kfk_model_request *q, int *place)
-{
-    const kfk_model_entry *last = NULL;
-    if (q->pid < 0) return 0;
-    for (int i = 0; i < k->count; i++) {
-        const kfk_model_entry *e = &k->log[k->known[i]];
-        if (e->pid != q->pid) continue;
-        last = e;
-        if (e->epoch == q->epoch && e->sequence == q->sequence && e->count == q->count) {
-            *place = k->known[i];
-            return -2;
-        }
-    }
-    if (!last && q->sequence != 0 && m->cfg.first_sequence == 0) {
-        if (m->cfg.kind == KFK_MODEL_4_5) return KAFKA_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
-        if (m->cfg.kind == KFK_MODEL_BEFORE_1_1) return KAFKA_ERR_UNKNOWN_PRODUCER_ID;
-    }
-    if (!last) return 0;
-    if (q->epoch < last->epoch) return KAFKA_ERR_INVALID_PRODUCER_EPOCH;
-    if (q->epoch > last->epoch) return q->sequence == 0 ? 0 : KAFKA_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
-    int32_t next = wrapped((int64_t)last->sequence + last->count);
-    if (q->sequence == next) return 0;
-    bool older = wrapped((int64_t)next - q->sequence) < INT32_MAX / 2;
-    return older && m->cfg.kind == KFK_MODEL_BEFORE_1_1 ? KAFKA_ERR_DUPLICATE_SEQUENCE_NUMBER
-                                                        : KAFKA_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
-}
-
-static void answer(kfk_model *m, kfk_model_connection *c, int code, int64_t base, int bad)
-{
-    int copy = c->in[0].copy;
-    snprintf(m->note, sizeof m->note, " record %d: %d at %lld", c->in[0].first, code, (long long)base);
-    memmove(c->in, c->in + 1, (size_t)--c->in_count * sizeof *c->in);
-    memset(&c->in[c->in_count], 0, sizeof *c->in);
-    c->waiting = false;
-    if (copy >= 0 && c->open) c->out[c->out_count++] = (kfk_model_answer){copy, code, base, bad};
-}
-
-static uint32_t bits(int first, int count)
-{
-    return ((1u << count) - 1) << first;
-}
-
-/* What the broker says before it looks at sequences; 0 = nothing. */
-static int refused_as_such(const kfk_model *m, const kfk_model_connection *c, const kfk_model_request *q)
-{
-    if (c->broker != m->leader && c->broker + 1 != m->ghost) return KAFKA_ERR_NOT_LEADER_OR_FOLLOWER;
-    if (m->cfg.poisoned & bits(q->first, q->count)) return KAFKA_ERR_INVALID_RECORD;
-    if ((m->too_large & bits(q->first, q->count)) || (m->limited && q->count > 1)) return KAFKA_ERR_MESSAGE_TOO_LARGE;
-    return 0;
-}
-
-/* The broker handles the first request of the connection. instead: what it answers in place of waiting, 0 = it waits. */
-static void handle(kfk_model *m, kfk_model_connection *c, int instead)
-{
-    kfk_model_broker *k = &m->brokers[c->broker];
-    const kfk_model_request *q = &c->in[0];
-    int place = 0, code = refused_as_such(m, c, q);
-    if (code == 0) code = check(m, k, q, &place);
-    if (code == 0) {
-        place =
-            append(m, k, &(kfk_model_entry){q->first, q->count, q->pid, q->epoch, q->sequence, next_offset(k), q->old});
-    } else if (code != -2) {
-        answer(m, c, code, -1, code == KAFKA_ERR_INVALID_RECORD);
-        return;
-    }
-    if (instead != 0) {
-        answer(m, c, instead, instead == KAFKA_ERR_NOT_LEADER_OR_FOLLOWER ? k->log[place].base : -1, 0);
-        return;
-    }
-    c->waiting = true;
-    c->base = k->log[place].base;
-    c->end = place + 1;
-    if (c->end <= (c->broker == m->leader ? m->committed : m->ghost_committed)) answer(m, c, 0, c->base, 0);
-}
-
-static void replicate(kfk_model *m)
-{
-    kfk_model_broker *k = &m->brokers[m->leader], *f = &m->brokers[!m->leader];
-    while (m->ghost == 0 && f->end < k->end) { /* a ghost is not waited for */
-        f->log[f->end] = k->log[f->end];
-        remember(m, f, f->end++);
-    }
-    m->committed = k->end;
-    for (int i = 0; i < KFK_MODEL_CONNECTIONS; i++) {
-        kfk_model_connection *c = &m->connections[i];
-        if (c->waiting && c->broker == m->leader && c->end <= m->committed) answer(m, c, 0, c->base, 0);
-    }
-}
-
-/* The broker knows that it does not lead. */
-static void step_down(kfk_model *m, int broker)
-{
-    truncate_to(m, &m->brokers[broker], m->fork);
-    m->ghost = 0;
-    for (int i = 0; i < KFK_MODEL_CONNECTIONS; i++) {
-        kfk_model_connection *c = &m->connections[i];
-        if (c->waiting && c->broker == broker) answer(m, c, KAFKA_ERR_NOT_LEADER_OR_FOLLOWER, c->base, 0);
-    }
-}
-
-static void elect(kfk_model *m, bool unnoticed)
-{
-    int old = m->leader;
-    m->leader = !old;
-    m->term++;
-    m->fork = m->brokers[m->leader].end;
-    m->ghost_committed = m->committed;
-    m->committed = m->fork;
-    m->ghost = old + 1;
-    if (!unnoticed) step_down(m, old);
-}
-
-static void restart(kfk_model *m, int broker, bool forgets)
-{
-    kfk_model_broker *k = &m->brokers[broker];
-    if (m->ghost == broker + 1) step_down(m, broker);
-    for (int i = 0; i < KFK_MODEL_CONNECTIONS; i++) {
-        kfk_model_connection *c = &m->connections[i];
-        if (c->id == 0 || c->broker != broker) continue;
-        c->served = c->waiting = false;
-        memset(c->in, 0, sizeof c->in);
-        c->in_count = 0;
-        if (!c->open) memset(c, 0, sizeof *c);
-    }
-    if (forgets) {
-        k->known_from = k->end;
-        k->count = 0;
-        m->forgot = true;
-    } else if (m->cfg.kind == KFK_MODEL_RESTARTS) {
-        remember_newest(m, k);
-    }
 }
 
 /* ---- the client -------------------------------------------------------------------------------------------------- */
@@ -261,7 +36,7 @@ static kfk_model_batch *new_batch(kfk_model *m, int first, int count, bool old)
         x->b.deadline_ms = KFK_TIME_NEVER;
         return x;
     }
-    failed(m, "the model has no batches left");
+    kfk_model_failed(m, "the model has no batches left");
     return &m->batches[0];
 }
 
@@ -270,7 +45,7 @@ static void take_ended(kfk_model *m)
     kfk_sequence_batch *b;
     while ((b = kfk_sequence_take_ended(&m->s)) != NULL) {
         kfk_model_batch *x = KFK_CONTAINER(b, kfk_model_batch, b);
-        if (x->first != m->ended) failed(m, "record %d ended when %d was next", x->first, m->ended);
+        if (x->first != m->ended) kfk_model_failed(m, "record %d ended when %d was next", x->first, m->ended);
         for (int i = 0; i < x->count; i++) {
             int64_t offset = b->base_offset < 0 ? -1 : b->base_offset + i;
             m->results[x->first + i] = (kfk_model_result){true, b->code, b->written, offset};
@@ -289,10 +64,10 @@ static void split(kfk_model *m)
         bool old = b->newest_ms < wall_ms(m) - DAY;
         size_t count = 0;
         for (int at = 0, run; at < x->count; at += run) {
-            bool bad = how == KFK_SEQUENCE_SPLIT_BAD && (m->cfg.poisoned & bits(x->first + at, 1));
+            bool bad = how == KFK_SEQUENCE_SPLIT_BAD && (m->cfg.poisoned & kfk_model_bits(x->first + at, 1));
             run = how == KFK_SEQUENCE_SPLIT_SMALLER ? (at == 0 ? x->count / 2 : x->count - at) : 1;
             while (how == KFK_SEQUENCE_SPLIT_BAD && !bad && at + run < x->count &&
-                   !(m->cfg.poisoned & bits(x->first + at + run, 1)))
+                   !(m->cfg.poisoned & kfk_model_bits(x->first + at + run, 1)))
                 run++;
             kfk_model_batch *part = new_batch(m, x->first + at, run, old);
             part->b.ended = bad;
@@ -350,7 +125,7 @@ static void note_triple(kfk_model *m, const kfk_model_request *q)
         if (m->triples[i].pid != q->pid || m->triples[i].epoch != q->epoch || m->triples[i].sequence != q->sequence)
             continue;
         if (m->triples[i].first != q->first || m->triples[i].count != q->count)
-            failed(m, "a triple names records %d and %d", m->triples[i].first, q->first);
+            kfk_model_failed(m, "a triple names records %d and %d", m->triples[i].first, q->first);
         return;
     }
     if (m->triple_count == KFK_MODEL_LOG) return;
@@ -367,14 +142,14 @@ static void send_next(kfk_model *m, bool unsent)
     if (m->s.pause_until_ms > m->now_ms) m->now_ms = m->s.pause_until_ms;
     kfk_sequence_batch *b = kfk_sequence_next(&m->s, c->id, m->now_ms, wall_ms(m));
     if (!b) {
-        failed(m, "what was to be sent is not");
+        kfk_model_failed(m, "what was to be sent is not");
         return;
     }
     kfk_model_batch *x = KFK_CONTAINER(b, kfk_model_batch, b);
     int slot = 0;
     while (slot < KFK_MODEL_COPIES && m->copies[slot].used) slot++;
     if (slot == KFK_MODEL_COPIES || c->in_count + c->out_count >= KFK_MODEL_REQUESTS) {
-        failed(m, "more is in flight than the model has room for");
+        kfk_model_failed(m, "more is in flight than the model has room for");
         return;
     }
     kfk_model_copy *copy = &m->copies[slot];
@@ -502,7 +277,7 @@ static void add_faults(const kfk_model *m, list *l, bool sends)
     if (!m->limited) add(l, STEP_LIMIT, 0, 0);
     for (int i = 0; i < KFK_MODEL_BATCHES; i++) {
         const kfk_model_batch *x = &m->batches[i];
-        if (x->used && !(m->too_large & bits(x->first, x->count))) add(l, STEP_TOO_LARGE, x->first, 0);
+        if (x->used && !(m->too_large & kfk_model_bits(x->first, x->count))) add(l, STEP_TOO_LARGE, x->first, 0);
     }
     if (quiet(m)) add(l, STEP_IDLE, 0, 0);
     if (quiet(m) && !m->ghost && may_forget(m, &m->brokers[m->leader])) add(l, STEP_IDLE, 0, 1);
@@ -579,7 +354,7 @@ static void forget_everywhere(kfk_model *m)
 static void foreign(kfk_model *m)
 {
     kfk_model_broker *k = &m->brokers[m->leader];
-    append(m, k, &(kfk_model_entry){.first = -1, .count = 1, .pid = -1, .base = next_offset(k)});
+    kfk_model_append(m, k, &(kfk_model_entry){.first = -1, .count = 1, .pid = -1, .base = kfk_model_next_offset(k)});
 }
 
 void kfk_model_do(kfk_model *m, kfk_model_step step)
@@ -592,14 +367,14 @@ void kfk_model_do(kfk_model *m, kfk_model_step step)
     case STEP_ID: give_id(m); break;
     case STEP_SEND: send_next(m, false); break;
     case STEP_UNSENT: send_next(m, true); break;
-    case STEP_DELIVER: handle(m, c, 0); break;
-    case STEP_UNKNOWN: handle(m, c, step.b); break;
+    case STEP_DELIVER: kfk_model_handle(m, c, 0); break;
+    case STEP_UNKNOWN: kfk_model_handle(m, c, step.b); break;
     case STEP_REFUSE:
         m->refused_for_good = m->refused_for_good || step.b == KAFKA_ERR_TOPIC_AUTHORIZATION_FAILED;
-        answer(m, c, step.b, -1, 0);
+        kfk_model_answer_first(m, c, step.b, -1, 0);
         break;
     case STEP_DROP_LATE: drop_late(c); break;
-    case STEP_REPLICATE: replicate(m); break;
+    case STEP_REPLICATE: kfk_model_replicate(m); break;
     case STEP_ANSWER: deliver_answer(m, c); break;
     case STEP_DETECT: lost(m, c); break;
     case STEP_BREAK:
@@ -612,14 +387,14 @@ void kfk_model_do(kfk_model *m, kfk_model_step step)
         m->believed_term = m->term;
         kfk_sequence_leader_changed(&m->s);
         break;
-    case STEP_NOTICE: step_down(m, m->ghost - 1); break;
-    case STEP_ELECT: elect(m, step.b); break;
-    case STEP_RESTART: restart(m, step.a, false); break;
-    case STEP_FORGET: restart(m, step.a, true); break;
+    case STEP_NOTICE: kfk_model_step_down(m, m->ghost - 1); break;
+    case STEP_ELECT: kfk_model_elect(m, step.b); break;
+    case STEP_RESTART: kfk_model_restart(m, step.a, false); break;
+    case STEP_FORGET: kfk_model_restart(m, step.a, true); break;
     case STEP_EXPIRE: forget_everywhere(m); break;
     case STEP_TIMEOUT: time_out(m); break;
     case STEP_LIMIT: m->limited = true; break;
-    case STEP_TOO_LARGE: m->too_large |= bits(step.a, 1); break;
+    case STEP_TOO_LARGE: m->too_large |= kfk_model_bits(step.a, 1); break;
     case STEP_IDLE:
         m->now_ms += MINUTE + 1;
         if (step.b) forget_everywhere(m);
@@ -630,180 +405,4 @@ void kfk_model_do(kfk_model *m, kfk_model_step step)
     look(m);
     /* a place whose both ends are gone, or which carries nothing any more */
     if (c->id != 0 && !c->open && (!c->served || c->in_count == 0)) memset(c, 0, sizeof *c);
-}
-
-/* ---- the end ----------------------------------------------------------------------------------------------------- */
-
-/* Something older failed, perhaps written: then nobody can tell whether what follows may be there. */
-static bool maybe_before(const kfk_model *m, int record)
-{
-    for (int r = 0; r < record; r++) {
-        if (m->results[r].code != 0 && m->results[r].written == KAFKA_WRITTEN_MAYBE) return true;
-    }
-    return false;
-}
-
-/* May a record have failed so? */
-static bool is_fair(const kfk_model *m, int record, const kfk_model_result *r)
-{
-    bool maybe = r->written == KAFKA_WRITTEN_MAYBE;
-    switch (r->code) {
-    case KAFKA_ERR_MESSAGE_TOO_LARGE:
-        return (m->too_large & bits(record, 1)) || (maybe && (m->limited || m->too_large));
-    case KAFKA_ERR_INVALID_RECORD: return maybe ? m->cfg.poisoned != 0 : (m->cfg.poisoned & bits(record, 1)) != 0;
-    case KAFKA_ERR_TOPIC_AUTHORIZATION_FAILED: return m->refused_for_good;
-    case KAFKA_ETIMEDOUT: return m->timed_out;
-    case KAFKA_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER:
-    case KAFKA_ERR_DUPLICATE_SEQUENCE_NUMBER:
-    case KAFKA_ERR_UNKNOWN_PRODUCER_ID: /* nobody is left who could prove that it is there */
-        return maybe && (m->forgot || maybe_before(m, record) || m->limited || m->too_large || m->refused_for_good);
-    default: return false;
-    }
-}
-
-static void check_record(kfk_model *m, int record)
-{
-    const kfk_model_broker *k = &m->brokers[m->leader];
-    const kfk_model_result *r = &m->results[record];
-    int times = 0;
-    bool at_offset = r->offset < 0;
-    for (int i = 0; i < k->end; i++) {
-        const kfk_model_entry *e = &k->log[i];
-        if (record < e->first || record >= e->first + e->count || e->first < 0) continue;
-        times++;
-        at_offset = at_offset || e->base + (record - e->first) == r->offset;
-    }
-    bool once = times <= 1 || m->cfg.no_idempotence;
-    if (!r->ended)
-        failed(m, "record %d never ends", record);
-    else if (r->code == 0 && times == 0)
-        failed(m, "record %d is lost", record);
-    else if (!once)
-        failed(m, "record %d is there %d times", record, times);
-    else if (r->code == 0 && r->written != KAFKA_WRITTEN_YES)
-        failed(m, "record %d succeeded, written %d", record, r->written);
-    else if (r->code == 0 && !at_offset)
-        failed(m, "record %d is not at offset %lld", record, (long long)r->offset);
-    else if (r->code != 0 && r->written == KAFKA_WRITTEN_NO && times > 0)
-        failed(m, "record %d is in the log, called not written, code %d", record, r->code);
-    else if (r->code != 0 && !is_fair(m, record, r))
-        failed(m, "record %d failed with code %d, written %d, without a reason", record, r->code, r->written);
-}
-
-static void check_order(kfk_model *m)
-{
-    const kfk_model_broker *k = &m->brokers[m->leader];
-    int next = 0;
-    for (int i = 0; i < k->end; i++) {
-        const kfk_model_entry *e = &k->log[i];
-        if (e->first < 0 || (m->cfg.no_idempotence && e->first < next)) continue;
-        if (e->first < next) failed(m, "record %d stands behind record %d", e->first, next - 1);
-        for (int r = next; m->cfg.no_idempotence && r < e->first; r++) {
-            if (m->results[r].code == 0) failed(m, "record %d is missing before record %d", r, e->first);
-        }
-        next = e->first + e->count;
-    }
-}
-
-bool kfk_model_finish(kfk_model *m)
-{
-    int records = 0;
-    for (int i = 0; i < m->cfg.batches; i++) records += m->cfg.records[i];
-    for (int r = 0; r < records; r++) check_record(m, r);
-    check_order(m);
-    return m->failure[0] == 0;
-}
-
-void kfk_model_describe(const kfk_model *m, kfk_model_step step, char *out, size_t room)
-{
-    static const char *const names[] = {"push",   "id",        "send",     "deliver", "drop-late", "replicate",
-                                        "answer", "detect",    "metadata", "notice",  "REFUSE",    "UNKNOWN",
-                                        "BREAK",  "ELECT",     "RESTART",  "FORGET",  "EXPIRE",    "TIMEOUT",
-                                        "LIMIT",  "TOO-LARGE", "IDLE",     "UNSENT",  "FOREIGN"};
-    snprintf(out, room, "%s(%d, %d)%s", names[step.kind], step.a, step.b, m->note);
-}
-
-/* ---- hash -------------------------------------------------------------------------------------------------------- */
-
-static void mix(uint64_t *h, int64_t x)
-{
-    *h = (*h ^ (uint64_t)x) * 0x9e3779b97f4a7c15u;
-    *h ^= *h >> 29;
-}
-
-/* A connection by its place, since numbers only ever grow. */
-static int64_t place_of(const kfk_model *m, uint64_t id)
-{
-    for (int i = 0; i < KFK_MODEL_CONNECTIONS; i++) {
-        if (id != 0 && m->connections[i].id == id && m->connections[i].open) return i;
-    }
-    return -1;
-}
-
-static void hash_request(uint64_t *h, const kfk_model_request *q)
-{
-    mix(h, q->first * 64 + q->count);
-    mix(h, q->pid * 65536 + q->epoch);
-    mix(h, q->sequence * 2 + q->old);
-}
-
-static void hash_machine(const kfk_model *m, uint64_t *h)
-{
-    const kfk_sequence *s = &m->s;
-    mix(h, s->producer_id * 65536 + s->epoch);
-    mix(h, s->new_producer_id);
-    mix(h, s->next_sequence);
-    mix(h, place_of(m, s->trusted) * 2 + (m->now_ms - s->trusted_at_ms > MINUTE));
-    mix(h, place_of(m, s->proof) * 2 + (m->now_ms - s->proof_at_ms > MINUTE));
-    mix(h, s->written_end);
-    mix(h, s->bump_due * 2 + s->id_due + (int64_t)s->vain * 4 + (s->pause_until_ms > m->now_ms) * 64);
-    for (const kfk_list *n = s->queue.next; n != &s->queue; n = n->next) {
-        const kfk_model_batch *x = KFK_CONTAINER(n, kfk_model_batch, b.node);
-        mix(h, x->first * 64 + x->count);
-        mix(h, x->b.ended * 1 + x->b.sequenced * 2 + x->b.unknown * 4 + x->b.behind_cut * 8 + x->b.offered * 16 +
-                   (x->b.tried > 0) * 32);
-        mix(h, x->b.ended ? x->b.code * 4 + x->b.written : x->b.last_code);
-        mix(h, x->b.ended ? x->b.base_offset : -1);
-        mix(h, x->b.sequenced ? x->b.base_sequence : -1);
-    }
-    for (const kfk_list *n = s->copies.next; n != &s->copies; n = n->next) {
-        const kfk_model_copy *x = KFK_CONTAINER(n, kfk_model_copy, c.node);
-        mix(h, x->first * 64 + place_of(m, x->c.connection));
-        mix(h,
-            (x->c.batch != NULL) * 16 + (x->c.term == s->term) * 8 + x->c.alone * 4 + x->c.oldest * 2 + x->c.expires);
-    }
-}
-
-uint64_t kfk_model_hash(const kfk_model *m)
-{
-    uint64_t h = 88172645463325252u;
-    hash_machine(m, &h);
-    for (int i = 0; i < KFK_MODEL_CONNECTIONS; i++) {
-        const kfk_model_connection *c = &m->connections[i];
-        mix(&h, c->id == 0 ? -1 : c->broker * 8 + c->open * 4 + c->served * 2 + c->waiting);
-        mix(&h, c->waiting ? c->end : 0);
-        for (int j = 0; j < c->in_count; j++) hash_request(&h, &c->in[j]);
-        mix(&h, 77);
-        for (int j = 0; j < c->out_count; j++) {
-            mix(&h, m->copies[c->out[j].copy].first * 4096 + c->out[j].code);
-            mix(&h, c->out[j].base);
-        }
-    }
-    for (int k = 0; k < 2; k++) {
-        const kfk_model_broker *b = &m->brokers[k];
-        mix(&h, b->end * 65536 + b->count * 256 + b->known_from);
-        for (int i = 0; i < b->end; i++) {
-            mix(&h, b->log[i].first * 64 + b->log[i].count);
-            mix(&h, b->log[i].pid * 65536 + b->log[i].epoch);
-        }
-        for (int i = 0; i < b->count; i++) mix(&h, b->known[i]);
-    }
-    for (int r = 0; r < KFK_MODEL_RECORDS; r++)
-        mix(&h, m->results[r].ended * 8 + m->results[r].code * 16 + m->results[r].written);
-    mix(&h, m->leader * 4 + (m->believed_term != m->term) * 2 + m->believed);
-    mix(&h, m->committed * 64 + m->pushed);
-    mix(&h, m->ghost ? m->ghost * 65536 + m->ghost_committed * 256 + m->fork : 0);
-    mix(&h, (int64_t)m->wants * 64 + m->too_large);
-    mix(&h, m->limited + m->forgot * 2 + m->timed_out * 4 + m->refused_for_good * 8);
-    return h;
 }

@@ -1,15 +1,15 @@
 /* sequence_model: a small world around one sequence machine: application, client, network, two brokers with their logs.
  *
- * The world does one step at a time, out of those that are possible now. Some steps are *faults*: they happen as often as
- * a schedule allows. When nothing is possible any more and no fault is wanted, everything must have ended well, which
- * kfk_model_finish checks: no record lost, doubled, out of order, or called something that it is not. The world is plain
- * memory that stays where it is, so that a search may copy it away and back.
+ * The world does one step at a time, out of those that are possible now. Some steps are *faults*: they happen as often
+ * as a schedule allows. When nothing is possible any more and no fault is wanted, everything must have ended well,
+ * which kfk_model_finish checks: no record lost, doubled, out of order, or called something that it is not. The world
+ * is plain memory that stays where it is, so that a search may copy it away and back.
  *
  * What is modelled, of Kafka: the checks of epoch and sequence with the last five batches of a producer, or one before
  * 1.1; what they say of a producer they do not know; replication and elections in which a leader's last records are
  * truncated; restarts that remember only the newest batch; producers that are forgotten, since records were deleted or
- * are old; requests that reach a broker after their connection was closed; answers that do not tell whether the batch was
- * appended; a broker serves one request of a connection at a time. */
+ * are old; requests that reach a broker after their connection was closed; answers that do not tell whether the batch
+ * was appended; a broker serves one request of a connection at a time. */
 #ifndef KFK_TESTS_SEQUENCE_MODEL_H
 #define KFK_TESTS_SEQUENCE_MODEL_H
 #include "engine/sequence.h"

@@ -232,15 +232,29 @@ static void every_schedule_with_two_faults_ends_well(void **state)
 static void every_schedule_of_old_records_ends_well(void **state)
 {
     (void)state;
+    for (int i = 0; i < 2 * KFK_MODEL_KINDS; i++) {
+        kfk_model_config cfg = {
+            .kind = (kfk_model_kind)(i / 2),
+            .batches = (int)number("KFK_BATCHES", 4),
+            .records = {1, 1, 1, 1, 1, 1, 1, 1},
+            .faults = 1u << STEP_EXPIRE | 1u << STEP_REFUSE | 1u << STEP_BREAK,
+            .old = 1u << i % 2, /* brokers may forget the producer when this batch was acknowledged */
+        };
+        every_schedule(&cfg, (int)number("KFK_FAULTS", 2));
+    }
+}
+
+static void every_schedule_of_elections_ends_well(void **state)
+{
+    (void)state;
     for (int kind = 0; kind < KFK_MODEL_KINDS; kind++) {
         kfk_model_config cfg = {
             .kind = (kfk_model_kind)kind,
-            .batches = (int)number("KFK_BATCHES", 3),
+            .batches = (int)number("KFK_BATCHES", 2),
             .records = {1, 1, 1, 1, 1, 1, 1, 1},
-            .faults = 1u << STEP_EXPIRE | 1u << STEP_REFUSE | 1u << STEP_BREAK,
-            .old = 1, /* the first batch; the broker may forget the producer when it is acknowledged */
+            .faults = 1u << STEP_ELECT | 1u << STEP_BREAK | 1u << STEP_RESTART,
         };
-        every_schedule(&cfg, (int)number("KFK_FAULTS", 2));
+        every_schedule(&cfg, (int)number("KFK_FAULTS", 3));
     }
 }
 
@@ -254,6 +268,7 @@ int main(void)
         cmocka_unit_test(without_idempotence_order_is_kept_and_nothing_is_lost),
         cmocka_unit_test(every_schedule_with_two_faults_ends_well),
         cmocka_unit_test(every_schedule_of_old_records_ends_well),
+        cmocka_unit_test(every_schedule_of_elections_ends_well),
     };
     if (getenv("KFK_TEST")) cmocka_set_test_filter(getenv("KFK_TEST"));
     return cmocka_run_group_tests(tests, NULL, NULL);
