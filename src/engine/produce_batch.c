@@ -113,17 +113,6 @@ int kfk_produce_batch_append_slowly(kfk_produce_batch *b, size_t most, int64_t t
     return kfk_record_append(&b->writer, timestamp, m->key, m->value, m->headers, m->header_count);
 }
 
-/* Stores the side of the record that was just appended, and keeps room for the next. */
-void kfk_produce_batch_add_side(kfk_produce_batch *b, const void *side)
-{
-    const uint64_t *from = side;
-    uint64_t *to = (uint64_t *)(void *)(b->sides_at -= b->side_size);
-    for (uint32_t i = 0; i < b->side_size / sizeof *to; i++) to[i] = from[i];
-    size_t room = (size_t)(b->sides_at - b->writer.at);
-    room = room > b->side_size ? room - b->side_size : 0;
-    if (room < (size_t)(b->writer.end - b->writer.at)) b->writer.end = b->writer.at + room;
-}
-
 void kfk_produce_batch_close(kfk_produce_batch *b)
 {
     leave_slot(b);

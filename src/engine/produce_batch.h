@@ -110,9 +110,19 @@ size_t kfk_produce_batch_charged(const kfk_produce_batch *b);
 static inline int kfk_produce_batch_append(kfk_produce_batch *b, size_t most, int64_t timestamp, const kafka_message *m,
                                            const void *side);
 
-/* The parts of it that are not the common way. */
+/* The record did not fit into what is left of the last slot. */
 int kfk_produce_batch_append_slowly(kfk_produce_batch *b, size_t most, int64_t timestamp, const kafka_message *m);
-void kfk_produce_batch_add_side(kfk_produce_batch *b, const void *side);
+
+/* Stores the side of the record that was just appended, and keeps room for the next one. */
+static inline void kfk_produce_batch_add_side(kfk_produce_batch *b, const void *side)
+{
+    const uint64_t *from = (const uint64_t *)side, *end = from + b->side_size / sizeof *from;
+    uint64_t *to = (uint64_t *)(void *)(b->sides_at -= b->side_size);
+    while (from < end) *to++ = *from++;
+    uintptr_t most = (uintptr_t)b->sides_at - b->side_size; /* where the next record has to end */
+    if (most < (uintptr_t)b->writer.at) most = (uintptr_t)b->writer.at;
+    if (most < (uintptr_t)b->writer.end) b->writer.end = (uint8_t *)most;
+}
 
 static inline int kfk_produce_batch_append(kfk_produce_batch *b, size_t most, int64_t timestamp, const kafka_message *m,
                                            const void *side)
