@@ -230,27 +230,13 @@ kfk_produce_batch *kfk_accum_pop(kfk_accum *a)
     return b;
 }
 
-static void count_queued(kfk_accum *a, const kfk_list *batches)
+void kfk_accum_push_back(kfk_accum *a, kfk_list *batches)
 {
+    kfk_lock_take(&a->lock);
     for (kfk_list *n = batches->next; n != batches; n = n->next) {
         a->queued++;
         a->queued_bytes += kfk_produce_batch_plain_bytes(KFK_CONTAINER(n, kfk_produce_batch, node));
     }
-}
-
-void kfk_accum_push_front(kfk_accum *a, kfk_list *batches)
-{
-    kfk_lock_take(&a->lock);
-    count_queued(a, batches);
-    kfk_list_splice(batches, &a->queue);
-    kfk_list_splice(&a->queue, batches);
-    kfk_lock_give(&a->lock);
-}
-
-void kfk_accum_push_back(kfk_accum *a, kfk_list *batches)
-{
-    kfk_lock_take(&a->lock);
-    count_queued(a, batches);
     kfk_list_splice(&a->queue, batches);
     kfk_lock_give(&a->lock);
 }

@@ -112,13 +112,11 @@ void kfk_accum_look(kfk_accum *a, kfk_accum_view *out);
 void kfk_accum_peek(kfk_accum *a, kfk_accum_view *out);
 /* Takes the head of the queue if it is SEALED or FAILED, else NULL. */
 kfk_produce_batch *kfk_accum_pop(kfk_accum *a);
-/* Puts batches that were split or were taken too early to the front of the queue, in their order; those that are SEALING
- * must be in some call's `seals`, see kfk_accum_seal_later. Moves them out of the list. */
-void kfk_accum_push_front(kfk_accum *a, kfk_list *batches);
-/* The same at the end of the queue: for what comes from somewhere else. */
+/* Puts batches that come from somewhere else to the end of the queue, in their order; those that are SEALING must be in
+ * some call's `seals`, see kfk_accum_seal_later. Moves them out of the list. */
 void kfk_accum_push_back(kfk_accum *a, kfk_list *batches);
-/* A batch that is SEALING goes to the call's batches to be sealed: one that was put back, or a part of one that was split,
- * which need not be in the queue; then who has it looks at its state after the kick that tells of it. */
+/* A batch that is SEALING goes to the call's batches to be sealed: a part of one that was split, say, which need not be in
+ * the queue; then who has it looks at its state after the kick that tells of it. */
 void kfk_accum_seal_later(kfk_accum_call *call, kfk_produce_batch *b);
 /* Room was found for a batch that a codec compresses: the next who appends seals it. Again is harmless. Whether that
  * happened shows when looked at: the open batch of then has gone. */

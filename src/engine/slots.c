@@ -325,26 +325,6 @@ bool kfk_slots_give(kfk_slots *s, kfk_slot *chain)
     return kfk_slots_wanted(s);
 }
 
-int kfk_slots_charge(kfk_slots *s, kfk_slots_share share, size_t bytes)
-{
-    int rc = 0;
-    kfk_lock_take(&s->lock);
-    if (bytes > room_of(s, share))
-        rc = refusal(s, share, bytes);
-    else
-        charge(s, share, bytes);
-    kfk_lock_give(&s->lock);
-    return rc;
-}
-
-bool kfk_slots_credit(kfk_slots *s, kfk_slots_share share, size_t bytes)
-{
-    kfk_lock_take(&s->lock);
-    credit(s, share, bytes);
-    kfk_lock_give(&s->lock);
-    return kfk_slots_wanted(s);
-}
-
 /* ---- figures ----------------------------------------------------------------------------------------------------- */
 
 size_t kfk_slots_used(kfk_slots *s)

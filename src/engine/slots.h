@@ -6,10 +6,10 @@
  * a record that is larger still gets a slot of its own size. Memory that was given back is kept for the next who takes,
  * pages and all, until kfk_slots_trim finds it idle.
  *
- * The budget counts the capacity of every slot that is held, whatever of it is in use, and what others charge. It is a
- * promise to the application, so taking beyond it is refused; only what is needed to bring memory back (sealing,
- * splitting) may exceed it, by KFK_SLOTS_FORCED. A quarter of it is all that topics may hold whose partitions are not
- * known yet: one misspelt name must not stop the others.
+ * The budget counts the capacity of every slot that is held, whatever of it is in use. It is a promise to the
+ * application, so taking beyond it is refused; only what is needed to bring memory back (sealing, splitting) may exceed
+ * it, by KFK_SLOTS_FORCED. A quarter of it is all that topics may hold whose partitions are not known yet: one misspelt
+ * name must not stop the others.
  *
  * One per writer, counted. Threads: all functions from any thread. One lock, innermost: it is held for a few pointers,
  * and while a chunk is allocated never. Nothing blocks, nobody waits in here: who finds no room says so with
@@ -69,11 +69,6 @@ int kfk_slots_take_chain(kfk_slots *s, kfk_slots_share share, size_t len, kfk_sl
 /* Gives back a chain; NULL is fine. True: somebody waits for room. Who holds the baton serves them, who does not must
  * submit a kick to the producer. */
 bool kfk_slots_give(kfk_slots *s, kfk_slot *chain);
-
-/* Memory from elsewhere that counts as well. 0 or KAFKA_EAGAIN, KAFKA_ETOOBIG. */
-int kfk_slots_charge(kfk_slots *s, kfk_slots_share share, size_t bytes);
-/* As kfk_slots_give. */
-bool kfk_slots_credit(kfk_slots *s, kfk_slots_share share, size_t bytes);
 
 /* Bytes in use by the budget's count; by topics that are not known; the budget. The first may exceed the last. */
 size_t kfk_slots_used(kfk_slots *s);

@@ -196,11 +196,13 @@ static void the_memory_of_parts_is_had_also_when_the_budget_is_used_up(void **st
 {
     (void)state;
     kfk_produce_batch *b = batch_of(COUNT, KFK_CODEC_NONE, SIDE), *parts[2];
-    size_t rest = kfk_slots_limit(slots) - kfk_slots_used(slots);
-    assert_int_equal(kfk_slots_charge(slots, KFK_SLOTS_KNOWN, rest), 0);
+    size_t rest = kfk_slots_limit(slots) - kfk_slots_used(slots) - 100;
+    kfk_slot *all, *more;
+    assert_int_equal(kfk_slots_take(slots, KFK_SLOTS_KNOWN, 0, rest, rest, &all), 0);
+    assert_int_equal(kfk_slots_take(slots, KFK_SLOTS_KNOWN, 0, 10, 10, &more), KAFKA_EAGAIN);
     assert_int_equal(kfk_produce_batch_halve(b, parts, NULL), 0);
     assert_in_range(kfk_slots_used(slots), kfk_slots_limit(slots) + 1, 2 * kfk_slots_limit(slots));
-    kfk_slots_credit(slots, KFK_SLOTS_KNOWN, rest);
+    kfk_slots_give(slots, all);
     for (int i = 0; i < 2; i++) kfk_produce_batch_free(parts[i]);
     kfk_produce_batch_free(b);
 }

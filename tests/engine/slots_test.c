@@ -170,8 +170,6 @@ static void what_can_never_fit_is_told_from_what_does_not_fit_now(void **state)
     assert_int_equal(refused(s, KFK_SLOTS_KNOWN, SIZE_MAX / 2), KAFKA_ETOOBIG);
     assert_int_equal(kfk_slots_take_chain(s, KFK_SLOTS_KNOWN, 15000, &chain), KAFKA_EAGAIN);
     assert_int_equal(kfk_slots_take_chain(s, KFK_SLOTS_KNOWN, 20000, &chain), KAFKA_ETOOBIG);
-    assert_int_equal(kfk_slots_charge(s, KFK_SLOTS_KNOWN, 13 * KIB), KAFKA_EAGAIN);
-    assert_int_equal(kfk_slots_charge(s, KFK_SLOTS_KNOWN, 17 * KIB), KAFKA_ETOOBIG);
     kfk_slots_give(s, slot);
     kfk_slots_drop(s);
 }
@@ -206,22 +204,6 @@ static void what_leads_to_room_is_never_refused_and_counts(void **state)
     kfk_slots_give(s, chain);
     kfk_slots_give(s, slot);
     assert_int_equal(kfk_slots_used(s), 0);
-    kfk_slots_drop(s);
-}
-
-static void memory_from_elsewhere_counts_as_well(void **state)
-{
-    (void)state;
-    kfk_slots *s = slots_of(4 * KIB);
-    assert_int_equal(kfk_slots_charge(s, KFK_SLOTS_UNKNOWN, 1 * KIB), 0);
-    assert_int_equal(kfk_slots_charge(s, KFK_SLOTS_UNKNOWN, 1), KAFKA_EAGAIN);
-    assert_int_equal(kfk_slots_charge(s, KFK_SLOTS_KNOWN, 3 * KIB), 0);
-    assert_int_equal(refused(s, KFK_SLOTS_KNOWN, 10), KAFKA_EAGAIN);
-    assert_false(kfk_slots_credit(s, KFK_SLOTS_UNKNOWN, 1 * KIB));
-    kfk_slots_give(s, take(s, 0, 10, 10));
-    kfk_slots_credit(s, KFK_SLOTS_KNOWN, 3 * KIB);
-    assert_int_equal(kfk_slots_used(s), 0);
-    assert_int_equal(kfk_slots_limit(s), 4 * KIB);
     kfk_slots_drop(s);
 }
 
@@ -538,7 +520,6 @@ int main(void)
         MEMCHECK_TEST(what_can_never_fit_is_told_from_what_does_not_fit_now),
         MEMCHECK_TEST(topics_that_are_not_known_share_a_quarter),
         MEMCHECK_TEST(what_leads_to_room_is_never_refused_and_counts),
-        MEMCHECK_TEST(memory_from_elsewhere_counts_as_well),
         MEMCHECK_TEST(whoever_gives_memory_back_learns_that_somebody_waits),
         MEMCHECK_TEST(memory_that_came_back_is_used_again_also_for_another_size),
         MEMCHECK_TEST(the_slot_that_came_back_last_is_taken_first),
