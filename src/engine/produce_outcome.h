@@ -24,8 +24,8 @@ typedef enum kfk_produce_class {
 } kfk_produce_class;
 
 typedef struct kfk_produce_outcome {
-    int16_t code;
     kfk_produce_class kind;
+    int16_t code;
     bool refresh; /* the leader may be another one: ask for metadata */
 } kfk_produce_outcome;
 
