@@ -37,8 +37,9 @@ typedef struct writing {
     int over;         /* nothing more is accepted: with what it is refused; 0 = it is not over */
     kfk_write_sum sum;
     kfk_error *err; /* of the message that is dealt with */
-    place own, others[PLACES];
-    unsigned next_other;
+    place own;
+    unsigned other_count, next_other;
+    place others[PLACES]; /* not set but for other_count of them */
 } writing;
 
 /* Room for both parts of a side, in their order. */
@@ -96,12 +97,15 @@ static int look_up(writing *x, const char *name, place *p)
 
 static int find_other(writing *x, const char *name, place **out)
 {
-    for (unsigned i = 0; i < PLACES; i++) {
+    for (unsigned i = 0; i < x->other_count; i++) {
         *out = &x->others[i];
         if ((*out)->topic && strcmp((*out)->name, name) == 0) return 0;
     }
     *out = &x->others[x->next_other++ % PLACES];
-    leave_place(*out, false);
+    if (x->other_count < PLACES)
+        x->others[x->other_count++] = (place){0}; /* *out is this one */
+    else
+        leave_place(*out, false);
     return look_up(x, name, *out);
 }
 
@@ -124,9 +128,16 @@ static int find_place(writing *x, const kafka_message *m, place **out)
 
 /* ---- one message ------------------------------------------------------------------------------------------------- */
 
+/* What most messages are like, at a glance: nothing that kfk_message_check could find. */
+static bool is_plain(const kafka_message *m)
+{
+    return (m->reserved | m->reserved2) == 0 && (m->key.data || m->key.len == 0) &&
+           (m->value.data || m->value.len == 0) && m->header_count == 0;
+}
+
 static int check(writing *x, const kafka_message *m, int32_t *codec)
 {
-    int code = kfk_message_check(m, "the message", x->err);
+    int code = is_plain(m) ? 0 : kfk_message_check(m, "the message", x->err);
     if (code != 0) return code;
     if (m->time_ms < -1)
         return kfk_error_set(x->err, KAFKA_EINVAL, "the message has the time %lld", (long long)m->time_ms);
@@ -290,8 +301,8 @@ static void accept_all(writing *x, const kafka_message *msgs)
     }
     count_accepted(x);
     if (refused_by_limits > 0) kfk_writer_counts_refused(x->w, refused_by_limits);
-    leave_place(&x->own, true);
-    for (unsigned i = 0; i < PLACES; i++) leave_place(&x->others[i], false);
+    if (x->own.map) leave_place(&x->own, true);
+    for (unsigned i = 0; i < x->other_count; i++) leave_place(&x->others[i], false);
 }
 
 /* ---- outcomes ---------------------------------------------------------------------------------------------------- */
@@ -342,7 +353,7 @@ static int leave_it(writing *x)
         else if (kfk_writer_counts_short_call(x->w))
             kfk_writer_counts_short_time(x->w, kfk_time_now_ns() - x->begun_ns);
     }
-    return kfk_write_sum_publish(&x->sum, x->ctx);
+    return x->sum.failed == 0 ? 0 : kfk_write_sum_publish(&x->sum, x->ctx);
 }
 
 /* ---- the call ---------------------------------------------------------------------------------------------------- */
@@ -376,8 +387,19 @@ static int refuse_all(writing *x, const kafka_message *msgs)
 int kafka_writer_write_messages(kafka_writer *w, const kafka_ctx *ctx, const kafka_message *msgs, size_t count,
                                 int *results)
 {
-    kfk_error err; /* not zeroed: it is long */
-    writing x = {.w = w, .ctx = ctx, .results = results, .count = count, .err = &err};
+    kfk_error err;
+    writing x; /* field by field: most of it is set when it is used, and of a single message's cost this is a part */
+    x.w = w;
+    x.ctx = ctx;
+    x.results = results;
+    x.count = count;
+    x.waiting = NULL;
+    x.waited = false;
+    x.uncounted = 0;
+    x.over = 0;
+    x.sum = (kfk_write_sum){0};
+    x.err = &err;
+    x.other_count = x.next_other = 0;
     int code = count == 0 ? kfk_writer_check(w, ctx, this_call) : refuse_all(&x, msgs);
     if (code != 0) {
         kfk_thread_self()->last_written = KAFKA_WRITTEN_NO;
@@ -389,7 +411,7 @@ int kafka_writer_write_messages(kafka_writer *w, const kafka_ctx *ctx, const kaf
     x.own = (place){.topic = w->topic, .balance = w->balance};
     accept_all(&x, msgs);
     code = w->config->async ? leave_it(&x) : wait_for_outcomes(&x);
-    kfk_write_sum_fini(&x.sum);
+    if (x.sum.why) kfk_write_sum_fini(&x.sum);
     return code;
 }
 
