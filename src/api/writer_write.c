@@ -345,7 +345,7 @@ static int wait_for_outcomes(writing *x)
 /* An asynchronous call. */
 static int leave_it(writing *x)
 {
-    kfk_producer_call_end(&x->call);
+    if (!kfk_producer_call_is_quiet(&x->call)) kfk_producer_call_end(&x->call);
     x->sum.fine = x->count - x->sum.failed;
     if (x->sum.fine > 0) {
         if (x->waited)

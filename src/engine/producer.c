@@ -92,13 +92,6 @@ static void kick_run(kfk_task *t)
 
 /* ---- calls ----------------------------------------------------------------------------------------------------------- */
 
-void kfk_producer_call_begin(kfk_producer_call *c, kfk_producer *p, int64_t now_ms, bool waits)
-{
-    *c = (kfk_producer_call){.producer = p, .waits = waits};
-    c->accum.now_ms = c->lobby.now_ms = now_ms;
-    c->accum.waits = c->lobby.waits = waits;
-}
-
 int kfk_producer_call_append(kfk_producer_call *c, kfk_producer_partition *pt, const kafka_message *m, int64_t time_ms,
                              int32_t codec, const void *side)
 {

@@ -122,7 +122,18 @@ typedef struct kfk_producer_call {
 } kfk_producer_call;
 
 /* now_ms: kfk_time_now_ms, read once per call: from then on delivery_timeout_ms counts. */
-void kfk_producer_call_begin(kfk_producer_call *c, kfk_producer *p, int64_t now_ms, bool waits);
+static inline void kfk_producer_call_begin(kfk_producer_call *c, kfk_producer *p, int64_t now_ms, bool waits)
+{
+    c->producer = p;
+    c->waits = waits;
+    c->told = false;
+    c->accum = c->lobby = (kfk_accum_call){.now_ms = now_ms, .waits = waits};
+}
+/* Nothing has come up that has to be told: ending the call is nothing. */
+static inline bool kfk_producer_call_is_quiet(const kfk_producer_call *c)
+{
+    return !c->accum.kicks && !c->accum.seals && !c->accum.room && !c->told;
+}
 /* Appends a message to a partition of a map. `time_ms`: the record's timestamp; `codec`: KFK_CODEC_NONE and up. `side`
  * has side_size bytes and is copied. When a batch is full it is sealed here, on this thread, and told. 0 = accepted:
  * there will be one outcome. Otherwise nothing was accepted and there will be none:
