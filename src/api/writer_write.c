@@ -307,16 +307,6 @@ static void accept_all(writing *x, const kafka_message *msgs)
 
 /* ---- outcomes ---------------------------------------------------------------------------------------------------- */
 
-/* Publishes that the wait ended before all outcomes were there. */
-static int still_open(writing *x, int code)
-{
-    kfk_write_call *call = x->waiting;
-    size_t known = x->sum.failed + call->sum.fine + call->sum.failed;
-    kfk_thread_self()->last_written = KAFKA_WRITTEN_MAYBE;
-    return kfk_failf(x->ctx, code, "%s while %zu of %zu messages had no outcome yet; they are still being delivered",
-                     call->op.error.text, x->count - known, x->count);
-}
-
 /* A synchronous call: waits for the outcomes of what was accepted. */
 static int wait_for_outcomes(writing *x)
 {
@@ -328,15 +318,14 @@ static int wait_for_outcomes(writing *x)
     }
     kfk_producer_call_seal(&x->call);
     int code = kfk_write_call_wait(call, x->sum.failed);
-    if (code != KAFKA_EFORKED) { /* in a child nothing of it may be looked at */
-        if (x->results) memcpy(x->results, call->codes, x->count * sizeof *x->results);
-        if (code == 0) {
-            kfk_write_sum_take(&x->sum, &call->sum);
-            kfk_writer_counts_long_call(x->w, kfk_time_now_ns() - x->begun_ns);
-            code = kfk_write_sum_publish(&x->sum, x->ctx);
-        } else {
-            code = still_open(x, code);
-        }
+    if (x->results) memcpy(x->results, call->codes, x->count * sizeof *x->results);
+    if (code == 0) {
+        kfk_write_sum_take(&x->sum, &call->sum);
+        kfk_writer_counts_long_call(x->w, kfk_time_now_ns() - x->begun_ns);
+        code = kfk_write_sum_publish(&x->sum, x->ctx);
+    } else { /* in a child that was forked inside, too: nobody writes there any more */
+        kfk_thread_self()->last_written = KAFKA_WRITTEN_MAYBE;
+        kfk_fail(x->ctx, &call->op.error);
     }
     kfk_op_drop(&call->op);
     return code;

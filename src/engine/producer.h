@@ -79,6 +79,9 @@ kfk_loop *kfk_producer_loop(const kfk_producer *p);
  * written. Connections are closed, whoever waits is told `why`; later appends fail with KAFKA_ECLOSED. Again is
  * harmless. For free, and for callbacks that must not wait. */
 void kfk_producer_stop_loop(kfk_producer *p, const kfk_error *why);
+/* Under the baton: what stands between it and the outcome of its oldest message, for the text of a timeout. May be empty;
+ * always terminated. */
+void kfk_producer_describe_loop(const kfk_producer *p, char *out, size_t cap);
 /* In a forked child: nothing may be done with it but this, which leaks what only a lock would make safe to walk. The
  * owner abandons the loop. */
 void kfk_producer_abandon(kfk_producer *p);
