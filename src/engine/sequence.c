@@ -59,6 +59,13 @@ void kfk_sequence_pause(kfk_sequence *s, int64_t now_ms)
 
 /* ---- endings ----------------------------------------------------------------------------------------------------- */
 
+static void set_split(kfk_sequence *s, kfk_sequence_batch *b, kfk_sequence_split how)
+{
+    s->splits -= b->split != KFK_SEQUENCE_SPLIT_NOT;
+    s->splits += how != KFK_SEQUENCE_SPLIT_NOT;
+    b->split = (uint8_t)how;
+}
+
 void kfk_sequence_end(kfk_sequence *s, kfk_sequence_batch *b, int code, kafka_written written, int64_t base_offset)
 {
     assert(!b->ended);
@@ -66,7 +73,7 @@ void kfk_sequence_end(kfk_sequence *s, kfk_sequence_batch *b, int code, kafka_wr
     b->code = code;
     b->written = written;
     b->base_offset = base_offset;
-    b->split = KFK_SEQUENCE_SPLIT_NOT;
+    set_split(s, b, KFK_SEQUENCE_SPLIT_NOT);
     b->in_flight = 0;
     KFK_LIST_EACH (n, &s->copies) {
         kfk_sequence_copy *c = KFK_CONTAINER(n, kfk_sequence_copy, node);
@@ -258,7 +265,7 @@ static void refused(kfk_sequence *s, kfk_sequence_batch *b, kfk_produce_class ki
         kfk_sequence_fail(s, b, a->code);
         return;
     }
-    b->split = (uint8_t)how;
+    set_split(s, b, how);
     if (b->sequenced) cut(s, b);
 }
 
@@ -379,6 +386,7 @@ kfk_sequence_batch *kfk_sequence_take_ended(kfk_sequence *s)
 
 kfk_sequence_batch *kfk_sequence_split_due(kfk_sequence *s, kfk_sequence_split *how)
 {
+    if (s->splits == 0) return NULL; /* asked after every step, however long the queue is */
     for (kfk_sequence_batch *b = kfk_sequence_first(s); b; b = kfk_sequence_after(s, b)) {
         if (b->split == KFK_SEQUENCE_SPLIT_NOT) continue;
         *how = (kfk_sequence_split)b->split;
@@ -391,6 +399,7 @@ void kfk_sequence_replace(kfk_sequence *s, kfk_sequence_batch *b, kfk_sequence_b
 {
     kfk_list *after = b->node.next;
     int32_t attempts = b->attempts, sent = b->sent, last_code = b->last_code;
+    set_split(s, b, KFK_SEQUENCE_SPLIT_NOT);
     kfk_list_remove(&b->node);
     for (size_t i = 0; i < count; i++) {
         kfk_sequence_batch *p = parts[i];
