@@ -123,12 +123,13 @@ int kfk_producer_call_wait(kfk_producer_call *c, kfk_producer_topic *t, const ka
 }
 
 /* Could what was appended go out at once? Only then it is worth compressing it here. */
-static bool has_room(const kfk_producer_partition *pt, bool waits)
+static bool has_room(const kfk_producer_partition *pt, const kfk_accum_call *call)
 {
     kfk_producer_broker *br = atomic_load_explicit(&pt->pipe, memory_order_acquire);
     if (!br || !atomic_load_explicit(&pt->may_send, memory_order_relaxed)) return false;
     int in_flight = atomic_load_explicit(&br->in_flight, memory_order_relaxed);
-    return in_flight == 0 || (waits && in_flight < KFK_PRODUCER_IN_FLIGHT);
+    if (call->waits) return in_flight < KFK_PRODUCER_IN_FLIGHT;
+    return in_flight == 0 && kfk_broker_rested(br, call->now_ms);
 }
 
 /* Is there anything to be told? */
@@ -136,7 +137,7 @@ static bool seal_and_push(kfk_producer_call *c)
 {
     kfk_accum *kicks = c->accum.kicks;
     for (kfk_accum *a = kicks; a; a = a->next_kick) {
-        if (has_room(kfk_partition_of(a), c->waits) && a->config->codec != KFK_CODEC_NONE)
+        if (a->config->codec != KFK_CODEC_NONE && has_room(kfk_partition_of(a), &c->accum))
             kfk_accum_swap_out(a, &c->accum);
     }
     if (c->accum.seals) kfk_accum_seal(&c->accum);

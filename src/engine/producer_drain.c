@@ -2,12 +2,16 @@
  *
  * Partitions stand in two lists. The *ready* ones may go whenever a request goes. The *resting* ones have an open batch that
  * is not ready: it goes when nothing at all is in flight to the broker (then waiting would gain nothing) or when memory is
- * wanted. So an idle writer sends at once and a busy one fills its batches, without a timer in either case.
+ * wanted. So an idle writer sends at once and a busy one fills its batches for a millisecond at least.
  *
  *   in flight   what a request takes
  *   0           everything
  *   1           ready ones
  *   2, 3, 4     ready ones, if they bring 64 KiB, or one that is full, flushed, awaited, overdue or sent again
+ *
+ * The first two take little (less than that) only when nothing was sent within the last millisecond: a broker that answers in
+ * 50 us would else be given the few messages that one fast thread writes in so short a time, at the price of a system call
+ * each.
  *
  * A request that waits for its connection, or for the socket to take more, is not filled yet: it takes what is there
  * when its turn comes. There is one of these at a time. */
@@ -42,15 +46,26 @@ void kfk_broker_list_loop(kfk_producer_broker *br, kfk_producer_partition *pt, k
     if (listing != KFK_UNLISTED) kfk_broker_dirty_loop(br);
 }
 
-static bool is_worth_it(const kfk_producer_broker *br)
+/* Worth a request, however soon after another one. */
+static bool is_much(const kfk_producer_broker *br)
 {
+    return br->urgent > 0 || br->worth >= KFK_PRODUCER_WORTH_BYTES || br->producer->closing ||
+           kfk_slots_wanted(br->producer->slots);
+}
+
+static bool is_worth_it(kfk_producer_broker *br)
+{
+    kfk_loop *l = br->producer->loop;
     int in_flight = atomic_load_explicit(&br->in_flight, memory_order_relaxed);
     bool ready = !kfk_list_empty(&br->ready), resting = !kfk_list_empty(&br->resting);
     if (in_flight >= KFK_PRODUCER_IN_FLIGHT || br->unfilled) return false;
-    if (in_flight == 0) return ready || resting;
-    if (kfk_slots_wanted(br->producer->slots) && resting) return true;
-    if (in_flight == 1) return ready;
-    return ready && (br->urgent > 0 || br->worth >= KFK_PRODUCER_WORTH_BYTES);
+    if (in_flight > 0 && kfk_slots_wanted(br->producer->slots) && resting) return true;
+    if (!ready && (in_flight > 0 || !resting)) return false;
+    if (is_much(br)) return true;
+    if (in_flight > 1) return false;
+    if (kfk_broker_rested(br, kfk_loop_now_ms(l))) return true;
+    kfk_loop_timer_set(l, &br->timer, atomic_load_explicit(&br->sent_ms, memory_order_relaxed) + KFK_PRODUCER_PACE_MS);
+    return false;
 }
 
 static void wait_until(kfk_producer_broker *br, int64_t at_ms)
@@ -102,6 +117,7 @@ void kfk_broker_drain_loop(kfk_producer_broker *br)
             wait_until(br, kfk_time_add(kfk_loop_now_ms(p->loop), KFK_PRODUCER_RETRY_MS));
             return;
         }
+        atomic_store_explicit(&br->sent_ms, kfk_loop_now_ms(p->loop), memory_order_relaxed);
     }
 }
 

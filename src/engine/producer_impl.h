@@ -26,7 +26,8 @@
 
 enum {
     KFK_PRODUCER_IN_FLIGHT = 5,           /* requests to one broker */
-    KFK_PRODUCER_WORTH_BYTES = 64 * 1024, /* for which a third one is sent */
+    KFK_PRODUCER_WORTH_BYTES = 64 * 1024, /* for which one is sent behind others, or soon after the last */
+    KFK_PRODUCER_PACE_MS = 1,             /* later than that any one is */
     KFK_PRODUCER_RETRY_MS = 100,          /* after memory was short */
     KFK_PRODUCER_LOBBY = -1,              /* the partition of messages that wait for their topic */
     KFK_PRODUCER_SIDE_MOST = 64,          /* bytes beside each message, at most */
@@ -108,9 +109,10 @@ struct kfk_producer_broker {
     kfk_list node; /* in the producer's list: never freed before the producer */
     kfk_producer *producer;
     int32_t id;
-    _Atomic int in_flight; /* requests; written under the baton */
-    bool unfilled;         /* one of them waits until it can be written: it takes what is there then */
-    bool dirty;            /* something may be sent */
+    _Atomic int in_flight;   /* requests; written under the baton, as is: */
+    _Atomic int64_t sent_ms; /* when the last one was sent */
+    bool unfilled;           /* one of them waits until it can be written: it takes what is there then */
+    bool dirty;              /* something may be sent */
     kfk_list dirty_node;
     kfk_list ready, resting; /* kfk_producer_partition.listed */
     size_t worth;            /* of the ready ones */
@@ -123,6 +125,12 @@ struct kfk_producer_broker {
     kfk_list spare; /* kfk_producer_request.node */
     unsigned spares;
 };
+
+/* Nothing was sent to it just now: what is there goes without waiting for more. Any thread. */
+static inline bool kfk_broker_rested(const kfk_producer_broker *br, int64_t now_ms)
+{
+    return now_ms >= atomic_load_explicit(&br->sent_ms, memory_order_relaxed) + KFK_PRODUCER_PACE_MS;
+}
 
 /* ---- the producer --------------------------------------------------------------------------------------------------- */
 

@@ -82,6 +82,31 @@ SCENARIO(a_rest_in_asynchronous_mode_leaves_at_its_time_although_the_broker_is_b
     book_end(b);
 }
 
+static void five_are_ready(kfk_producer_config *c)
+{
+    c->batch_size = 5;
+}
+
+SCENARIO_WITH(little_that_comes_right_behind_a_request_waits_for_a_millisecond_but_not_when_it_is_awaited, .seeds = 20,
+              .config.calm = true)
+{
+    book *b = warm(s, 1, 2, five_are_ready);
+    if (!b) return;
+    sim_sleep_ms(s, 20000);
+    sim_check_equal(s, kafka_cluster_set_disk_delay(b->cluster, 1, 50), 0);
+    book_send(b, 0, 0, 50, false);
+    sim_check_equal(s, atomic_load(&book_broker(b, 1)->in_flight), 1); /* nothing was sent for long: at once */
+    for (int i = 0; i < 5; i++) book_send(b, 0, 1, 50, false);
+    sim_check_equal(s, atomic_load(&book_broker(b, 1)->in_flight), 1);
+    sim_sleep_ms(s, 2);
+    sim_check_equal(s, atomic_load(&book_broker(b, 1)->in_flight), 2);
+    book_send(b, 0, 0, 50, true);
+    sim_check_equal(s, atomic_load(&book_broker(b, 1)->in_flight), 3);
+    book_wait(b, 5000);
+    book_expect_written(b);
+    book_end(b);
+}
+
 static void small_batches(kfk_producer_config *c)
 {
     c->batch_bytes = 2000;
@@ -744,6 +769,7 @@ int main(void)
         MEMCHECK_TEST(a_lone_message_is_one_record_in_one_request_that_its_own_thread_sends),
         MEMCHECK_TEST(what_comes_while_a_broker_is_busy_goes_in_one_request),
         MEMCHECK_TEST(a_rest_in_asynchronous_mode_leaves_at_its_time_although_the_broker_is_busy),
+        MEMCHECK_TEST(little_that_comes_right_behind_a_request_waits_for_a_millisecond_but_not_when_it_is_awaited),
         MEMCHECK_TEST(five_requests_are_in_flight_and_no_more),
         MEMCHECK_TEST(without_idempotence_one_batch_of_a_partition_is_in_flight_and_others_go_on),
         MEMCHECK_TEST(acks_none_is_told_when_it_was_sent),
