@@ -51,7 +51,7 @@ FROM ?= 0
 sim:
 	@tools/setup.sh build test
 	cmake --preset release > /dev/null
-	cmake --build --preset release --target sim_scenarios_test
+	cmake --build --preset release --target sim_scenarios_test --target sim_writers_test
 	@tools/sim.sh $(SEEDS) $(FROM)
 
 mutants:

@@ -132,7 +132,7 @@ KAFKA_API const kafka_writer_config *kafka_writer_get_config(const kafka_writer 
 KAFKA_API int kafka_writer_close(kafka_writer *, const kafka_ctx *);
 /* kafka_writer_free closes, without a limit but delivery_timeout_ms, and releases; after a close it does not wait. When
  * it has returned no callback runs any more. In a callback it does not wait: what is left ends with KAFKA_ECANCELED,
- * which is told after the callback has returned; as always, no other thread may be in a call on it. NULL is fine. */
+ * which is told after the callback has returned. NULL is fine. */
 KAFKA_API void kafka_writer_free(kafka_writer *);
 
 #ifdef __cplusplus

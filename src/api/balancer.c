@@ -57,7 +57,7 @@ static kfk_balancer_topic *add_topic(kafka_balancer *b, uint64_t hash, const cha
 
 kfk_balancer_topic *kfk_balancer_topic_of(kafka_balancer *b, const char *topic, size_t len)
 {
-    if (len == 0 || kfk_fork_is_parents(b->born)) return &b->common; /* a lock may be held for ever there */
+    if (len == 0) return &b->common;
     kfk_balancer_topic *t = atomic_load_explicit(&b->recent, memory_order_acquire);
     if (t != NULL && t->name_len == len && memcmp(t->name, topic, len) == 0) return t;
     kfk_lock_take(&b->topics_lock);

@@ -20,8 +20,7 @@ typedef struct kfk_balancer_offer {
 
 /* A reference, which kafka_balancer_free drops. NULL is fine. */
 kafka_balancer *kfk_balancer_hold(kafka_balancer *b);
-/* The state for a topic, made now if need be: the same for the same topic from then on. NULL without memory. In a
- * forked child the parent's balancer gives one that is good for KAFKA_EFORKED. */
+/* The state for a topic, made now if need be: the same for the same topic from then on. NULL without memory. */
 kfk_balancer_topic *kfk_balancer_topic_of(kafka_balancer *b, const char *topic, size_t len);
 /* The partition for a message: one of offer->all. Or a code of the library in *err: KAFKA_EINVAL when there is no
  * partition or the choice was none that was offered, KAFKA_EAGAIN when the balancer's own function asks, KAFKA_EFORKED,

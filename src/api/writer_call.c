@@ -68,21 +68,11 @@ static void finish(kfk_write_call *call)
     kfk_op_finish_loop(l, &call->op);
 }
 
-/* Ends it before all of its messages have an outcome. */
-static void give_up(kfk_write_call *call, int code, const char *why)
-{
-    char doing[256];
-    kfk_producer_describe_loop(call->writer->producer, doing, sizeof doing);
-    kfk_error_set(&call->op.error, code,
-                  "%s while %lld of %zu messages had no outcome yet; they are still being delivered%s%s", why,
-                  (long long)atomic_load(&call->open), call->count, doing[0] ? "; last heard: " : "", doing);
-    finish(call);
-}
-
 static void limit_hit(kfk_limit *limit, int code)
 {
-    give_up(KFK_CONTAINER(limit, kfk_write_call, limit), code,
-            code == KAFKA_ETIMEDOUT ? "the deadline passed" : "canceled");
+    kfk_write_call *call = KFK_CONTAINER(limit, kfk_write_call, limit);
+    kfk_error_set(&call->op.error, code, "%s", code == KAFKA_ETIMEDOUT ? "the deadline has passed" : "canceled");
+    finish(call);
 }
 
 void kfk_write_call_ended_loop(kfk_write_call *call, int64_t messages)
@@ -110,13 +100,14 @@ static void run(kfk_task *t)
     kfk_write_call *call = KFK_CONTAINER(t, kfk_write_call, op.task);
     kafka_writer *w = call->writer;
     kfk_producer_kicked_loop(w->producer);
-    if (atomic_fetch_sub(&call->open, 1) > 1) {
+    if (atomic_load(&call->open) > 1) {
         int err = kfk_limit_start_loop(w->loop, &call->limit, call->deadline_ms, call->token);
-        if (err != 0) give_up(call, err, kfk_loop_watch_refused(err));
-        return;
+        if (err != 0) {
+            kfk_error_set(&call->op.error, err, "%s", kfk_loop_watch_refused(err));
+            finish(call);
+        }
     }
-    finish(call);
-    kfk_op_drop(&call->op); /* the messages' */
+    kfk_write_call_ended_loop(call, 1);
 }
 
 static void destroy(kfk_op *op)
@@ -138,7 +129,6 @@ kfk_write_call *kfk_write_call_new(kafka_writer *w, const kafka_ctx *ctx, size_t
     call->deadline_ms = kfk_writer_deadline(ctx);
     call->token = ctx ? ctx->cancel : NULL;
     call->sum = (kfk_write_sum){0};
-    call->count = count;
     call->wants_codes = wants_codes;
     atomic_init(&call->open, (int64_t)count + 1);
     for (size_t i = 0; wants_codes && i < count; i++) call->codes[i] = KAFKA_EPENDING;

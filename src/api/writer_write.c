@@ -37,9 +37,8 @@ typedef struct writing {
     int over;         /* nothing more is accepted: with what it is refused; 0 = it is not over */
     kfk_write_sum sum;
     kfk_error *err; /* of the message that is dealt with */
-    place own;
-    unsigned other_count, next_other;
-    place others[PLACES]; /* not set but for other_count of them */
+    place own, others[PLACES];
+    unsigned next_other;
 } writing;
 
 /* Room for both parts of a side, in their order. */
@@ -97,15 +96,12 @@ static int look_up(writing *x, const char *name, place *p)
 
 static int find_other(writing *x, const char *name, place **out)
 {
-    for (unsigned i = 0; i < x->other_count; i++) {
+    for (unsigned i = 0; i < PLACES; i++) {
         *out = &x->others[i];
         if ((*out)->topic && strcmp((*out)->name, name) == 0) return 0;
     }
     *out = &x->others[x->next_other++ % PLACES];
-    if (x->other_count < PLACES)
-        x->others[x->other_count++] = (place){0}; /* *out is this one */
-    else
-        leave_place(*out, false);
+    leave_place(*out, false);
     return look_up(x, name, *out);
 }
 
@@ -128,16 +124,9 @@ static int find_place(writing *x, const kafka_message *m, place **out)
 
 /* ---- one message ------------------------------------------------------------------------------------------------- */
 
-/* What most messages are like, at a glance: nothing that kfk_message_check could find. */
-static bool is_plain(const kafka_message *m)
-{
-    return (m->reserved | m->reserved2) == 0 && (m->key.data || m->key.len == 0) &&
-           (m->value.data || m->value.len == 0) && m->header_count == 0;
-}
-
 static int check(writing *x, const kafka_message *m, int32_t *codec)
 {
-    int code = is_plain(m) ? 0 : kfk_message_check(m, "the message", x->err);
+    int code = kfk_message_check(m, "the message", x->err);
     if (code != 0) return code;
     if (m->time_ms < -1)
         return kfk_error_set(x->err, KAFKA_EINVAL, "the message has the time %lld", (long long)m->time_ms);
@@ -301,11 +290,21 @@ static void accept_all(writing *x, const kafka_message *msgs)
     }
     count_accepted(x);
     if (refused_by_limits > 0) kfk_writer_counts_refused(x->w, refused_by_limits);
-    if (x->own.map) leave_place(&x->own, true);
-    for (unsigned i = 0; i < x->other_count; i++) leave_place(&x->others[i], false);
+    leave_place(&x->own, true);
+    for (unsigned i = 0; i < PLACES; i++) leave_place(&x->others[i], false);
 }
 
 /* ---- outcomes ---------------------------------------------------------------------------------------------------- */
+
+/* Publishes that the wait ended before all outcomes were there. */
+static int still_open(writing *x, int code)
+{
+    kfk_write_call *call = x->waiting;
+    size_t known = x->sum.failed + call->sum.fine + call->sum.failed;
+    kfk_thread_self()->last_written = KAFKA_WRITTEN_MAYBE;
+    return kfk_failf(x->ctx, code, "%s while %zu of %zu messages had no outcome yet; they are still being delivered",
+                     call->op.error.text, x->count - known, x->count);
+}
 
 /* A synchronous call: waits for the outcomes of what was accepted. */
 static int wait_for_outcomes(writing *x)
@@ -318,14 +317,15 @@ static int wait_for_outcomes(writing *x)
     }
     kfk_producer_call_seal(&x->call);
     int code = kfk_write_call_wait(call, x->sum.failed);
-    if (x->results) memcpy(x->results, call->codes, x->count * sizeof *x->results);
-    if (code == 0) {
-        kfk_write_sum_take(&x->sum, &call->sum);
-        kfk_writer_counts_long_call(x->w, kfk_time_now_ns() - x->begun_ns);
-        code = kfk_write_sum_publish(&x->sum, x->ctx);
-    } else { /* in a child that was forked inside, too: nobody writes there any more */
-        kfk_thread_self()->last_written = KAFKA_WRITTEN_MAYBE;
-        kfk_fail(x->ctx, &call->op.error);
+    if (code != KAFKA_EFORKED) { /* in a child nothing of it may be looked at */
+        if (x->results) memcpy(x->results, call->codes, x->count * sizeof *x->results);
+        if (code == 0) {
+            kfk_write_sum_take(&x->sum, &call->sum);
+            kfk_writer_counts_long_call(x->w, kfk_time_now_ns() - x->begun_ns);
+            code = kfk_write_sum_publish(&x->sum, x->ctx);
+        } else {
+            code = still_open(x, code);
+        }
     }
     kfk_op_drop(&call->op);
     return code;
@@ -334,7 +334,7 @@ static int wait_for_outcomes(writing *x)
 /* An asynchronous call. */
 static int leave_it(writing *x)
 {
-    if (!kfk_producer_call_is_quiet(&x->call)) kfk_producer_call_end(&x->call);
+    kfk_producer_call_end(&x->call);
     x->sum.fine = x->count - x->sum.failed;
     if (x->sum.fine > 0) {
         if (x->waited)
@@ -342,7 +342,7 @@ static int leave_it(writing *x)
         else if (kfk_writer_counts_short_call(x->w))
             kfk_writer_counts_short_time(x->w, kfk_time_now_ns() - x->begun_ns);
     }
-    return x->sum.failed == 0 ? 0 : kfk_write_sum_publish(&x->sum, x->ctx);
+    return kfk_write_sum_publish(&x->sum, x->ctx);
 }
 
 /* ---- the call ---------------------------------------------------------------------------------------------------- */
@@ -376,19 +376,8 @@ static int refuse_all(writing *x, const kafka_message *msgs)
 int kafka_writer_write_messages(kafka_writer *w, const kafka_ctx *ctx, const kafka_message *msgs, size_t count,
                                 int *results)
 {
-    kfk_error err;
-    writing x; /* field by field: most of it is set when it is used, and of a single message's cost this is a part */
-    x.w = w;
-    x.ctx = ctx;
-    x.results = results;
-    x.count = count;
-    x.waiting = NULL;
-    x.waited = false;
-    x.uncounted = 0;
-    x.over = 0;
-    x.sum = (kfk_write_sum){0};
-    x.err = &err;
-    x.other_count = x.next_other = 0;
+    kfk_error err; /* not zeroed: it is long */
+    writing x = {.w = w, .ctx = ctx, .results = results, .count = count, .err = &err};
     int code = count == 0 ? kfk_writer_check(w, ctx, this_call) : refuse_all(&x, msgs);
     if (code != 0) {
         kfk_thread_self()->last_written = KAFKA_WRITTEN_NO;
@@ -400,7 +389,7 @@ int kafka_writer_write_messages(kafka_writer *w, const kafka_ctx *ctx, const kaf
     x.own = (place){.topic = w->topic, .balance = w->balance};
     accept_all(&x, msgs);
     code = w->config->async ? leave_it(&x) : wait_for_outcomes(&x);
-    if (x.sum.why) kfk_write_sum_fini(&x.sum);
+    kfk_write_sum_fini(&x.sum);
     return code;
 }
 

@@ -92,6 +92,13 @@ static void kick_run(kfk_task *t)
 
 /* ---- calls ----------------------------------------------------------------------------------------------------------- */
 
+void kfk_producer_call_begin(kfk_producer_call *c, kfk_producer *p, int64_t now_ms, bool waits)
+{
+    *c = (kfk_producer_call){.producer = p, .waits = waits};
+    c->accum.now_ms = c->lobby.now_ms = now_ms;
+    c->accum.waits = c->lobby.waits = waits;
+}
+
 int kfk_producer_call_append(kfk_producer_call *c, kfk_producer_partition *pt, const kafka_message *m, int64_t time_ms,
                              int32_t codec, const void *side)
 {
@@ -368,6 +375,7 @@ static void set_up(kfk_producer *p, const kfk_producer_config *cfg)
                                          .codec = cfg->codec,
                                          .level = cfg->level,
                                          .side_size = cfg->side_size};
+    if (cfg->batch_bytes < KFK_RECORD_HEADER) p->accum_config.batch_bytes = KFK_RECORD_HEADER; /* no record fits */
     p->lobby_config = p->accum_config;
     p->lobby_config.side_size += (uint32_t)sizeof(int64_t); /* the partition that the message names */
 }

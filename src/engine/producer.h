@@ -79,9 +79,6 @@ kfk_loop *kfk_producer_loop(const kfk_producer *p);
  * written. Connections are closed, whoever waits is told `why`; later appends fail with KAFKA_ECLOSED. Again is
  * harmless. For free, and for callbacks that must not wait. */
 void kfk_producer_stop_loop(kfk_producer *p, const kfk_error *why);
-/* Under the baton: what stands between it and the outcome of its oldest message, for the text of a timeout. May be empty;
- * always terminated. */
-void kfk_producer_describe_loop(const kfk_producer *p, char *out, size_t cap);
 /* In a forked child: nothing may be done with it but this, which leaks what only a lock would make safe to walk. The
  * owner abandons the loop. */
 void kfk_producer_abandon(kfk_producer *p);
@@ -125,18 +122,7 @@ typedef struct kfk_producer_call {
 } kfk_producer_call;
 
 /* now_ms: kfk_time_now_ms, read once per call: from then on delivery_timeout_ms counts. */
-static inline void kfk_producer_call_begin(kfk_producer_call *c, kfk_producer *p, int64_t now_ms, bool waits)
-{
-    c->producer = p;
-    c->waits = waits;
-    c->told = false;
-    c->accum = c->lobby = (kfk_accum_call){.now_ms = now_ms, .waits = waits};
-}
-/* Nothing has come up that has to be told: ending the call is nothing. */
-static inline bool kfk_producer_call_is_quiet(const kfk_producer_call *c)
-{
-    return !c->accum.kicks && !c->accum.seals && !c->accum.room && !c->told;
-}
+void kfk_producer_call_begin(kfk_producer_call *c, kfk_producer *p, int64_t now_ms, bool waits);
 /* Appends a message to a partition of a map. `time_ms`: the record's timestamp; `codec`: KFK_CODEC_NONE and up. `side`
  * has side_size bytes and is copied. When a batch is full it is sealed here, on this thread, and told. 0 = accepted:
  * there will be one outcome. Otherwise nothing was accepted and there will be none:

@@ -67,13 +67,10 @@ static void limit_hit(kfk_limit *limit, int code)
     wait *w = KFK_CONTAINER(limit, wait, limit);
     kfk_producer *p = w->producer;
     kfk_error why;
-    char heard[256];
     size_t left = 0;
     KFK_LIST_EACH (n, &p->outstanding) left++;
-    kfk_producer_describe_loop(p, heard, sizeof heard);
-    kfk_error_set(&w->op.error, code, "%s: %s, %zu batches have no outcome yet%s%s", doing[w->kind],
-                  code == KAFKA_ETIMEDOUT ? "the time is up" : "canceled", left, heard[0] ? "; last heard: " : "",
-                  heard);
+    kfk_error_set(&w->op.error, code, "%s: %s, %zu batches have no outcome yet", doing[w->kind],
+                  code == KAFKA_ETIMEDOUT ? "the time is up" : "canceled", left);
     kfk_producer_hold(p);
     if (w->kind == OP_CLOSE) { /* told in time; what is left has failed before the caller knows */
         kfk_error_set(&why, KAFKA_ECANCELED, "the writer was closed before it had an outcome");

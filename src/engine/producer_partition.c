@@ -158,19 +158,6 @@ static void describe(const kfk_producer_partition *pt, const kfk_produce_batch *
                       cause[0] ? cause : kafka_strerror(s->code), tried);
 }
 
-void kfk_producer_describe_loop(const kfk_producer *p, char *out, size_t cap)
-{
-    const kfk_list *n = kfk_list_first(&p->outstanding);
-    const kfk_producer_partition *pt =
-        n ? KFK_CONTAINER(n, kfk_produce_batch, producer.outstanding)->producer.partition : NULL;
-    out[0] = '\0';
-    if (pt && pt->why)
-        snprintf(out, cap, "topic %s partition %d: %s", pt->topic->name, (int)pt->id, pt->why);
-    else if (p->cluster && !(pt && pt->broker))
-        kfk_cluster_describe_loop(p->cluster, out, cap);
-    kfk_error_clean_cut(out, cap);
-}
-
 static void complete(kfk_producer_partition *pt, kfk_produce_batch *b)
 {
     kfk_producer *p = kfk_partition_producer(pt);

@@ -140,20 +140,6 @@ static void brokers_that_cannot_be_reached_are_named(void **state)
     kafka_writer_free(w);
 }
 
-static void a_deadline_says_what_stood_in_the_way(void **state)
-{
-    (void)state;
-    char address[32];
-    snprintf(address, sizeof address, "127.0.0.1:%d", tcp_free_port());
-    kafka_writer *w = writers_new(&(kafka_writer_config){.brokers = address, .topic = "t", .async = 0});
-    kafka_message m = {.value = KAFKA_LIT("v")};
-    assert_fails(kafka_writer_write_messages(w, KAFKA_WITHIN(200), &m, 1, NULL), KAFKA_ETIMEDOUT, "last heard: ");
-    assert_non_null(strstr(kafka_last_error(), address));
-    assert_fails(kafka_writer_flush(w, KAFKA_WITHIN(1)), KAFKA_ETIMEDOUT, address);
-    assert_fails(kafka_writer_close(w, KAFKA_WITHIN(1)), KAFKA_ETIMEDOUT, address);
-    kafka_writer_free(w);
-}
-
 /* ---- for room ---------------------------------------------------------------------------------------------------- */
 
 enum { LARGE = 60000, SMALL_BUFFER = 300000 };
@@ -302,7 +288,6 @@ int main(void)
         API_TEST(a_deadline_that_had_passed_before_accepts_what_finds_room),
         API_TEST(the_delivery_timeout_is_an_outcome),
         API_TEST(brokers_that_cannot_be_reached_are_named),
-        API_TEST(a_deadline_says_what_stood_in_the_way),
         API_TEST(without_room_a_write_waits_until_its_deadline),
         API_TEST(a_write_goes_on_when_there_is_room_again),
         API_TEST(a_token_ends_the_wait_for_room_with_a_refusal),

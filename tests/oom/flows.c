@@ -148,62 +148,6 @@ static int write_some(void)
     return err;
 }
 
-/* Whatever fails, each message has one outcome. The peer knows no producer ids. */
-static int write_by_writer(void)
-{
-    static char text[20000];
-    kafka_writer *w = NULL;
-    const kafka_header header = {"h", KAFKA_LIT("v")};
-    const kafka_message out[2] = {{.key = KAFKA_LIT("k"), .value = {text, sizeof text}},
-                                  {.value = KAFKA_LIT("value"), .headers = &header, .header_count = 1}};
-    int results[2];
-    memset(text, 'a', sizeof text);
-    kfk_compress_trim();
-    int err = kafka_writer_new(
-        &(kafka_writer_config){.brokers = world.address, .topic = "t", .no_idempotence = 1, .compression = world.codec},
-        &w);
-    if (err == 0) err = kafka_writer_write_messages(w, KAFKA_WITHIN(10000), out, 2, results);
-    if (err == KAFKA_EPARTIAL) err = results[0] != 0 ? results[0] : results[1];
-    kafka_writer_free(w);
-    kfk_compress_trim();
-    return err;
-}
-
-typedef struct outcomes {
-    int count, err; /* the first that was not 0 */
-} outcomes;
-
-static void count_outcomes(void *userdata, const kafka_message *msgs, size_t count, int err)
-{
-    outcomes *o = userdata;
-    (void)msgs;
-    o->count += (int)count;
-    if (o->err == 0) o->err = err;
-}
-
-static int write_with_callbacks(void)
-{
-    kafka_writer *w = NULL;
-    outcomes told = {0};
-    int accepted = 0;
-    int err = kafka_writer_new(&(kafka_writer_config){.brokers = world.address,
-                                                      .no_idempotence = 1,
-                                                      .async = 1,
-                                                      .on_delivery = count_outcomes,
-                                                      .on_delivery_userdata = &told},
-                               &w);
-    for (int i = 0; i < 40 && err == 0; i++) {
-        kafka_message m = {.topic = "t", .value = KAFKA_LIT("value")};
-        err = kafka_writer_write_messages(w, KAFKA_WITHIN(10000), &m, 1, NULL);
-        if (err == 0) accepted++;
-        if (err == 0 && i % 10 == 9) err = kafka_writer_flush(w, KAFKA_WITHIN(10000));
-    }
-    int closed = w ? kafka_writer_close(w, KAFKA_WITHIN(10000)) : 0;
-    kafka_writer_free(w);
-    if (told.count != accepted) return -1;
-    return err != 0 ? err : told.err != 0 ? told.err : closed;
-}
-
 static int read_batch(kafka_conn *c)
 {
     kafka_batch *b = NULL;
@@ -354,8 +298,6 @@ const flow flows[] = {
     {.name = "create and delete topics", .run = create_and_delete_topics},
     {.name = "offsets", .run = seek_and_ask},
     {.name = "write", .run = write_some, .codecs = true},
-    {.name = "a writer", .run = write_by_writer, .codecs = true},
-    {.name = "a writer with callbacks", .run = write_with_callbacks},
     {.name = "read", .run = read_some, .codecs = true},
     {.name = "close under a call", .run = close_under_a_call},
 };

@@ -73,6 +73,8 @@ typedef struct journal {
     journal_place log[JOURNAL_PARTITIONS][JOURNAL_OFFSETS];
     bool holes[JOURNAL_PARTITIONS][JOURNAL_OFFSETS]; /* offsets that no record has, as it should be */
     bool keeps_order;  /* nobody tries again behind the back of what promises order: an idempotent writer */
+    bool any_order;    /* the application writes again behind others what failed */
+    bool may_double;   /* the library tries again without idempotence */
     bool owes;         /* outcomes are announced by journal_owed */
     bool only_content; /* the way between may damage anything but what the checksum of a batch covers */
     int64_t starts[JOURNAL_PARTITIONS], ends[JOURNAL_PARTITIONS]; /* of the logs */

@@ -98,6 +98,8 @@ void world_refresh_metadata(world *w);
 /* For tasks of a scenario's own: a call failed with this code. Notes what happened; one that nothing in the world can have caused
  * (a batch that a broker finds corrupt, an answer that cannot be understood) fails the run as nonsense. */
 void world_failed(world *w, int code, const char *why);
+/* Tells of each request and answer of the cluster, on the loop's turn; NULL = nobody any more. */
+void world_hear(world *w, void (*heard)(void *arg, const kafka_cluster_event *), void *arg);
 /* Stops writers and readers; again is harmless. */
 void world_stop_tasks(world *w);
 
@@ -137,8 +139,9 @@ void world_recreate_topic(world *w, int32_t partitions);
 /* A broker answers Metadata with the leaders that there are now, until it is told to look again. */
 void world_show_stale_metadata(world *w, int broker);
 void world_show_true_metadata(world *w);
-/* There are so many partitions from now on, with a writer and a reader more for each new one. */
-void world_grow_topic(world *w, int32_t partitions);
+/* There are so many partitions from now on, with a writer and a reader more for each new one where there are any; unless the
+ * fault is left out. */
+bool world_grow_topic(world *w, int32_t partitions);
 /* What lies in front of an offset is deleted. */
 void world_delete_records(world *w, int32_t partition, int64_t before);
 /* A batch of which compaction has left the header, with so many offsets and no record, at the end of the log. */

@@ -67,6 +67,7 @@ static void heard(void *userdata, const kafka_cluster_event *e)
     if (sim_is_verbose(w->sim))
         sim_trace(w->sim, "broker %d %s #%d.%d: %.300s", (int)e->broker, e->is_answer ? "answers" : "is asked",
                   (int)e->connection, (int)e->correlation_id, e->text);
+    if (w->hears) w->hears(w->hears_arg, e);
     if (e->api == KAFKA_REQUEST_METADATA && e->broker == w->stale.broker && w->stale.shown == (e->is_answer != 0))
         exchange_views(w);
 }
@@ -74,6 +75,13 @@ static void heard(void *userdata, const kafka_cluster_event *e)
 void world_listen(world *w)
 {
     w->cluster->listener = (kafka_cluster_listener){heard, w};
+}
+
+void world_hear(world *w, void (*heard_by)(void *arg, const kafka_cluster_event *), void *arg)
+{
+    w->hears = heard_by;
+    w->hears_arg = arg;
+    if (heard_by) world_listen(w);
 }
 
 static int remember_run(kft_call *x, kfk_error *err)
@@ -114,15 +122,16 @@ static int grow_run(kft_call *x, kfk_error *err)
     return code == 0 ? 0 : kfk_error_set(err, code, "%s", why);
 }
 
-void world_grow_topic(world *w, int32_t partitions)
+bool world_grow_topic(world *w, int32_t partitions)
 {
-    if (!sim_fault(w->sim, "the topic grows to %d partitions", (int)partitions)) return;
+    if (!sim_fault(w->sim, "the topic grows to %d partitions", (int)partitions)) return false;
     run(w, grow_run, 0, partitions);
     w->cfg.partitions = partitions;
-    while (w->cfg.writers < partitions && w->cfg.writers < JOURNAL_WRITERS) {
+    while (w->cfg.writers > 0 && w->cfg.writers < partitions && w->cfg.writers < JOURNAL_WRITERS) {
         world_spawn_writer(w);
         world_spawn_reader(w);
     }
+    return true;
 }
 
 /* ---- retention, compaction ------------------------------------------------------------------------------------------------- */

@@ -36,6 +36,8 @@ struct world {
         bool shown; /* the cluster's tables hold what it knows, for the time of one answer */
         int32_t leaders[JOURNAL_PARTITIONS], epochs[JOURNAL_PARTITIONS];
     } stale;
+    void (*hears)(void *arg, const kafka_cluster_event *); /* world_hear */
+    void *hears_arg;
     bool short_of_memory;
     journal journal;
     journal *others[WORLD_TOPICS]; /* of the topics that were added */
