@@ -64,6 +64,7 @@ static int make_producer(kafka_writer *w)
         .side_size = w->side_size,
         .delivered = kfk_writer_delivered,
         .balance = kfk_writer_balance,
+        .finished = kfk_writer_finished,
         .counted = kfk_writer_counts_event,
         .owner = w,
     };

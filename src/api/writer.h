@@ -118,7 +118,7 @@ typedef struct kfk_writer_drain {
     kfk_limit limit;
     int64_t deadline_ms;
     kfk_cancel *token; /* the caller's, until it has finished */
-    bool stop;         /* first everything without outcome gets one: KAFKA_ECANCELED */
+    bool stop;         /* first everything without outcome gets one: KAFKA_ECANCELED; all of it is waited for */
 } kfk_writer_drain;
 
 void kfk_writer_drain_init(kfk_writer_drain *d, kafka_writer *w, int64_t deadline_ms, kfk_cancel *token,
@@ -163,6 +163,8 @@ static inline int64_t kfk_writer_deadline(const kafka_ctx *ctx)
 void kfk_writer_delivered(void *writer, kfk_produce_batch *b, const kfk_error *err);
 /* The same: kfk_producer_config.balance. */
 int32_t kfk_writer_balance(void *writer, const kafka_message *m, const kfk_producer_map *map, kfk_error *err);
+/* The same: kfk_producer_config.finished. */
+void kfk_writer_finished(void *writer);
 /* A writer's `tell`. */
 void kfk_writer_tell(kfk_task *t);
 

@@ -142,6 +142,21 @@ static void drain_hit(kfk_limit *limit, int code)
     drain_finish(d);
 }
 
+/* A batch that a thread is just sealing has its outcome after that, also when everything is stopped. */
+static bool is_drained(const kfk_writer_drain *d)
+{
+    const kafka_writer *w = d->writer;
+    return !w->tell_queued && (!d->stop || kfk_producer_is_finished_loop(w->producer));
+}
+
+static void serve_drains(kafka_writer *w)
+{
+    KFK_LIST_EACH (n, &w->waiting) {
+        kfk_writer_drain *d = KFK_CONTAINER(n, kfk_writer_drain, node);
+        if (is_drained(d)) drain_finish(d);
+    }
+}
+
 static void drain_run(kfk_task *t)
 {
     kfk_writer_drain *d = KFK_CONTAINER(t, kfk_writer_drain, op.task);
@@ -151,7 +166,7 @@ static void drain_run(kfk_task *t)
         kfk_error_set(&why, KAFKA_ECANCELED, "the writer was freed before it was known what became of the message");
         kfk_producer_stop_loop(w->producer, &why);
     }
-    if (!w->tell_queued) {
+    if (is_drained(d)) {
         drain_finish(d);
         return;
     }
@@ -183,8 +198,13 @@ void kfk_writer_tell(kfk_task *t)
     kafka_writer *w = KFK_CONTAINER(t, kafka_writer, tell);
     tell_all(w);
     w->tell_queued = false;
-    KFK_LIST_EACH (n, &w->waiting) drain_finish(KFK_CONTAINER(n, kfk_writer_drain, node));
+    serve_drains(w);
     kfk_writer_drop(w);
+}
+
+void kfk_writer_finished(void *writer)
+{
+    serve_drains(writer);
 }
 
 void kfk_writer_delivered(void *writer, kfk_produce_batch *b, const kfk_error *err)

@@ -112,7 +112,7 @@ int kfk_producer_call_append(kfk_producer_call *c, kfk_producer_partition *pt, c
 int kfk_producer_call_wait(kfk_producer_call *c, kfk_producer_topic *t, const kafka_message *m, int64_t time_ms,
                            int32_t codec, const void *side)
 {
-    uint8_t with_partition[KFK_PRODUCER_SIDE_MOST];
+    _Alignas(uint64_t) uint8_t with_partition[KFK_PRODUCER_SIDE_MOST];
     size_t size = c->producer->cfg.side_size;
     int64_t partition = m->partition;
     if (size > 0) memcpy(with_partition, side, size);
@@ -172,6 +172,7 @@ void kfk_producer_batch_drop(kfk_produce_batch *b)
 {
     if (!kfk_ref_drop(&b->producer.uses)) return;
     kfk_producer *p = kfk_partition_producer(b->producer.partition);
+    kfk_mem_free(b->producer.bad);
     if (kfk_produce_batch_free(b)) tell(p);
 }
 
@@ -369,8 +370,9 @@ static void set_up(kfk_producer *p, const kfk_producer_config *cfg)
     p->retry_at_ms = KFK_TIME_NEVER;
     p->sequence_config = (kfk_sequence_config){
         .idempotence = cfg->idempotence && cfg->acks == -1, .acks = cfg->acks, .max_attempts = cfg->max_attempts};
+    size_t least = KFK_RECORD_HEADER; /* below that nothing fits, as with that */
     p->accum_config = (kfk_accum_config){.slots = p->slots,
-                                         .batch_bytes = cfg->batch_bytes,
+                                         .batch_bytes = cfg->batch_bytes > least ? cfg->batch_bytes : least,
                                          .batch_size = cfg->batch_size,
                                          .codec = cfg->codec,
                                          .level = cfg->level,
@@ -418,6 +420,11 @@ void kfk_producer_drop(kfk_producer *p)
 kfk_loop *kfk_producer_loop(const kfk_producer *p)
 {
     return p->loop;
+}
+
+bool kfk_producer_is_finished_loop(const kfk_producer *p)
+{
+    return p->finished;
 }
 
 void kfk_producer_abandon(kfk_producer *p)
@@ -495,5 +502,6 @@ void kfk_producer_finish_loop(kfk_producer *p)
     p->finished = true;
     kfk_loop_timer_clear(p->loop, &p->timer);
     kfk_loop_timer_clear(p->loop, &p->trim);
+    if (p->cfg.finished) p->cfg.finished(p->cfg.owner);
     kfk_loop_unuse(p->loop);
 }

@@ -52,6 +52,9 @@ typedef struct kfk_producer_config {
      * sentence, which is the message's outcome then. `m` holds what the application gave, but time and userdata. Under
      * the baton, without a lock; must not wait. */
     int32_t (*balance)(void *owner, const kafka_message *m, const kfk_producer_map *map, kfk_error *err);
+    /* It was closed or stopped, and the last outcome was told: none of these functions is called any more. Under the
+     * baton, once; may be NULL. */
+    void (*finished)(void *owner);
     /* Something for statistics happened; under the baton; may be NULL. */
     void (*counted)(void *owner, int what, int64_t value);
     void *owner;
@@ -75,8 +78,10 @@ kfk_producer *kfk_producer_hold(kfk_producer *p);
 /* Any thread. The last one must not go before it was closed or stopped. */
 void kfk_producer_drop(kfk_producer *p);
 kfk_loop *kfk_producer_loop(const kfk_producer *p);
+/* Under the baton: see kfk_producer_config.finished. */
+bool kfk_producer_is_finished_loop(const kfk_producer *p);
 /* Under the baton: everything that has no outcome gets this one, now, in order; what a broker may have got is possibly
- * written. Connections are closed, whoever waits is told `why`; later appends fail with KAFKA_ECLOSED. Again is
+ * written. Only batches that some thread is just sealing get it when that is done: see `finished`. Connections are closed, whoever waits is told `why`; later appends fail with KAFKA_ECLOSED. Again is
  * harmless. For free, and for callbacks that must not wait. */
 void kfk_producer_stop_loop(kfk_producer *p, const kfk_error *why);
 /* In a forked child: nothing may be done with it but this, which leaks what only a lock would make safe to walk. The

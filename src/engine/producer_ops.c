@@ -72,11 +72,11 @@ static void limit_hit(kfk_limit *limit, int code)
     kfk_error_set(&w->op.error, code, "%s: %s, %zu batches have no outcome yet", doing[w->kind],
                   code == KAFKA_ETIMEDOUT ? "the time is up" : "canceled", left);
     kfk_producer_hold(p);
-    if (w->kind == OP_CLOSE) { /* told in time; what is left has failed before the caller knows */
+    if (w->kind == OP_CLOSE) { /* what is left has failed before the caller knows */
         kfk_error_set(&why, KAFKA_ECANCELED, "the writer was closed before it had an outcome");
         kfk_producer_stop_loop(p, &why);
     }
-    finish(w);
+    if (w->kind != OP_CLOSE || p->finished) finish(w); /* a batch that is just being sealed fails after that */
     kfk_producer_drop(p);
 }
 
@@ -117,7 +117,7 @@ static void note_sealing(kfk_producer_partition *pt, void *arg)
     wait *w = arg;
     kfk_partition_look_loop(pt, false);
     kfk_partition_settle_loop(pt);
-    if (pt->view.queued == 0) return;
+    if (pt->view.queued == 0 || w->kind == OP_CLOSE) return; /* a close waits for the end of everything */
     if (w->sealing_count == w->sealing_cap) {
         size_t cap = w->sealing_cap > 0 ? w->sealing_cap * 2 : 8;
         sealing *more = kfk_mem_realloc(w->sealing, cap * sizeof *more);

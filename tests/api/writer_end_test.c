@@ -295,6 +295,77 @@ static void free_does_its_work_without_memory(void **state)
     kafka_cluster_free(c);
 }
 
+/* ---- while a batch is being compressed --------------------------------------------------------------------------- */
+
+static atomic_bool holding; /* encoding waits until it is false again */
+static atomic_int encoding;
+
+static int slow_encode(void *userdata, int level, const void *src, size_t len, kafka_buf *dst)
+{
+    const kafka_codec *as = userdata;
+    atomic_fetch_add(&encoding, 1);
+    while (atomic_load(&holding)) poll(NULL, 0, 1);
+    return as->encode(as->userdata, level, src, len, dst);
+}
+
+static int decode(void *userdata, const void *src, size_t len, kafka_buf *dst)
+{
+    const kafka_codec *as = userdata;
+    return as->decode(as->userdata, src, len, dst);
+}
+
+static void *let_go_later(void *arg)
+{
+    int64_t until = *(const int64_t *)arg;
+    while (kafka_now_ms() < until) poll(NULL, 0, 1);
+    atomic_store(&holding, false);
+    return NULL;
+}
+
+/* One message has no answer, and a helper thread compresses the other, for so long after close was given up. */
+static void end_while_one_is_compressed(bool closes)
+{
+    kafka_cluster *c = writers_cluster(1);
+    kafka_writer *w = TELLING(c, .compression = KAFKA_COMPRESSION_GZIP, .batch_timeout_ms = 1);
+    kafka_message m = {.value = KAFKA_LIT("v")};
+    for (int i = 0; i < 2; i++) { /* a partition knows its leader: several batches may be in flight */
+        assert_works(kafka_writer_write_messages(w, PATIENTLY, &m, 1, NULL));
+        assert_works(kafka_writer_flush(w, PATIENTLY));
+    }
+    writers_silence(c);
+    int before = atomic_load(&encoding);
+    assert_works(kafka_writer_write_messages(w, PATIENTLY, &m, 1, NULL));
+    writers_await(c, KAFKA_REQUEST_PRODUCE, 3);
+    atomic_store(&holding, true);
+    assert_works(kafka_writer_write_messages(w, PATIENTLY, &m, 1, NULL));
+    int64_t until = kafka_now_ms() + WRITERS_PATIENCE_MS, later = kafka_now_ms() + 300;
+    while (atomic_load(&encoding) < before + 2 && kafka_now_ms() < until) poll(NULL, 0, 1);
+    pthread_t thread = calls_start(let_go_later, &later);
+    if (closes) {
+        assert_fails(kafka_writer_close(w, KAFKA_WITHIN(10)), KAFKA_ETIMEDOUT, "kafka_writer_close");
+        assert_int_equal(t.count, 4);
+    }
+    if (!closes) memcheck_fail_from(1); /* it cannot close in peace, and stops at once */
+    kafka_writer_free(w);
+    memcheck_fail_at(0);
+    assert_int_equal(t.count, 4);
+    for (int i = 2; i < 4; i++) assert_int_equal(t.items[i].err, KAFKA_ECANCELED);
+    pthread_join(thread, NULL);
+    kafka_cluster_free(c);
+}
+
+static void what_is_being_compressed_at_close_is_told_before_it_returns(void **state)
+{
+    (void)state;
+    end_while_one_is_compressed(true);
+}
+
+static void what_is_being_compressed_when_it_is_freed_too(void **state)
+{
+    (void)state;
+    end_while_one_is_compressed(false);
+}
+
 /* ---- forked children --------------------------------------------------------------------------------------------- */
 
 static int in_child(kafka_writer *w)
@@ -333,8 +404,21 @@ static void a_forked_child_can_only_free_it_and_the_parent_goes_on(void **state)
     kafka_cluster_free(c);
 }
 
+/* Before the tests: what is registered stays. */
+static bool make_gzip_slow(void)
+{
+    const kafka_codec *gzip = kafka_codec_find(KAFKA_COMPRESSION_GZIP);
+    if (!gzip) return false;
+    kafka_codec slow = *gzip;
+    slow.encode = slow_encode;
+    slow.decode = decode;
+    slow.userdata = (void *)(uintptr_t)gzip;
+    return kafka_codec_register(&slow) == 0;
+}
+
 int main(void)
 {
+    if (!make_gzip_slow()) return 1;
     const struct CMUnitTest tests[] = {
         END_TEST(flush_sends_at_once_and_has_run_all_callbacks),
         END_TEST(a_flush_whose_deadline_has_passed_starts_sending),
@@ -350,6 +434,8 @@ int main(void)
         END_TEST(free_without_close_flushes),
         END_TEST(free_waits_for_outcomes_no_longer_than_the_delivery_timeout),
         END_TEST(free_does_its_work_without_memory),
+        END_TEST(what_is_being_compressed_at_close_is_told_before_it_returns),
+        END_TEST(what_is_being_compressed_when_it_is_freed_too),
         END_TEST(a_forked_child_can_only_free_it_and_the_parent_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

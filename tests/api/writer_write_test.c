@@ -250,6 +250,19 @@ static void a_message_above_batch_bytes_is_refused_at_once_and_the_limit_is_name
     kafka_cluster_free(c);
 }
 
+static void batch_bytes_below_a_header_let_nothing_pass(void **state)
+{
+    (void)state;
+    kafka_cluster *c = writers_cluster(1);
+    kafka_message m = {.value = KAFKA_LIT("a")};
+    for (int32_t bytes = 1; bytes <= 61; bytes += 30) {
+        kafka_writer *w = WRITER(c, .topic = "t", .batch_bytes = bytes);
+        assert_fails(kafka_writer_write_messages(w, PATIENTLY, &m, 1, NULL), KAFKA_ETOOBIG, "batch_bytes");
+        kafka_writer_free(w);
+    }
+    kafka_cluster_free(c);
+}
+
 static int32_t choose_four(void *userdata, const kafka_message *m, const int32_t *partitions, size_t count)
 {
     (void)partitions;
@@ -500,6 +513,7 @@ int main(void)
         API_TEST(a_message_without_any_topic_fails_alone),
         API_TEST(what_cannot_be_a_topic_is_refused),
         API_TEST(a_message_above_batch_bytes_is_refused_at_once_and_the_limit_is_named),
+        API_TEST(batch_bytes_below_a_header_let_nothing_pass),
         API_TEST(a_partition_that_was_not_offered_fails_that_message_alone),
         API_TEST(a_broker_s_refusal_is_the_result_with_topic_and_partition),
         API_TEST(a_code_below_minus_one_counts_as_unknown),
