@@ -266,28 +266,35 @@ void kfk_producer_lobby_fail_loop(kfk_producer_topic *t, const kfk_error *why, u
     }
 }
 
+/* When the first of what waits was accepted. */
+static int64_t oldest_ms(const kfk_producer_topic *t)
+{
+    const kfk_list *n = kfk_list_first(&t->waiting);
+    if (n) return KFK_CONTAINER(n, const kfk_produce_batch, node)->accepted_ms;
+    return t->lobby.view.open_count > 0 ? t->lobby.view.open_since_ms : KFK_TIME_NEVER;
+}
+
 static void sweep(kfk_producer_topic *t)
 {
     kfk_producer *p = t->producer;
-    int64_t now = kfk_loop_now_ms(p->loop), due = KFK_TIME_NEVER, timeout = p->cfg.delivery_timeout_ms;
+    int64_t now = kfk_loop_now_ms(p->loop), timeout = p->cfg.delivery_timeout_ms;
     kfk_error why;
     char doing[300] = "";
     if (p->stopped) {
         kfk_producer_lobby_fail_loop(t, &p->stop_why, 0, INT64_MAX);
         return;
     }
-    kfk_list *n = kfk_list_first(&t->waiting);
-    if (!n) return;
-    if (timeout == KFK_TIME_NEVER) return;
-    if (kfk_time_add(KFK_CONTAINER(n, kfk_produce_batch, node)->accepted_ms, timeout) <= now) {
+    if (timeout == KFK_TIME_NEVER || oldest_ms(t) == KFK_TIME_NEVER) return;
+    if (kfk_time_add(oldest_ms(t), timeout) <= now) {
         if (p->cluster) kfk_cluster_describe_loop(p->cluster, doing, sizeof doing);
         kfk_error_set(&why, KAFKA_ETIMEDOUT, "topic %s: its partitions were not found within %lld ms%s%s%s", t->name,
                       (long long)timeout, doing[0] ? ": " : "", doing, t->lobby.why ? t->lobby.why : "");
         kfk_producer_lobby_fail_loop(t, &why, 0, now - timeout);
     }
-    if ((n = kfk_list_first(&t->waiting)) != NULL)
-        due = kfk_time_add(KFK_CONTAINER(n, kfk_produce_batch, node)->accepted_ms, timeout);
-    kfk_loop_timer_set(p->loop, &t->lobby.timer, due);
+    if (oldest_ms(t) == KFK_TIME_NEVER)
+        kfk_loop_timer_clear(p->loop, &t->lobby.timer);
+    else
+        kfk_loop_timer_set(p->loop, &t->lobby.timer, kfk_time_add(oldest_ms(t), timeout));
 }
 
 void kfk_producer_lobby_swap_out(kfk_producer_topic *t, kfk_accum_call *call)
@@ -296,6 +303,7 @@ void kfk_producer_lobby_swap_out(kfk_producer_topic *t, kfk_accum_call *call)
     kfk_producer_seal_plain(call);
 }
 
+/* A kick alone leaves the open batch open: what comes next joins it, and does not stand in a batch of its own. */
 void kfk_producer_lobby_loop(kfk_producer_topic *t, bool kicked)
 {
     kfk_accum_call call = {.now_ms = kfk_loop_now_ms(t->producer->loop)};
@@ -303,10 +311,10 @@ void kfk_producer_lobby_loop(kfk_producer_topic *t, bool kicked)
     if (known_count(t) > 0 && !t->producer->stopped) {
         kfk_producer_map_update_loop(t);
     } else {
-        kfk_producer_lobby_swap_out(t, &call);
+        if (!kicked || t->producer->stopped) kfk_producer_lobby_swap_out(t, &call);
         collect(t);
         kfk_producer_deliver(t->producer, &call);
     }
     sweep(t);
-    if (!kfk_list_empty(&t->waiting)) kfk_producer_search_loop(t);
+    if (oldest_ms(t) != KFK_TIME_NEVER) kfk_producer_search_loop(t);
 }

@@ -100,8 +100,7 @@ void kfk_slots_drop(kfk_slots *s)
 
 static size_t limit_of(const kfk_slots *s, kfk_slots_share share)
 {
-    if (share == KFK_SLOTS_FORCED) return SIZE_MAX;
-    return share == KFK_SLOTS_UNKNOWN ? s->limit / UNKNOWN_PART : s->limit;
+    return share == KFK_SLOTS_FORCED ? SIZE_MAX : s->limit;
 }
 
 static size_t minus(size_t a, size_t b)
@@ -114,8 +113,8 @@ static size_t room_of(const kfk_slots *s, kfk_slots_share share)
 {
     if (share == KFK_SLOTS_FORCED) return SIZE_MAX;
     size_t room = minus(s->limit, s->used);
-    if (share == KFK_SLOTS_KNOWN) return room;
-    size_t part = minus(limit_of(s, share), s->used_unknown);
+    if (share == KFK_SLOTS_KNOWN || s->used_unknown == 0) return room;
+    size_t part = minus(s->limit / UNKNOWN_PART, s->used_unknown);
     return part < room ? part : room;
 }
 

@@ -9,7 +9,7 @@
  * The budget counts the capacity of every slot that is held, whatever of it is in use. It is a promise to the
  * application, so taking beyond it is refused; only what is needed to bring memory back (sealing, splitting) may exceed
  * it, by KFK_SLOTS_FORCED. A quarter of it is all that topics may hold whose partitions are not known yet: one misspelt
- * name must not stop the others.
+ * name must not stop the others. (What is larger than a quarter finds room while they hold nothing.)
  *
  * One per writer, counted. Threads: all functions from any thread. One lock, innermost: it is held for a few pointers,
  * and while a chunk is allocated never. Nothing blocks, nobody waits in here: who finds no room says so with
@@ -27,7 +27,7 @@ typedef struct kfk_slots kfk_slots;
 /* Whose part of the budget. */
 typedef enum kfk_slots_share {
     KFK_SLOTS_KNOWN,
-    KFK_SLOTS_UNKNOWN, /* topics that are not known yet: a quarter of it */
+    KFK_SLOTS_UNKNOWN, /* topics that are not known yet: a quarter of it, or one piece that is larger */
     KFK_SLOTS_FORCED   /* counted like the first, never refused: for what leads to memory being given back */
 } kfk_slots_share;
 
@@ -60,7 +60,7 @@ void kfk_slots_drop(kfk_slots *s);
  * that is all it takes to hold `most` bytes, or all that the budget has left; `least` bytes it holds in any case.
  *
  *  KAFKA_EAGAIN  the budget has no room for `least` bytes now.
- *  KAFKA_ETOOBIG nor will it ever have: `least` is more than the whole budget (or share of it).
+ *  KAFKA_ETOOBIG nor will it ever have: `least` is more than the whole budget.
  *  KAFKA_ENOMEM */
 int kfk_slots_take(kfk_slots *s, kfk_slots_share share, size_t before, size_t least, size_t most, kfk_slot **out);
 /* A chain that holds `len` bytes in few pieces, and not much more: for content that is there already. KAFKA_EAGAIN,

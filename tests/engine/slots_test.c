@@ -166,7 +166,8 @@ static void what_can_never_fit_is_told_from_what_does_not_fit_now(void **state)
     kfk_slot *slot = take(s, 0, 4000, 4000), *chain;
     assert_int_equal(refused(s, KFK_SLOTS_KNOWN, 16000), KAFKA_EAGAIN);
     assert_int_equal(refused(s, KFK_SLOTS_KNOWN, 17000), KAFKA_ETOOBIG);
-    assert_int_equal(refused(s, KFK_SLOTS_UNKNOWN, 4200), KAFKA_ETOOBIG);
+    assert_int_equal(refused(s, KFK_SLOTS_UNKNOWN, 16000), KAFKA_EAGAIN);
+    assert_int_equal(refused(s, KFK_SLOTS_UNKNOWN, 17000), KAFKA_ETOOBIG);
     assert_int_equal(refused(s, KFK_SLOTS_KNOWN, SIZE_MAX / 2), KAFKA_ETOOBIG);
     assert_int_equal(kfk_slots_take_chain(s, KFK_SLOTS_KNOWN, 15000, &chain), KAFKA_EAGAIN);
     assert_int_equal(kfk_slots_take_chain(s, KFK_SLOTS_KNOWN, 20000, &chain), KAFKA_ETOOBIG);
@@ -183,12 +184,17 @@ static void topics_that_are_not_known_share_a_quarter(void **state)
     assert_int_equal(kfk_slots_used_unknown(s), 16 * KIB);
     assert_int_equal(kfk_slots_used(s), 16 * KIB);
     assert_int_equal(refused(s, KFK_SLOTS_UNKNOWN, 100), KAFKA_EAGAIN);
-    assert_int_equal(refused(s, KFK_SLOTS_UNKNOWN, 17 * KIB), KAFKA_ETOOBIG);
+    assert_int_equal(refused(s, KFK_SLOTS_UNKNOWN, 17 * KIB), KAFKA_EAGAIN);
     kfk_slot *known = take(s, 0, 100, 100);
     for (int i = 0; i < 16; i++) kfk_slots_give(s, slots[i]);
     assert_int_equal(kfk_slots_used_unknown(s), 0);
     assert_int_equal(kfk_slots_used(s), 1 * KIB);
+    /* but for one that is larger than a quarter, and alone */
+    assert_int_equal(kfk_slots_take(s, KFK_SLOTS_UNKNOWN, 0, 17 * KIB, 17 * KIB, &slots[0]), KAFKA_EAGAIN);
     kfk_slots_give(s, known);
+    assert_int_equal(kfk_slots_take(s, KFK_SLOTS_UNKNOWN, 0, 17 * KIB, 17 * KIB, &slots[0]), 0);
+    assert_int_equal(refused(s, KFK_SLOTS_UNKNOWN, 100), KAFKA_EAGAIN);
+    kfk_slots_give(s, slots[0]);
     kfk_slots_drop(s);
 }
 
