@@ -21,7 +21,9 @@ typedef struct kfk_producer_batch {
     kfk_list outstanding; /* in the list of all that have no outcome, in this order */
     unsigned rounds;      /* of looking for its topic, before it came */
     int32_t codec;        /* of one that waits for its topic: what its records want */
-    kfk_ref uses;         /* the producer or the owner, and each request that refers to its bytes */
+    int32_t *bad;         /* the records that its last answer refused, sorted once it is split; NULL = none */
+    size_t bad_count;
+    kfk_ref uses; /* the producer or the owner, and each request that refers to its bytes */
 } kfk_producer_batch;
 
 #endif

@@ -123,6 +123,7 @@ void kfk_broker_drain_loop(kfk_producer_broker *br)
 
 void kfk_broker_pause_loop(kfk_producer_broker *br, int64_t ms)
 {
+    if (ms <= 0) return; /* most answers: a timer for nothing costs a turn */
     int64_t until = kfk_time_add(kfk_loop_now_ms(br->producer->loop), ms);
     if (until > br->not_before_ms) wait_until(br, until);
 }

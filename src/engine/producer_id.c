@@ -127,6 +127,7 @@ static void done(kfk_discovery *d, const kfk_error *err)
         do_without(p, err);
     } else if (err) {
         ids->state = KFK_ID_PAUSING;
+        ids->failure = *err;
         ids->failures++;
         int64_t pause = kfk_backoff_ms(p->loop, ids->failures, KFK_BACKOFF_LAST_MS);
         kfk_loop_timer_set(p->loop, &ids->again, kfk_time_add(kfk_loop_now_ms(p->loop), pause));
@@ -137,6 +138,7 @@ static void done(kfk_discovery *d, const kfk_error *err)
         kfk_producer_each_loop(p, refuse_one, &why);
     } else {
         ids->failures = 0;
+        ids->failure.code = 0;
         take_over(p);
         if (!kfk_list_empty(&ids->own)) begin(p);
     }

@@ -74,8 +74,6 @@ struct kfk_producer_partition {
     kfk_timer timer;
     char *why;       /* of its last failure; NULL = none */
     kfk_list own_id; /* in the list of those who wait for a producer id of their own */
-    int32_t *bad;    /* the records that the last answer refused */
-    size_t bad_count;
 };
 
 /* ---- one topic ------------------------------------------------------------------------------------------------------ */
@@ -149,6 +147,7 @@ typedef struct kfk_producer_ids {
     unsigned failures;
     kfk_timer again;
     kfk_error refused; /* code != 0: for good */
+    kfk_error failure; /* code != 0: why there was none the last time that it was asked for */
 } kfk_producer_ids;
 
 struct kfk_producer {

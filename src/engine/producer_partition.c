@@ -132,6 +132,20 @@ void kfk_partition_push_open_loop(kfk_producer_partition *pt)
 
 /* ---- outcomes -------------------------------------------------------------------------------------------------------- */
 
+/* What it waited for, as far as that is known; "" = nothing in particular. `room` is for the text. */
+static const char *cause_of(const kfk_producer_partition *pt, char *room, size_t cap)
+{
+    const kfk_producer *p = kfk_partition_producer(pt);
+    if (pt->why) return pt->why;
+    if (!pt->broker && p->cluster) {
+        kfk_cluster_describe_loop(p->cluster, room, cap);
+        return room[0] ? room : "nobody leads it";
+    }
+    if (pt->broker && pt->broker->unreachable) return pt->broker->failure.text;
+    bool has_no_id = p->sequence_config.idempotence && pt->sequence.producer_id < 0;
+    return has_no_id && p->ids.failure.code != 0 ? p->ids.failure.text : "";
+}
+
 static void describe(const kfk_producer_partition *pt, const kfk_produce_batch *b, kfk_error *why)
 {
     const kfk_producer *p = kfk_partition_producer(pt);
@@ -141,11 +155,7 @@ static void describe(const kfk_producer_partition *pt, const kfk_produce_batch *
         snprintf(tried, sizeof tried, "it was never sent");
     else
         snprintf(tried, sizeof tried, "sent %d time%s", (int)s->sent, s->sent == 1 ? "" : "s");
-    const char *cause = pt->why ? pt->why : "";
-    if (!pt->why && !pt->broker && p->cluster) {
-        kfk_cluster_describe_loop(p->cluster, doing, sizeof doing);
-        cause = doing[0] ? doing : "nobody leads it";
-    }
+    const char *cause = cause_of(pt, doing, sizeof doing);
     if (s->code == KAFKA_ETIMEDOUT)
         kfk_error_set(why, s->code, "topic %s partition %d: no outcome within %lld ms, %s%s%s", pt->topic->name,
                       (int)pt->id, (long long)p->cfg.delivery_timeout_ms, tried, cause[0] ? "; the last failure: " : "",
@@ -374,7 +384,6 @@ void kfk_partition_fini(kfk_producer_partition *pt)
 {
     kfk_accum_fini(&pt->accum);
     kfk_mem_free(pt->why);
-    kfk_mem_free(pt->bad);
 }
 
 kfk_producer_topic *kfk_producer_partition_topic(const kfk_producer_partition *pt)

@@ -245,14 +245,18 @@ static const kfk_produce_response_partition *find(const kfk_producer_request *q,
     return NULL;
 }
 
-/* Which records were refused, for whoever takes them out. */
-static void keep_bad(kfk_producer_partition *pt, const kfk_produce_response_partition *a)
+/* Which records were refused, for whoever takes them out: each batch keeps its own, since those behind it are answered,
+ * too, before it is split. How many. */
+static int32_t keep_bad(entry *e, const kfk_produce_response_partition *a)
 {
-    kfk_mem_free(pt->bad);
-    pt->bad_count = 0;
-    pt->bad = a->record_errors.count > 0 ? kfk_mem_array((size_t)a->record_errors.count, sizeof *pt->bad) : NULL;
-    for (int32_t i = 0; pt->bad && i < a->record_errors.count; i++)
-        pt->bad[pt->bad_count++] = a->record_errors.items[i].batch_index;
+    int32_t count = a->record_errors.count;
+    if (!e->copy.batch || count <= 0) return 0;
+    kfk_producer_batch *b = &e->batch->producer;
+    kfk_mem_free(b->bad);
+    b->bad_count = 0;
+    b->bad = kfk_mem_array((size_t)count, sizeof *b->bad);
+    for (int32_t i = 0; b->bad && i < count; i++) b->bad[b->bad_count++] = a->record_errors.items[i].batch_index;
+    return (int32_t)b->bad_count;
 }
 
 static void note_refusal(const kfk_producer_request *q, entry *e, const kfk_produce_response_partition *a, int16_t code)
@@ -278,8 +282,7 @@ static void judge(kfk_producer_request *q, entry *e, cursor *at)
         to.code = kfk_error_of_broker(a->error_code);
         to.base_offset = a->base_offset;
         to.append_time_ms = a->log_append_time_ms;
-        keep_bad(pt, a);
-        to.bad_records = (int32_t)pt->bad_count;
+        to.bad_records = keep_bad(e, a);
         if (to.code != 0) note_refusal(q, e, a, to.code);
     }
     if (to.code != 0) kfk_producer_count(p, KFK_COUNT_REFUSED, to.code);
@@ -326,6 +329,16 @@ static void not_answered(kfk_producer_request *q, const kfk_error *err)
     }
 }
 
+/* No byte of it was sent: there is no connection, or one that takes nothing of ours, or no memory. Where the connection
+ * is there all the same, nothing else would pace the next try. */
+static void could_not_be_sent(kfk_producer_request *q, const kfk_error *err)
+{
+    kfk_producer_broker *br = q->broker;
+    if (err->code == KAFKA_ECANCELED || br->producer->stopped) return;
+    if (err->code != KAFKA_ENOMEM) kfk_broker_unreachable_loop(br, err);
+    if (!kfk_broker_failure(q->link)) kfk_broker_pause_loop(br, KFK_PRODUCER_RETRY_MS);
+}
+
 static void recycle(kfk_producer_request *q)
 {
     kfk_producer_broker *br = q->broker;
@@ -346,8 +359,7 @@ static void request_done(kfk_request *r, const kfk_error *err)
     cursor at = {0};
     atomic_fetch_sub_explicit(&br->in_flight, 1, memory_order_relaxed);
     if (!q->filled) br->unfilled = false;
-    if (err && !r->touched && err->code != KAFKA_ECANCELED && err->code != KAFKA_ENOMEM && !p->stopped)
-        kfk_broker_unreachable_loop(br, err);
+    if (err && !r->touched) could_not_be_sent(q, err);
     if (!q->filled) q->count = 0; /* what was chosen before memory ran out is where it was */
     if (err) {
         not_answered(q, err);

@@ -58,9 +58,9 @@ static void seal_parts(work *w)
 
 static void split(work *w)
 {
-    const kfk_producer_partition *pt = w->partition;
+    const kfk_producer_batch *b = &w->batch->producer; /* nothing of it is in flight, so no answer changes it */
     if (w->how == KFK_SEQUENCE_SPLIT_BAD)
-        w->code = kfk_produce_batch_pick(w->batch, pt->bad, pt->bad_count, w->parts, &w->err);
+        w->code = kfk_produce_batch_pick(w->batch, b->bad, b->bad_count, w->parts, &w->err);
     else
         w->code = kfk_produce_batch_halve(w->batch, w->parts, &w->err);
     seal_parts(w);
@@ -268,7 +268,8 @@ void kfk_producer_set_job_loop(kfk_producer_partition *pt, kfk_produce_batch *b,
 void kfk_producer_split_loop(kfk_producer_partition *pt, kfk_produce_batch *b, kfk_sequence_split how)
 {
     work *w = work_new(kfk_partition_producer(pt), pt, SPLIT);
-    if (pt->bad_count > 1) qsort(pt->bad, pt->bad_count, sizeof *pt->bad, by_number);
+    kfk_producer_batch *of = &b->producer;
+    if (of->bad_count > 1) qsort(of->bad, of->bad_count, sizeof *of->bad, by_number);
     if (w) w->how = how;
     start_on(pt, b, w);
 }

@@ -665,6 +665,88 @@ SCENARIO(a_throttled_writer_sends_nothing_until_it_may)
     book_end(b);
 }
 
+/* ---- what cannot be sent ---------------------------------------------------------------------------------------------- */
+
+SCENARIO_WITH(a_leader_that_takes_no_produce_of_ours_costs_no_turns_and_is_named, .seeds = 5)
+{
+    book *b = book_on_peers(s, 1, 1);
+    if (!b) return;
+    b->cfg.delivery_timeout_ms = 3000;
+    peer_set_versions(b->peer[1], KFK_API_PRODUCE, 14, 15);
+    if (!book_start(b)) return;
+    book_send(b, 0, 0, 50, true);
+    book_wait(b, 4000);
+    sim_check_equal(s, b->records[0].code, KAFKA_ETIMEDOUT);
+    sim_check_equal(s, b->records[0].written, KAFKA_WRITTEN_NO);
+    sim_check_text(s, b->why, "10.0.0.1:9092");
+    sim_check_text(s, b->why, "Produce");
+    book_end(b);
+}
+
+SCENARIO(an_outcome_names_the_leader_that_could_not_be_reached)
+{
+    book *b = warm(s, 3, 3, a_second_to_deliver);
+    if (!b) return;
+    sim_route *r = sim_net_route(s, book_address(1));
+    sim_net_reset(s, book_address(1));
+    r->reach = SIM_REFUSES;
+    for (int i = 0; i < 3; i++) book_send(b, 0, i, 100, true);
+    book_wait(b, 4000);
+    sim_check_text(s, b->why, "10.0.0.1:9092");
+    r->reach = SIM_ANSWERS;
+    book_end(b);
+}
+
+SCENARIO(an_outcome_says_that_there_was_no_producer_id)
+{
+    book *b = book_new(s, 1, 1);
+    if (!b) return;
+    a_second_to_deliver(&b->cfg);
+    book_fault(b, KAFKA_FAULT_ERROR, KAFKA_REQUEST_INIT_PRODUCER_ID, KAFKA_ERR_GROUP_LOAD_IN_PROGRESS, KAFKA_NEVER, 0,
+               -1);
+    if (!book_start(b)) return;
+    book_send(b, 0, -1, 50, true);
+    book_wait(b, 4000);
+    sim_check_equal(s, b->records[0].code, KAFKA_ETIMEDOUT);
+    sim_check_text(s, b->why, "InitProducerId");
+    book_end(b);
+}
+
+/* ---- the lobby -------------------------------------------------------------------------------------------------------- */
+
+SCENARIO(what_waits_for_its_topic_stands_in_few_batches)
+{
+    book *b = book_new(s, 1, 0);
+    if (!b || !book_start(b)) return;
+    for (int i = 0; i < 500; i++) {
+        book_send(b, 0, -1, 50, false);
+        if (i % 100 == 0) sim_sleep_ms(s, 50);
+    }
+    sim_check_equal(s, b->told, 0);
+    b->partitions = 1;
+    sim_check_equal(s, kafka_cluster_create_topic(b->cluster, BOOK_TOPIC, 1), 0);
+    book_wait(b, 5000);
+    book_expect_written(b);
+    sim_check(s, b->batches < 50);
+    book_end(b);
+}
+
+SCENARIO(a_message_above_the_quarter_for_unknown_topics_is_taken_where_nothing_else_waits)
+{
+    book *b = book_new(s, 1, 0);
+    if (!b) return;
+    b->cfg.buffer_bytes = b->cfg.batch_bytes = 128 * 1024;
+    if (!book_start(b)) return;
+    sim_check_equal(s, book_send(b, 0, 0, 40000, false), 0);
+    sim_check_equal(s, book_send(b, 0, 0, 40000, false), KAFKA_EAGAIN);
+    b->partitions = 1;
+    sim_check_equal(s, kafka_cluster_create_topic(b->cluster, BOOK_TOPIC, 1), 0);
+    book_send_all(b, 0, 0, 40000, 3);
+    book_wait(b, 5000);
+    sim_check_equal(s, b->records[b->accepted - 1].code, 0);
+    book_end(b);
+}
+
 /* ---- everything at once ---------------------------------------------------------------------------------------------- */
 
 typedef struct sender {
@@ -801,6 +883,11 @@ int main(void)
         MEMCHECK_TEST(a_topic_that_is_created_anew_is_written_to),
         MEMCHECK_TEST(new_partitions_are_seen_within_the_interval),
         MEMCHECK_TEST(a_throttled_writer_sends_nothing_until_it_may),
+        MEMCHECK_TEST(a_leader_that_takes_no_produce_of_ours_costs_no_turns_and_is_named),
+        MEMCHECK_TEST(an_outcome_names_the_leader_that_could_not_be_reached),
+        MEMCHECK_TEST(an_outcome_says_that_there_was_no_producer_id),
+        MEMCHECK_TEST(what_waits_for_its_topic_stands_in_few_batches),
+        MEMCHECK_TEST(a_message_above_the_quarter_for_unknown_topics_is_taken_where_nothing_else_waits),
         MEMCHECK_TEST(whatever_happens_each_message_has_one_outcome_and_it_is_true),
         MEMCHECK_TEST(the_same_with_compression),
         MEMCHECK_TEST(the_same_without_idempotence),
