@@ -192,11 +192,13 @@ int kfk_produce_batch_distribute(const kfk_produce_batch *b,
 /* The broker finds the batch too large (10, 18): two batches of about half its uncompressed bytes each. It holds two
  * records at least. */
 int kfk_produce_batch_halve(const kfk_produce_batch *b, kfk_produce_batch *out[2], kfk_error *err);
-/* The broker refuses some records (87): those with these numbers, sorted, become out[1], the others out[0]. Numbers
- * beyond the batch are passed over. */
-int kfk_produce_batch_pick(const kfk_produce_batch *b, const int32_t *numbers, size_t count, kfk_produce_batch *out[2],
-                           kfk_error *err);
-/* The broker knows no headers: the records that have some become out[1], the others out[0]. */
-int kfk_produce_batch_part_headers(const kfk_produce_batch *b, kfk_produce_batch *out[2], kfk_error *err);
+/* The broker refuses some records (87): those with these numbers, sorted, are parted from the others, in runs, so that
+ * outcomes can be told in order: parts with an odd place in `out` hold named ones, those with an even place the others.
+ * There are `most` places, which is even; what no longer finds a place of its own joins the last two. Numbers beyond the
+ * batch are passed over. */
+int kfk_produce_batch_pick(const kfk_produce_batch *b, const int32_t *numbers, size_t count, kfk_produce_batch **out,
+                           size_t most, kfk_error *err);
+/* The broker knows no headers: the same with the records that have some. */
+int kfk_produce_batch_part_headers(const kfk_produce_batch *b, kfk_produce_batch **out, size_t most, kfk_error *err);
 
 #endif

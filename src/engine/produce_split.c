@@ -100,9 +100,21 @@ int kfk_produce_batch_halve(const kfk_produce_batch *b, kfk_produce_batch *out[2
     return kfk_produce_batch_distribute(b, pick_half, &m, out, 2, err);
 }
 
-/* ---- by number --------------------------------------------------------------------------------------------------- */
+/* ---- in runs ------------------------------------------------------------------------------------------------------ */
+
+typedef struct runs {
+    size_t at, most;
+} runs;
+
+/* The place of a record, behind that of the record before it. */
+static size_t place_of(runs *r, bool named)
+{
+    if (r->at % 2 != named) r->at++;
+    return r->at < r->most ? r->at : r->most - 2 + named;
+}
 
 typedef struct sorted {
+    runs runs;
     const int32_t *at, *end;
 } sorted;
 
@@ -111,25 +123,24 @@ static size_t pick_number(void *context, int32_t i, const kfk_record *r)
     sorted *n = context;
     (void)r;
     while (n->at < n->end && *n->at < i) n->at++;
-    return n->at < n->end && *n->at == i;
+    return place_of(&n->runs, n->at < n->end && *n->at == i);
 }
 
-int kfk_produce_batch_pick(const kfk_produce_batch *b, const int32_t *numbers, size_t count, kfk_produce_batch *out[2],
-                           kfk_error *err)
+int kfk_produce_batch_pick(const kfk_produce_batch *b, const int32_t *numbers, size_t count, kfk_produce_batch **out,
+                           size_t most, kfk_error *err)
 {
-    sorted n = {.at = numbers, .end = count > 0 ? numbers + count : numbers};
-    return kfk_produce_batch_distribute(b, pick_number, &n, out, 2, err);
+    sorted n = {.runs = {.most = most}, .at = numbers, .end = count > 0 ? numbers + count : numbers};
+    return kfk_produce_batch_distribute(b, pick_number, &n, out, most, err);
 }
-
-/* ---- by headers -------------------------------------------------------------------------------------------------- */
 
 static size_t pick_headers(void *context, int32_t i, const kfk_record *r)
 {
-    (void)context, (void)i;
-    return r->header_count > 0;
+    (void)i;
+    return place_of(context, r->header_count > 0);
 }
 
-int kfk_produce_batch_part_headers(const kfk_produce_batch *b, kfk_produce_batch *out[2], kfk_error *err)
+int kfk_produce_batch_part_headers(const kfk_produce_batch *b, kfk_produce_batch **out, size_t most, kfk_error *err)
 {
-    return kfk_produce_batch_distribute(b, pick_headers, NULL, out, 2, err);
+    runs n = {.most = most};
+    return kfk_produce_batch_distribute(b, pick_headers, &n, out, most, err);
 }

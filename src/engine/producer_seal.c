@@ -9,6 +9,8 @@
 #include "engine/producer_impl.h"
 #include <stdlib.h>
 
+enum { MOST_PARTS = 1000 }; /* of one batch */
+
 typedef enum work_kind { SEAL_OPEN, SEAL_LIST, SPLIT, MAKE_SET } work_kind;
 
 typedef struct work {
@@ -21,7 +23,9 @@ typedef struct work {
     kfk_produce_batch *batch; /* a use */
     kfk_sequence_split how;
     int8_t magic;
-    kfk_produce_batch *parts[2];
+    kfk_produce_batch **parts;     /* part_count, some of them NULL */
+    kfk_sequence_batch **in_parts; /* room for theirs */
+    size_t part_count;
     int code;
     kfk_error err;
 } work;
@@ -37,17 +41,38 @@ void kfk_producer_seal_plain(kfk_accum_call *call)
 
 /* ---- on a helper thread ---------------------------------------------------------------------------------------------- */
 
+static bool make_room(work *w, size_t count)
+{
+    w->parts = kfk_mem_zalloc(count * (sizeof *w->parts + sizeof *w->in_parts));
+    if (!w->parts) {
+        w->code = kfk_error_set(&w->err, KAFKA_ENOMEM, "no memory to split a batch");
+        return false;
+    }
+    w->in_parts = (kfk_sequence_batch **)(void *)(w->parts + count);
+    w->part_count = count;
+    return true;
+}
+
 static void drop_parts(work *w)
 {
-    for (int i = 0; i < 2; i++) {
-        kfk_produce_batch_free(w->parts[i]);
-        w->parts[i] = NULL;
+    for (size_t i = 0; i < w->part_count; i++) kfk_produce_batch_free(w->parts[i]);
+    kfk_mem_free(w->parts);
+    w->parts = NULL;
+    w->part_count = 0;
+}
+
+/* Is there a record among those that were to be parted from the others? */
+static bool has_named(const work *w)
+{
+    for (size_t i = 1; i < w->part_count; i += 2) {
+        if (w->parts[i]) return true;
     }
+    return false;
 }
 
 static void seal_parts(work *w)
 {
-    for (int i = 0; i < 2 && w->code == 0; i++) {
+    for (size_t i = 0; i < w->part_count && w->code == 0; i++) {
         kfk_produce_batch *part = w->parts[i];
         if (!part) continue;
         w->code = kfk_seal(part, &w->call.room, &w->err);
@@ -59,8 +84,10 @@ static void seal_parts(work *w)
 static void split(work *w)
 {
     const kfk_producer_batch *b = &w->batch->producer; /* nothing of it is in flight, so no answer changes it */
-    if (w->how == KFK_SEQUENCE_SPLIT_BAD)
-        w->code = kfk_produce_batch_pick(w->batch, b->bad, b->bad_count, w->parts, &w->err);
+    bool halves = w->how != KFK_SEQUENCE_SPLIT_BAD;
+    if (!make_room(w, halves ? 2 : MOST_PARTS)) return;
+    if (!halves)
+        w->code = kfk_produce_batch_pick(w->batch, b->bad, b->bad_count, w->parts, w->part_count, &w->err);
     else
         w->code = kfk_produce_batch_halve(w->batch, w->parts, &w->err);
     seal_parts(w);
@@ -70,7 +97,8 @@ static void make_set(work *w)
 {
     w->code = kfk_seal_set(w->batch, w->magic, &w->err);
     if (w->code != KAFKA_EVERSION) return;
-    if (kfk_produce_batch_part_headers(w->batch, w->parts, NULL) != 0) return;
+    if (w->batch->codec == KFK_CODEC_ZSTD || !make_room(w, MOST_PARTS)) return;
+    if (kfk_produce_batch_part_headers(w->batch, w->parts, w->part_count, NULL) != 0) return;
     w->code = 0;
     seal_parts(w);
     if (w->code == 0) w->code = KAFKA_EVERSION;
@@ -110,14 +138,13 @@ void kfk_producer_refuse_loop(kfk_producer_partition *pt, kfk_produce_batch *b, 
     kfk_sequence_refuse(&pt->sequence, &b->sequence, code, kfk_loop_now_ms(kfk_partition_producer(pt)->loop));
 }
 
-/* Parts take the batch's place. The last one has failed with this code, if there is one. */
-static void replace(work *w, int last_code)
+/* Parts take the batch's place. Those that were parted from the others have failed with this code, if there is one. */
+static void replace(work *w, int named_code)
 {
     kfk_producer_partition *pt = w->partition;
     kfk_produce_batch *b = w->batch;
-    kfk_sequence_batch *parts[2];
     size_t count = 0;
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < w->part_count; i++) {
         kfk_produce_batch *part = w->parts[i];
         if (!part) continue;
         part->producer = (kfk_producer_batch){.partition = pt, .serial = b->producer.serial};
@@ -126,11 +153,11 @@ static void replace(work *w, int last_code)
         part->sequence.records = kfk_produce_batch_count(part);
         part->sequence.newest_ms = part->writer.max_timestamp;
         part->sequence.deadline_ms = b->sequence.deadline_ms;
-        if (i == 1 && last_code != 0) fail_in_turn(part, last_code);
-        parts[count++] = &part->sequence;
+        if (i % 2 == 1 && named_code != 0) fail_in_turn(part, named_code);
+        w->in_parts[count++] = &part->sequence;
         w->parts[i] = NULL;
     }
-    kfk_sequence_replace(&pt->sequence, &b->sequence, parts, count);
+    kfk_sequence_replace(&pt->sequence, &b->sequence, w->in_parts, count);
     pt->pushed += (int32_t)count - 1;
     kfk_list_remove(&b->producer.outstanding);
     kfk_producer_batch_drop(b);
@@ -142,7 +169,7 @@ static void split_done(work *w)
     kfk_sequence_split how;
     if (kfk_sequence_split_due(&pt->sequence, &how) != &w->batch->sequence) return; /* its time is over */
     int code = w->how == KFK_SEQUENCE_SPLIT_BAD ? (int)w->batch->sequence.last_code : 0;
-    if (w->code == 0 && (code == 0 || w->parts[1])) {
+    if (w->code == 0 && (code == 0 || has_named(w))) {
         replace(w, code);
         return;
     }
@@ -156,7 +183,7 @@ static void set_done(work *w)
     if (w->code == 0 || w->batch->sequence.ended) return;
     kfk_partition_note(pt, "%s",
                        w->code == KAFKA_EVERSION ? "headers need a broker of Kafka 0.11 or later" : w->err.text);
-    if (w->parts[0] || w->parts[1])
+    if (w->code == KAFKA_EVERSION && has_named(w))
         replace(w, KAFKA_EVERSION);
     else
         kfk_producer_refuse_loop(pt, w->batch, w->code);

@@ -131,13 +131,34 @@ static void records_that_are_named_come_out_and_the_others_keep_their_order(void
         kfk_produce_batch *b = batch_of(COUNT, codecs[c], SIDE), *parts[2];
         appended_log rest = {.shape = &shape}, out = {.shape = &shape};
         seal(b);
-        assert_int_equal(kfk_produce_batch_pick(b, named, sizeof named / sizeof *named, parts, NULL), 0);
+        assert_int_equal(kfk_produce_batch_pick(b, named, sizeof named / sizeof *named, parts, 2, NULL), 0);
         assert_int_equal(take_part(&rest, parts[0], b), COUNT - 5);
         assert_int_equal(take_part(&out, parts[1], b), 5);
         assert_int_equal(rest.next[0], COUNT - 1);
         assert_int_equal(out.next[0], COUNT);
         kfk_produce_batch_free(b);
     }
+}
+
+static void records_that_are_named_are_parted_in_runs_as_far_as_there_are_places(void **state)
+{
+    (void)state;
+    static const int32_t named[] = {0, 3, 4, 8};
+    static const int64_t counts[] = {0, 1, 2, 2, 3, 1, 1}, fewer[] = {0, 1, 3 + 2 + 1, 2 + 1};
+    kfk_produce_batch *b = batch_of(10, KFK_CODEC_NONE, SIDE), *parts[8];
+    seal(b);
+    assert_int_equal(kfk_produce_batch_pick(b, named, 4, parts, 8, NULL), 0);
+    for (int i = 0; i < 7; i++) {
+        assert_int_equal(parts[i] != NULL ? kfk_produce_batch_count(parts[i]) : 0, counts[i]);
+        kfk_produce_batch_free(parts[i]);
+    }
+    assert_null(parts[7]);
+    assert_int_equal(kfk_produce_batch_pick(b, named, 4, parts, 4, NULL), 0);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(parts[i] != NULL ? kfk_produce_batch_count(parts[i]) : 0, fewer[i]);
+        kfk_produce_batch_free(parts[i]);
+    }
+    kfk_produce_batch_free(b);
 }
 
 static void a_part_without_records_is_none(void **state)
@@ -147,10 +168,10 @@ static void a_part_without_records_is_none(void **state)
     kfk_produce_batch *b = batch_of(3, KFK_CODEC_NONE, SIDE), *parts[2];
     appended_log log = {.shape = &shape, .step = {1}};
     seal(b);
-    assert_int_equal(kfk_produce_batch_pick(b, NULL, 0, parts, NULL), 0);
+    assert_int_equal(kfk_produce_batch_pick(b, NULL, 0, parts, 2, NULL), 0);
     assert_null(parts[1]);
     assert_int_equal(take_part(&log, parts[0], b), 3);
-    assert_int_equal(kfk_produce_batch_pick(b, all, 3, parts, NULL), 0);
+    assert_int_equal(kfk_produce_batch_pick(b, all, 3, parts, 2, NULL), 0);
     assert_null(parts[0]);
     kfk_produce_batch_free(parts[1]);
     kfk_produce_batch_free(b);
@@ -162,7 +183,7 @@ static void records_with_headers_are_parted_from_those_without(void **state)
     kfk_produce_batch *b = batch_of(COUNT, KFK_CODEC_NONE, SIDE), *parts[2];
     appended_log log = {.shape = &shape};
     seal(b);
-    assert_int_equal(kfk_produce_batch_part_headers(b, parts, NULL), 0);
+    assert_int_equal(kfk_produce_batch_part_headers(b, parts, 2, NULL), 0);
     seal(parts[0]);
     assert_int_equal(kfk_seal_set(parts[0], 1, NULL), 0); /* now it can be written as a set */
     int64_t without = take_part(&log, parts[0], b);
@@ -268,6 +289,7 @@ int main(void)
         SPLIT_TEST(two_records_become_one_and_one_however_unequal),
         SPLIT_TEST(halving_goes_on_until_there_are_single_records),
         SPLIT_TEST(records_that_are_named_come_out_and_the_others_keep_their_order),
+        SPLIT_TEST(records_that_are_named_are_parted_in_runs_as_far_as_there_are_places),
         SPLIT_TEST(a_part_without_records_is_none),
         SPLIT_TEST(records_with_headers_are_parted_from_those_without),
         SPLIT_TEST(a_batch_that_was_never_sealed_is_distributed_as_well),

@@ -665,6 +665,86 @@ SCENARIO(a_throttled_writer_sends_nothing_until_it_may)
     book_end(b);
 }
 
+/* ---- answers that come close together ------------------------------------------------------------------------------- */
+
+/* What a scripted broker says to the next Produce requests: code 87 that names one record, or another code. */
+typedef struct verdict {
+    int16_t code;
+    int32_t bad; /* -1 = none is named */
+} verdict;
+
+typedef struct verdicts {
+    const verdict *next;
+    size_t left;
+} verdicts;
+
+static void pronounce(void *arg, const kfk_api *api, void *answer, kfk_arena *memory)
+{
+    verdicts *v = arg;
+    kfk_produce_response *a = answer;
+    if (api->key != KFK_API_PRODUCE || v->left == 0) return;
+    kfk_produce_response_partition *p = a->responses.items[0].partition_responses.items;
+    p->error_code = v->next->code;
+    if (p->error_code != 0) p->base_offset = -1;
+    if (v->next->bad >= 0) {
+        p->record_errors.items = kfk_arena_alloc(memory, sizeof *p->record_errors.items);
+        memset(p->record_errors.items, 0, sizeof *p->record_errors.items);
+        p->record_errors.items[0].batch_index = v->next->bad;
+        p->record_errors.count = 1;
+    }
+    v->next++;
+    v->left--;
+}
+
+static void batches_of_three(kfk_producer_config *c)
+{
+    c->batch_bytes = 400;
+}
+
+/* Three batches of three records each are in flight behind another message, and this is said about the four: `bad` are
+ * the records that fail. */
+static void three_batches_meet(sim *s, const verdict said[4], const int *bad, size_t bad_count)
+{
+    book *b = book_on_peers(s, 1, 1);
+    verdicts v = {.next = said, .left = 4};
+    if (!b) return;
+    batches_of_three(&b->cfg);
+    if (!book_start(b)) return;
+    book_send(b, 0, 0, 100, true);
+    book_wait(b, 5000);
+    peer_set_edit(b->peer[1], pronounce, &v);
+    peer_set_delay_us(b->peer[1], 20000);
+    book_send(b, 0, 0, 100, true);
+    while (peer_requests(b->peer[1], KFK_API_PRODUCE) < 2 && !sim_failed(s)) sim_sleep_ms(s, 1);
+    for (int i = 0; i < 9; i++) book_send(b, 0, 0, 100, i == 8);
+    book_wait(b, 20000);
+    sim_check_equal(s, v.left, 0);
+    for (uint32_t i = 1; i < b->accepted && !sim_failed(s); i++) {
+        bool is_bad = false;
+        for (size_t k = 0; k < bad_count; k++) is_bad = is_bad || (uint32_t)bad[k] == i;
+        sim_check_equal(s, b->records[i].code, is_bad ? KAFKA_ERR_INVALID_RECORD : 0);
+    }
+    book_end(b);
+}
+
+SCENARIO(records_that_were_refused_are_found_although_younger_batches_are_answered_meanwhile)
+{
+    static const verdict said[] = {{0, -1},
+                                   {KAFKA_ERR_INVALID_RECORD, 1},
+                                   {KAFKA_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, -1},
+                                   {KAFKA_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, -1}};
+    static const int bad[] = {3};
+    three_batches_meet(s, said, bad, 1);
+}
+
+SCENARIO(each_of_several_batches_loses_the_records_that_its_own_answer_named)
+{
+    static const verdict said[] = {
+        {0, -1}, {KAFKA_ERR_INVALID_RECORD, 0}, {KAFKA_ERR_INVALID_RECORD, 1}, {KAFKA_ERR_INVALID_RECORD, 2}};
+    static const int bad[] = {2, 6, 10};
+    three_batches_meet(s, said, bad, 3);
+}
+
 /* ---- what cannot be sent ---------------------------------------------------------------------------------------------- */
 
 SCENARIO_WITH(a_leader_that_takes_no_produce_of_ours_costs_no_turns_and_is_named, .seeds = 5)
@@ -888,6 +968,8 @@ int main(void)
         MEMCHECK_TEST(an_outcome_says_that_there_was_no_producer_id),
         MEMCHECK_TEST(what_waits_for_its_topic_stands_in_few_batches),
         MEMCHECK_TEST(a_message_above_the_quarter_for_unknown_topics_is_taken_where_nothing_else_waits),
+        MEMCHECK_TEST(records_that_were_refused_are_found_although_younger_batches_are_answered_meanwhile),
+        MEMCHECK_TEST(each_of_several_batches_loses_the_records_that_its_own_answer_named),
         MEMCHECK_TEST(whatever_happens_each_message_has_one_outcome_and_it_is_true),
         MEMCHECK_TEST(the_same_with_compression),
         MEMCHECK_TEST(the_same_without_idempotence),
