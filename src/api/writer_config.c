@@ -19,19 +19,20 @@ static const struct number {
     int64_t otherwise;
     bool is_long;
 } numbers[] = {
-#define NAMED(field) #field, offsetof(kafka_writer_config, field)
-    {NAMED(batch_timeout_ms), 1000, true},
-    {NAMED(read_timeout_ms), 10000, true},
-    {NAMED(write_timeout_ms), 10000, true},
-    {NAMED(rebalance_interval_ms), 15000, true},
-    {NAMED(buffer_bytes), INT64_C(33554432), true},
-    {NAMED(delivery_timeout_ms), 120000, true},
-    {NAMED(max_attempts), 10, false},
-    {NAMED(queue_capacity), 100, false},
-    {NAMED(batch_size), 100, false},
-    {NAMED(batch_bytes), 1048576, false},
-    {NAMED(compression_level), 0, false},
-#undef NAMED
+#define LONG(field, otherwise)                                        \
+    {                                                                 \
+#field, offsetof(kafka_writer_config, field), otherwise, true \
+    }
+#define SHORT(field, otherwise)                                        \
+    {                                                                  \
+#field, offsetof(kafka_writer_config, field), otherwise, false \
+    }
+    LONG(batch_timeout_ms, 1000),         LONG(read_timeout_ms, 10000), LONG(write_timeout_ms, 10000),
+    LONG(rebalance_interval_ms, 15000),   SHORT(max_attempts, 10),      SHORT(queue_capacity, 100),
+    LONG(buffer_bytes, 32 * 1024 * 1024), SHORT(batch_size, 100),       SHORT(batch_bytes, 1048576),
+    LONG(delivery_timeout_ms, 120000),    SHORT(compression_level, 0),
+#undef LONG
+#undef SHORT
 };
 
 static int64_t get(const kafka_writer_config *c, const struct number *n)
@@ -221,7 +222,7 @@ static int check(source *x, kfk_error *err)
     if (!x->config.brokers)
         return kfk_error_set(err, KAFKA_EINVAL,
                              "kafka_writer_config.brokers is NULL; expected host:port, for example localhost:9092");
-    if (kfk_dialer_addresses(x->config.brokers, x->addresses, &x->address_count, err) != 0)
+    if ((code = kfk_dialer_addresses(x->config.brokers, x->addresses, &x->address_count, err)) != 0)
         return kfk_error_prefix(err, "kafka_writer_config.brokers: ");
     if ((code = check_rest(&x->config, err)) != 0) return code;
     if ((code = fill_in_numbers(&x->config, err)) != 0) return code;

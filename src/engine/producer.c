@@ -476,7 +476,9 @@ void kfk_producer_stop_loop(kfk_producer *p, const kfk_error *why)
     if (p->cluster) kfk_cluster_close_loop(p->cluster);
     kfk_producer_each_loop(p, fail_all, NULL);
     KFK_LIST_EACH (n, &p->brokers) {
-        kfk_loop_timer_clear(p->loop, &KFK_CONTAINER(n, kfk_producer_broker, node)->timer);
+        kfk_producer_broker *br = KFK_CONTAINER(n, kfk_producer_broker, node);
+        kfk_loop_timer_clear(p->loop, &br->timer);
+        kfk_loop_timer_clear(p->loop, &br->suspicion);
     }
     kfk_producer_pump_loop(p);
     kfk_producer_drop(p);

@@ -128,6 +128,43 @@ void kfk_broker_pause_loop(kfk_producer_broker *br, int64_t ms)
     if (until > br->not_before_ms) wait_until(br, until);
 }
 
+/* ---- brokers that are silent ---------------------------------------------------------------------------------------- */
+
+static void doubt(kfk_producer_broker *br, kfk_producer_topic *t)
+{
+    for (int32_t i = 0; i < t->count && t->watch.on; i++) {
+        const kfk_producer_partition *pt = t->partitions[i];
+        if (pt->broker == br && !kfk_list_empty(&pt->sequence.copies))
+            kfk_cluster_stale_loop(br->producer->cluster, t->watch.topic, i, pt->leader, pt->leader_epoch);
+    }
+}
+
+/* It may be gone without a word: metadata tells, again and again, so that nobody waits for write_timeout_ms. */
+static void suspect(kfk_timer *timer)
+{
+    kfk_producer_broker *br = KFK_CONTAINER(timer, kfk_producer_broker, suspicion);
+    kfk_producer *p = br->producer;
+    int64_t now = kfk_loop_now_ms(p->loop), due = kfk_time_add(br->heard_ms, KFK_PRODUCER_SUSPECT_MS);
+    if (atomic_load_explicit(&br->in_flight, memory_order_relaxed) == 0 || p->stopped) return;
+    if (due <= now) {
+        due = kfk_time_add(now, KFK_PRODUCER_SUSPECT_AGAIN_MS);
+        for (kfk_producer_topic *t = NULL; (t = kfk_producer_topic_next(p, t)) != NULL;) doubt(br, t);
+    }
+    kfk_loop_timer_set(p->loop, &br->suspicion, due);
+}
+
+void kfk_broker_heard_loop(kfk_producer_broker *br)
+{
+    br->heard_ms = kfk_loop_now_ms(br->producer->loop);
+}
+
+void kfk_broker_sent_loop(kfk_producer_broker *br)
+{
+    if (atomic_load_explicit(&br->in_flight, memory_order_relaxed) == 1) kfk_broker_heard_loop(br);
+    if (!kfk_timer_is_set(&br->suspicion))
+        kfk_loop_timer_set(br->producer->loop, &br->suspicion, kfk_time_add(br->heard_ms, KFK_PRODUCER_SUSPECT_MS));
+}
+
 static void timer_due(kfk_timer *timer)
 {
     kfk_producer_broker *br = KFK_CONTAINER(timer, kfk_producer_broker, timer);
@@ -150,6 +187,7 @@ kfk_producer_broker *kfk_producer_broker_get_loop(kfk_producer *p, int32_t id)
     kfk_list_init(&br->resting);
     kfk_list_init(&br->spare);
     kfk_timer_init(&br->timer, timer_due);
+    kfk_timer_init(&br->suspicion, suspect);
     kfk_list_push_back(&p->brokers, &br->node);
     return br;
 }

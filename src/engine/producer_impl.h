@@ -28,6 +28,8 @@ enum {
     KFK_PRODUCER_IN_FLIGHT = 5,           /* requests to one broker */
     KFK_PRODUCER_WORTH_BYTES = 64 * 1024, /* for which one is sent behind others, or soon after the last */
     KFK_PRODUCER_PACE_MS = 1,             /* later than that any one is */
+    KFK_PRODUCER_SUSPECT_MS = 3000,       /* without an answer: perhaps others lead what it led */
+    KFK_PRODUCER_SUSPECT_AGAIN_MS = 1000, /* and so often from then on */
     KFK_PRODUCER_RETRY_MS = 100,          /* after memory was short */
     KFK_PRODUCER_LOBBY = -1,              /* the partition of messages that wait for their topic */
     KFK_PRODUCER_SIDE_MOST = 64,          /* bytes beside each message, at most */
@@ -118,6 +120,8 @@ struct kfk_producer_broker {
     uint64_t connection;   /* the number of the newest one to it, 0 = none so far */
     int64_t not_before_ms; /* it asked for a pause, or could not be connected to */
     kfk_timer timer;
+    int64_t heard_ms; /* its last answer, or when it began to owe one */
+    kfk_timer suspicion;
     bool unreachable; /* the last attempt to connect failed */
     kfk_error failure;
     kfk_list spare; /* kfk_producer_request.node */
@@ -268,6 +272,9 @@ void kfk_broker_list_loop(kfk_producer_broker *br, kfk_producer_partition *pt, k
 void kfk_broker_dirty_loop(kfk_producer_broker *br);
 /* Nothing is sent to it for so long. */
 void kfk_broker_pause_loop(kfk_producer_broker *br, int64_t ms);
+/* A request was sent to it; it has answered one. */
+void kfk_broker_sent_loop(kfk_producer_broker *br);
+void kfk_broker_heard_loop(kfk_producer_broker *br);
 /* It could not be connected to: its topics are searched. */
 void kfk_broker_unreachable_loop(kfk_producer_broker *br, const kfk_error *why);
 void kfk_broker_drain_loop(kfk_producer_broker *br);

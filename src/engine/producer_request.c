@@ -187,6 +187,7 @@ static void mark_sent(kfk_producer_request *q)
         kfk_sequence_sent(&e->partition->sequence, &b->sequence, &e->copy, q->connection);
     }
     q->filled = true;
+    kfk_broker_sent_loop(q->broker);
     for (size_t i = 0; i < q->count; i++) kfk_partition_settle_loop(q->entries[i].partition);
 }
 
@@ -364,6 +365,7 @@ static void request_done(kfk_request *r, const kfk_error *err)
     if (err) {
         not_answered(q, err);
     } else {
+        kfk_broker_heard_loop(br);
         if (!r->no_answer) {
             kfk_producer_count(p, KFK_COUNT_WAIT_NS, kfk_loop_now_ns(p->loop) - q->sent_ns);
             kfk_broker_pause_loop(br, kfk_request_throttle_ms(r));

@@ -148,6 +148,65 @@ static int write_some(void)
     return err;
 }
 
+static kafka_writer_config writer_config(void)
+{
+    return (kafka_writer_config){
+        .brokers = world.address, .topic = "t", .compression = world.codec, .delivery_timeout_ms = 10000};
+}
+
+/* A writer from its making to its end; one message is larger than a slot, one has headers. */
+static int write_by_a_writer(void)
+{
+    static char text[20000];
+    kafka_writer *w = NULL;
+    const kafka_header header = {"h", KAFKA_LIT("v")};
+    const kafka_message out[3] = {{.key = KAFKA_LIT("k"), .value = {text, sizeof text}},
+                                  {.value = KAFKA_LIT("value"), .headers = &header, .header_count = 1},
+                                  {.value = KAFKA_LIT("value"), .compression = KAFKA_COMPRESSION_NONE}};
+    const kafka_writer_config cfg = writer_config();
+    int results[3] = {0};
+    memset(text, 'a', sizeof text);
+    kfk_compress_trim();
+    int err = kafka_writer_new(&cfg, &w);
+    if (err == 0) err = kafka_writer_write_messages(w, KAFKA_WITHIN(10000), out, 3, results);
+    for (int i = 0; i < 3 && err == KAFKA_EPARTIAL; i++) {
+        if (results[i] != 0) err = results[i];
+    }
+    if (err == 0) err = kafka_writer_flush(w, KAFKA_WITHIN(10000));
+    if (err == 0) err = kafka_writer_close(w, KAFKA_WITHIN(10000));
+    kafka_writer_free(w);
+    kfk_compress_trim();
+    return err;
+}
+
+static void note_first_failure(void *userdata, const kafka_message *msgs, size_t count, int err)
+{
+    int *first = userdata;
+    (void)msgs;
+    (void)count;
+    if (*first == 0) *first = err;
+}
+
+/* Its calls do not wait, outcomes come by callback, and it is freed without a close. */
+static int write_without_waiting(void)
+{
+    kafka_writer *w = NULL;
+    const kafka_message out = {.value = KAFKA_LIT("value")};
+    kafka_writer_config cfg = writer_config();
+    int told = 0, err;
+    cfg.async = 1;
+    cfg.batch_bytes = 200;
+    cfg.on_delivery = note_first_failure;
+    cfg.on_delivery_userdata = &told;
+    kfk_compress_trim();
+    err = kafka_writer_new(&cfg, &w);
+    for (int i = 0; i < 10 && err == 0; i++) err = kafka_writer_write_messages(w, KAFKA_WITHIN(10000), &out, 1, NULL);
+    if (err == 0) err = kafka_writer_flush(w, KAFKA_WITHIN(10000));
+    kafka_writer_free(w);
+    kfk_compress_trim();
+    return err != 0 ? err : told;
+}
+
 static int read_batch(kafka_conn *c)
 {
     kafka_batch *b = NULL;
@@ -298,6 +357,8 @@ const flow flows[] = {
     {.name = "create and delete topics", .run = create_and_delete_topics},
     {.name = "offsets", .run = seek_and_ask},
     {.name = "write", .run = write_some, .codecs = true},
+    {.name = "write by a writer", .run = write_by_a_writer, .codecs = true},
+    {.name = "write without waiting", .run = write_without_waiting, .codecs = true},
     {.name = "read", .run = read_some, .codecs = true},
     {.name = "close under a call", .run = close_under_a_call},
 };

@@ -9,6 +9,7 @@
 #include "wire/gen/create_topics.h"
 #include "wire/gen/delete_topics.h"
 #include "wire/gen/fetch.h"
+#include "wire/gen/init_producer_id.h"
 #include "wire/gen/list_offsets.h"
 #include "wire/gen/metadata.h"
 #include "wire/gen/produce.h"
@@ -244,6 +245,14 @@ static void produce(tcp_call *call, const kfk_produce_request *r, kfk_produce_re
     pthread_cond_broadcast(&call->peer->changed);
 }
 
+static void init_producer_id(const tcp_call *call, kfk_init_producer_id_response *a)
+{
+    static int64_t last = 1000; /* under the peer's lock */
+    a->error_code = call->code;
+    a->producer_id = call->code == 0 ? last++ : -1;
+    a->producer_epoch = call->code == 0 ? 0 : -1;
+}
+
 /* ---- Fetch ------------------------------------------------------------------------------------------------------- */
 
 /* What lies from the batch that holds the offset on: the first batch whole, then up to `most` bytes. */
@@ -377,6 +386,7 @@ void tcp_peer_answer(tcp_call *call, void *answer)
     case KFK_API_LIST_OFFSETS: list_offsets(call, call->request, answer); break;
     case KFK_API_CREATE_TOPICS: create_topics(call, call->request, answer); break;
     case KFK_API_DELETE_TOPICS: delete_topics(call, call->request, answer); break;
+    case KFK_API_INIT_PRODUCER_ID: init_producer_id(call, answer); break;
     default: tcp_peer_fail(call->peer, "%s is not answered", call->api->name); break;
     }
 }

@@ -7,7 +7,7 @@
  * Sometimes: batches of unknown outcome are sent again; messages expire, and are in the log all the same. */
 #include "writers.h"
 
-static const char *const fenced[] = {DESK_RETRIED, NULL};
+static const char *const fenced[] = {DESK_TWO_COPIES, NULL};
 
 WRITER_SCENARIO(writer_s04_leader_stands_still, .sometimes = fenced, .seeds = 80)
 {
@@ -24,7 +24,7 @@ WRITER_SCENARIO(writer_s04_leader_stands_still, .sometimes = fenced, .seeds = 80
         if (wanted) sim_net_freeze(s, world_address(w, broker), SIM_UP);
         sim_sleep_ms(s, 200 + (int64_t)sim_plan_below(s, 600));
         if (wanted) world_fence_broker(w, broker);
-        desk_expect_progress(d, 12000);
+        desk_expect_progress(d, 6000); /* 3 s until it is suspected, 1 s until somebody else is asked */
         if (wanted) sim_net_freeze(s, world_address(w, broker), 0);
         desk_expect_progress(d, 3000);
     }
