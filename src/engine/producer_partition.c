@@ -182,6 +182,12 @@ static void complete(kfk_producer_partition *pt, kfk_produce_batch *b)
     kfk_producer_deliver_outcome_loop(p, b, s->code != 0 ? &why : NULL);
 }
 
+static void complete_ended(kfk_producer_partition *pt)
+{
+    kfk_sequence_batch *s;
+    while ((s = kfk_sequence_take_ended(&pt->sequence)) != NULL) complete(pt, batch_of(s));
+}
+
 static void take_wants(kfk_producer_partition *pt)
 {
     kfk_producer *p = kfk_partition_producer(pt);
@@ -255,7 +261,10 @@ static void expire_open(kfk_producer_partition *pt, int64_t now)
 {
     const kfk_producer *p = kfk_partition_producer(pt);
     if (pt->view.open_count == 0 || p->cfg.delivery_timeout_ms == KFK_TIME_NEVER) return;
-    if (kfk_time_add(pt->view.open_since_ms, p->cfg.delivery_timeout_ms) <= now) take_open(pt, true);
+    if (kfk_time_add(pt->view.open_since_ms, p->cfg.delivery_timeout_ms) > now) return;
+    kfk_partition_look_loop(pt, false); /* is it still the one that was seen? */
+    if (pt->view.open_count > 0 && kfk_time_add(pt->view.open_since_ms, p->cfg.delivery_timeout_ms) <= now)
+        take_open(pt, true);
 }
 
 void kfk_partition_settle_loop(kfk_producer_partition *pt)
@@ -272,7 +281,7 @@ void kfk_partition_settle_loop(kfk_producer_partition *pt)
         kfk_sequence_tick(&pt->sequence, now);
     if (!pt->busy && !p->stopped && (s = kfk_sequence_split_due(&pt->sequence, &how)) != NULL)
         kfk_producer_split_loop(pt, batch_of(s), how);
-    while ((s = kfk_sequence_take_ended(&pt->sequence)) != NULL) complete(pt, batch_of(s));
+    complete_ended(pt);
     take_wants(pt);
     if (p->stopped) return;
     place(pt);
@@ -321,7 +330,7 @@ static bool is_fit(kfk_producer_partition *pt, kfk_produce_batch *b, int16_t ver
     if (b->codec == KFK_CODEC_ZSTD && version < ZSTD_PRODUCE) {
         kfk_partition_note(pt, "zstd needs a broker with Produce %d (Kafka 2.1); this one has %d", ZSTD_PRODUCE,
                            (int)version);
-        if (b->sequence.sent == 0) kfk_producer_refuse_loop(pt, b, KAFKA_EVERSION);
+        kfk_producer_refuse_loop(pt, b, KAFKA_EVERSION);
         return false;
     }
     if (version >= BATCH_PRODUCE || (b->set.len > 0 && b->set_magic == magic)) return true;
@@ -342,22 +351,34 @@ static void ask_for_seal(kfk_producer_partition *pt)
     }
 }
 
+/* What the machine would send, in a form that fits. What cannot be had in one fails here, and the next has its turn. */
+static kfk_produce_batch *next_fit(kfk_producer_partition *pt, uint64_t connection, int16_t version)
+{
+    int64_t now = kfk_loop_now_ms(kfk_partition_producer(pt)->loop), wall = kfk_time_wall_ms();
+    kfk_produce_batch *b;
+    while ((b = batch_of(kfk_sequence_next(&pt->sequence, connection, now, wall))) != NULL) {
+        if (is_fit(pt, b, version)) return b;
+        if (!b->sequence.ended) return NULL; /* it is being made so */
+        complete_ended(pt);
+    }
+    return NULL;
+}
+
 kfk_produce_batch *kfk_partition_offer_loop(kfk_producer_partition *pt, uint64_t connection, int16_t version)
 {
-    kfk_producer *p = kfk_partition_producer(pt);
-    int64_t now = kfk_loop_now_ms(p->loop), wall = kfk_time_wall_ms();
+    int64_t now = kfk_loop_now_ms(kfk_partition_producer(pt)->loop);
     if (pt->busy) return NULL;
-    kfk_produce_batch *b = batch_of(kfk_sequence_next(&pt->sequence, connection, now, wall));
-    if (!b && pt->view.open_count > 0 && kfk_sequence_takes_more(&pt->sequence, connection, now)) {
-        if (pt->view.open_codec != KFK_CODEC_NONE) {
-            ask_for_seal(pt);
-            return NULL;
-        }
-        take_open(pt, false);
-        b = batch_of(kfk_sequence_next(&pt->sequence, connection, now, wall));
-        take_wants(pt);
+    kfk_produce_batch *b = next_fit(pt, connection, version);
+    if (b || pt->busy || pt->view.open_count == 0 || !kfk_sequence_takes_more(&pt->sequence, connection, now)) return b;
+    if (pt->view.open_codec != KFK_CODEC_NONE) {
+        ask_for_seal(pt);
+        return NULL;
     }
-    return b && is_fit(pt, b, version) ? b : NULL;
+    take_open(pt, false);
+    b = next_fit(pt, connection, version);
+    complete_ended(pt);
+    take_wants(pt);
+    return b;
 }
 
 /* ---- birth ----------------------------------------------------------------------------------------------------------- */

@@ -202,7 +202,9 @@ static kfk_slot *take_charged(kfk_slots *s, unsigned size, size_t len)
         kfk_lock_take(&s->lock);
         if (c == NULL) return NULL;
         s->chunk_count++;
-        cut_chunk(s, c, size);
+        s->idle_count++; /* another thread may have brought one meanwhile: then this is not needed now */
+        kfk_list_init(&c->node);
+        kfk_list_push_front(&s->idle, &c->node);
         return pop(s, size);
     }
     kfk_lock_give(&s->lock);

@@ -1,10 +1,12 @@
 /* Memory in slots, and the budget. */
 #include "support/memcheck.h"
 
+#include "base/mem.h"
 #include "engine/slots.h"
 #include "kafka/error.h"
 #include <pthread.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { KIB = 1024, MIB = 1024 * KIB, HEAD = sizeof(kfk_slot), OBJECT = 100 };
@@ -362,6 +364,40 @@ static void an_output_buffer_comes_back_with_its_memory_and_keeps_its_limit(void
     kfk_slots_drop(s);
 }
 
+/* ---- two who bring a chunk --------------------------------------------------------------------------------------- */
+
+static struct {
+    kfk_slots *slots;
+    kfk_slot *taken;
+} meanwhile;
+
+/* While memory is allocated for one thread, another one takes a slot of the same size. */
+static void *alloc_late(size_t size)
+{
+    kfk_slots *s = meanwhile.slots;
+    meanwhile.slots = NULL;
+    if (s) assert_int_equal(kfk_slots_take(s, KFK_SLOTS_KNOWN, 0, 1, 1, &meanwhile.taken), 0);
+    return malloc(size);
+}
+
+static void a_chunk_that_two_needed_at_once_and_one_brought_in_vain_goes_back(void **state)
+{
+    static const kfk_mem_ops late = {.alloc = alloc_late, .realloc = realloc, .free = free};
+    kfk_slots *s;
+    kfk_slot *slot;
+    (void)state;
+    kfk_mem_set_ops(&late);
+    assert_int_equal(kfk_slots_new(1024 * 1024, 64, &s), 0);
+    meanwhile.slots = s;
+    assert_int_equal(kfk_slots_take(s, KFK_SLOTS_KNOWN, 0, 1, 1, &slot), 0);
+    kfk_slots_give(s, slot);
+    kfk_slots_give(s, meanwhile.taken);
+    kfk_slots_trim_all(s);
+    assert_int_equal(kfk_slots_footprint(s), 0);
+    kfk_slots_drop(s);
+    kfk_mem_set_ops(NULL);
+}
+
 /* ---- failures, chance, threads ----------------------------------------------------------------------------------- */
 
 static void without_memory_the_budget_stays_as_it_was(void **state)
@@ -536,6 +572,7 @@ int main(void)
         MEMCHECK_TEST(an_output_buffer_comes_back_with_its_memory_and_keeps_its_limit),
         MEMCHECK_TEST(without_memory_the_budget_stays_as_it_was),
         MEMCHECK_TEST(slots_that_are_held_never_overlap),
+        cmocka_unit_test(a_chunk_that_two_needed_at_once_and_one_brought_in_vain_goes_back),
         MEMCHECK_TEST(not_among_threads_either),
         MEMCHECK_TEST(nobody_who_waits_is_missed_by_who_gives),
     };
