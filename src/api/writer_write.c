@@ -83,6 +83,11 @@ static int look_up(writing *x, const char *name, place *p)
     int code = kfk_producer_topic_get(x->w->producer, bytes, &p->topic);
     if (code == KAFKA_ERR_INVALID_TOPIC)
         return kfk_error_set(x->err, code, "\"%.100s\" cannot be the name of a topic: %s", name, kafka_strerror(code));
+    if (code == KAFKA_EAGAIN) {
+        p->topic = NULL;
+        return kfk_error_set(x->err, code, "topic %.250s: the writer has been given %d names, and remembers no more",
+                             name, KFK_PRODUCER_TOPICS);
+    }
     if (code != 0) {
         p->topic = NULL;
         return kfk_error_set(x->err, code, "topic %.250s: %s", name, kafka_strerror(code));

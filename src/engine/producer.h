@@ -88,6 +88,8 @@ void kfk_producer_stop_loop(kfk_producer *p, const kfk_error *why);
  * owner abandons the loop. */
 void kfk_producer_abandon(kfk_producer *p);
 
+enum { KFK_PRODUCER_TOPICS = 65536 };
+
 /* ---- topics: any thread, without the baton ------------------------------------------------------------------------ */
 
 /* The partitions of a topic at some time. Counted; never changes. */
@@ -100,7 +102,8 @@ struct kfk_producer_map {
 };
 
 /* The topic of this name: found, or added and looked up from the next kfk_producer_call_end on. One reference.
- * 0, KAFKA_ERR_INVALID_TOPIC, KAFKA_ENOMEM, KAFKA_ECLOSED. Takes a lock of the producer's: keep the topic. */
+ * 0, KAFKA_ERR_INVALID_TOPIC, KAFKA_ENOMEM, KAFKA_ECLOSED; KAFKA_EAGAIN: KFK_PRODUCER_TOPICS are known by name, and none
+ * is forgotten. Takes a lock of the producer's: keep the topic. */
 int kfk_producer_topic_get(kfk_producer *p, kafka_bytes name, kfk_producer_topic **out);
 kfk_producer_topic *kfk_producer_topic_hold(kfk_producer_topic *t);
 void kfk_producer_topic_drop(kfk_producer_topic *t);

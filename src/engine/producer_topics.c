@@ -228,6 +228,8 @@ int kfk_producer_topic_get(kfk_producer *p, kafka_bytes name, kfk_producer_topic
         t = KFK_CONTAINER(n, kfk_producer_topic, by_name);
     } else if (atomic_load(&p->closed)) {
         err = KAFKA_ECLOSED;
+    } else if (p->topics.count >= KFK_PRODUCER_TOPICS) { /* names made of messages would never end */
+        err = KAFKA_EAGAIN;
     } else if ((err = topic_new(p, name, &t)) == 0 && (err = kfk_map_add(&p->topics, &t->by_name, hash)) != 0) {
         kfk_producer_topic_free(t);
     } else if (err == 0) {

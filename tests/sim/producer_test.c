@@ -794,6 +794,24 @@ SCENARIO(an_outcome_says_that_there_was_no_producer_id)
 
 /* ---- the lobby -------------------------------------------------------------------------------------------------------- */
 
+SCENARIO_WITH(names_of_topics_end_somewhere, .seeds = 1)
+{
+    book *b = book_new(s, 1, 0);
+    if (!b || !book_start(b)) return; /* which has given the first one */
+    for (int i = 1; i <= KFK_PRODUCER_TOPICS && !sim_failed(s); i++) {
+        char name[32];
+        kfk_producer_topic *t = NULL;
+        snprintf(name, sizeof name, "t%d", i);
+        int err = kfk_producer_topic_get(b->producer, kafka_str(name), &t);
+        sim_check_equal(s, err, i < KFK_PRODUCER_TOPICS ? 0 : KAFKA_EAGAIN);
+        kfk_producer_topic_drop(t);
+    }
+    kfk_producer_topic *known = NULL;
+    sim_check_equal(s, kfk_producer_topic_get(b->producer, kafka_str("t7"), &known), 0);
+    kfk_producer_topic_drop(known);
+    book_end(b);
+}
+
 SCENARIO(what_waits_for_its_topic_stands_in_few_batches)
 {
     book *b = book_new(s, 1, 0);
@@ -966,6 +984,7 @@ int main(void)
         MEMCHECK_TEST(a_leader_that_takes_no_produce_of_ours_costs_no_turns_and_is_named),
         MEMCHECK_TEST(an_outcome_names_the_leader_that_could_not_be_reached),
         MEMCHECK_TEST(an_outcome_says_that_there_was_no_producer_id),
+        MEMCHECK_TEST(names_of_topics_end_somewhere),
         MEMCHECK_TEST(what_waits_for_its_topic_stands_in_few_batches),
         MEMCHECK_TEST(a_message_above_the_quarter_for_unknown_topics_is_taken_where_nothing_else_waits),
         MEMCHECK_TEST(records_that_were_refused_are_found_although_younger_batches_are_answered_meanwhile),
