@@ -34,15 +34,18 @@ static bool was_asked(const kfk_discovery *d, int32_t id)
     return false;
 }
 
-/* How well a broker can be asked now: 3 = the one that answered last, 2 = connected, 1 = connects soon, 0 = not. */
+/* How well a broker can be asked now: 4 = the one that answered last, 3 = connected, 2 = connects soon, 1 = what it said last
+ * was not all that is wanted, and others may know more; 0 = not. */
 static int rank(const kfk_discovery *d, const kfk_node *n)
 {
     const kfk_link *l = n->links ? &n->links->of[KFK_LINK_CONTROL] : NULL;
     if (was_asked(d, n->id)) return 0;
     if (l && kfk_link_is_late(d->cluster, l)) return 0;
-    if (l && kfk_link_is_alive(l) && kfk_broker_is_ready(l->broker))
-        return n->id == d->cluster->seeds.favourite ? 3 : 2;
-    return kfk_link_ready_at_ms(n, KFK_LINK_CONTROL) <= kfk_loop_now_ms(d->cluster->loop) ? 1 : 0;
+    bool connected = l && kfk_link_is_alive(l) && kfk_broker_is_ready(l->broker);
+    if (!connected && kfk_link_ready_at_ms(n, KFK_LINK_CONTROL) > kfk_loop_now_ms(d->cluster->loop)) return 0;
+    if (d->unsatisfied && n->id == d->answered) return 1;
+    if (!connected) return 2;
+    return n->id == d->cluster->seeds.favourite ? 4 : 3;
 }
 
 /* One of the best ranked, by chance: clients should not all ask the same. */
@@ -120,6 +123,7 @@ static int take(try *t, kfk_error *why)
     d->taking = false;
     if (err != 0) return kfk_error_prefix(why, "%s: ", name);
     memcpy(c->answered_by, name, sizeof name);
+    d->answered = l->node ? l->node->id : -1;
     kfk_seeds_good_loop(c, l);
     return 0;
 }
@@ -205,7 +209,7 @@ static bool ask_learned(kfk_discovery *d)
     int how_good;
     while (d->learned < KFK_DISCOVER_LEARNED) {
         kfk_node *n = choose(d, &how_good);
-        if (how_good < 2 && choose_seed(d)) return false; /* connected is better than known */
+        if (how_good < 3 && choose_seed(d)) return false; /* connected is better than known */
         kfk_link *l;
         kfk_error why = {0};
         int64_t at;

@@ -36,8 +36,10 @@ struct kfk_discovery {
     kfk_list tries; /* requests under way */
     kfk_timer timer;
     bool active, waits_for_seed;
-    bool failed; /* somebody that was asked has */
-    bool taking; /* an answer is being taken over: it is about to end */
+    bool failed;      /* somebody that was asked has */
+    bool taking;      /* an answer is being taken over: it is about to end */
+    bool unsatisfied; /* the user's: somebody else should be asked next, if there is anybody */
+    int32_t answered; /* the id of the broker whose answer was taken last, -1 = a bootstrap address */
     unsigned boots, most_boots, learned;
     unsigned seeds;                      /* bits: those connections to bootstrap addresses that were asked */
     int32_t asked[KFK_DISCOVER_LEARNED]; /* ids of those brokers that were asked */

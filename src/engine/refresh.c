@@ -249,6 +249,7 @@ static void done(kfk_discovery *d, const kfk_error *err)
             r->full_at_ms = now;
         }
         settle_topics(c);
+        d->unsatisfied = !kfk_list_empty(&r->needing) || r->retry_at_ms != KFK_TIME_NEVER; /* it may be behind */
         kfk_links_sweep(c);
         kfk_topics_tell(&c->topics);
     }

@@ -90,7 +90,7 @@ WRITER_SCENARIO(writer_s17_partitions_are_added, .sometimes = grown, .seeds = 80
     if (!w) return;
     desk *d = desk_open(
         w, &(desk_config){.writer = {.async = sim_below(s, 3) != 0, .batch_bytes = 600, .rebalance_interval_ms = 50},
-                          .pause_us = 8000,
+                          .pause_us = 20000,
                           .stride = 5});
     if (!d) return;
     sim_sleep_ms(s, (int64_t)sim_plan_below(s, 50));
