@@ -377,7 +377,6 @@ static void set_up(kfk_producer *p, const kfk_producer_config *cfg)
                                          .codec = cfg->codec,
                                          .level = cfg->level,
                                          .side_size = cfg->side_size};
-    if (cfg->batch_bytes < KFK_RECORD_HEADER) p->accum_config.batch_bytes = KFK_RECORD_HEADER; /* no record fits */
     p->lobby_config = p->accum_config;
     p->lobby_config.side_size += (uint32_t)sizeof(int64_t); /* the partition that the message names */
 }

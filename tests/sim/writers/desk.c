@@ -335,6 +335,7 @@ static void look_at_answer(desk *d, const char *text)
     for (const char *at = text; (at = strstr(at, "index=")) != NULL; at += 6) {
         int64_t code = number_behind(at, "error_code=");
         int64_t time = number_behind(at, "log_append_time_ms="); /* a broker says it of what it had before */
+        if (code == KAFKA_ERR_CORRUPT_MESSAGE) sim_fail(d->sim, "corrupt: a broker was sent a damaged batch");
         if (code == KAFKA_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER) sim_sometimes(d->sim, DESK_OUT_OF_LINE);
         if (code == KAFKA_ERR_MESSAGE_SIZE_TOO_LARGE) sim_sometimes(d->sim, DESK_SPLIT);
         if (code == KAFKA_ERR_NOT_LEADER_OR_FOLLOWER && strstr(at, "leader_id=")) sim_sometimes(d->sim, DESK_HINT);

@@ -8,7 +8,8 @@
  *     world_end(w);
  *
  * Each clerk is a fiber that writes messages of many kinds to all partitions of a topic, or of two. All of it is in the
- * journals of the world: each accepted message is owed one outcome, in time, and the logs are compared in the end. Without
+ * journals of the world: each accepted message is owed one outcome, in time, and the logs are compared in the end. A batch that
+ * a broker finds damaged is an anomaly, too, whatever becomes of it. Without
  * idempotence records may be doubled, with acks none nothing is promised.
  *
  * A desk notes what happens inside of the producer (DESK_...), as often as a broker is asked something or answers. */

@@ -88,10 +88,12 @@ WRITER_SCENARIO(writer_s17_partitions_are_added, .sometimes = grown, .seeds = 80
 {
     world *w = world_new(s, &(world_config){.brokers = 3, .writers = -1, .readers = -1});
     if (!w) return;
-    desk *d = desk_open(
-        w, &(desk_config){.writer = {.async = sim_below(s, 3) != 0, .batch_bytes = 600, .rebalance_interval_ms = 50},
-                          .pause_us = 20000,
-                          .stride = 5});
+    desk *d = desk_open(w, &(desk_config){.writer = {.async = sim_below(s, 3) != 0,
+                                                     .batch_bytes = 600,
+                                                     .rebalance_interval_ms = 50,
+                                                     .delivery_timeout_ms = 1500},
+                                          .pause_us = 20000,
+                                          .stride = 5});
     if (!d) return;
     sim_sleep_ms(s, (int64_t)sim_plan_below(s, 50));
     if (sim_plan_below(s, 2)) world_show_stale_metadata(w, world_some_broker(w));
