@@ -174,6 +174,84 @@ static void close_while_all_write(void **state)
     }
 }
 
+/* ---- everything at once ------------------------------------------------------------------------------------------ */
+
+typedef struct mixing {
+    kafka_writer *writer;
+    const char *late; /* a topic that is made while all write */
+    int id, accepted, wrong;
+} mixing;
+
+static void *write_a_mixture(void *arg)
+{
+    static const kafka_compression codecs[] = {KAFKA_COMPRESSION_NONE, KAFKA_COMPRESSION_GZIP, KAFKA_COMPRESSION_LZ4,
+                                               KAFKA_COMPRESSION_DEFAULT};
+    mixing *x = arg;
+    const char *topics[] = {"t", "t", x->late, "never"};
+    for (int call = 0, err = 0; call < 200 && err != KAFKA_ECLOSED; call++) {
+        kafka_message m[4] = {{0}};
+        int results[4];
+        for (int i = 0; i < 4; i++) {
+            m[i].value = KAFKA_BYTES("some bytes that all messages have in common", 10 + (size_t)(call + 7 * i) % 30);
+            m[i].topic = topics[(call + i + x->id) % 4];
+            m[i].compression = codecs[(call / 5 + i) % 4];
+        }
+        err = kafka_writer_write_messages(x->writer, KAFKA_WITHIN(call % 3 == 0 ? 5 : 0), m, 4, results);
+        for (int i = 0; i < 4; i++) {
+            x->accepted += results[i] == 0;
+            x->wrong += results[i] != 0 && results[i] != KAFKA_EAGAIN && results[i] != KAFKA_ECLOSED;
+        }
+    }
+    return NULL;
+}
+
+/* In a round's way: closed in the middle with little time or with enough, or freed when all have written. */
+static void mix_and_end(kafka_cluster *c, int round, told *t)
+{
+    char late[16];
+    mixing x[THREADS] = {{0}};
+    pthread_t threads[THREADS];
+    int accepted = 0;
+    snprintf(late, sizeof late, "late%d", round);
+    memset(t, 0, sizeof *t);
+    kafka_writer *w = WRITER(c, .async = 1, .buffer_bytes = 64 << 10, .batch_bytes = 4096, .batch_timeout_ms = 2,
+                             .delivery_timeout_ms = 300, .max_attempts = 2, .compression = KAFKA_COMPRESSION_GZIP,
+                             .on_delivery = tell, .on_delivery_userdata = t);
+    for (int i = 0; i < THREADS; i++) {
+        x[i] = (mixing){.writer = w, .late = late, .id = i};
+        threads[i] = calls_start(write_a_mixture, &x[i]);
+    }
+    poll(NULL, 0, 20 + round); /* it may end at any moment: this one is as good as another */
+    assert_works(kafka_cluster_create_topic(c, late, 2));
+    if (round % 3 == 0) assert_true(kafka_writer_close(w, KAFKA_WITHIN(round % 7)) != KAFKA_EAGAIN);
+    if (round % 3 == 1) assert_works(kafka_writer_close(w, PATIENTLY));
+    if (round % 3 < 2) accepted = -atomic_load(&t->count);
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(x[i].wrong, 0);
+        accepted += x[i].accepted;
+    }
+    if (round % 3 < 2) assert_int_equal(accepted, 0); /* all were told when close returned */
+    kafka_writer_free(w);
+    accepted = 0;
+    for (int i = 0; i < THREADS; i++) accepted += x[i].accepted;
+    assert_int_equal(t->count, accepted);
+}
+
+static void however_it_ends_each_accepted_message_is_told_once(void **state)
+{
+    (void)state;
+    static told t;
+    kafka_cluster *c = writers_cluster(PARTITIONS);
+    kafka_fault lost = kafka_fault_on(KAFKA_FAULT_APPLY_THEN_DROP, KAFKA_REQUEST_PRODUCE);
+    lost.count = 3;
+    for (int round = 0; round < 12; round++) {
+        writers_fault(c, lost);
+        mix_and_end(c, round, &t);
+    }
+    kafka_cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +260,7 @@ int main(void)
         API_TEST(calls_that_give_up_at_any_time),
         API_TEST(a_buffer_that_is_always_full),
         API_TEST(close_while_all_write),
+        API_TEST(however_it_ends_each_accepted_message_is_told_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
