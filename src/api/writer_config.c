@@ -27,10 +27,10 @@ static const struct number {
     {                                                                  \
 #field, offsetof(kafka_writer_config, field), otherwise, false \
     }
-    LONG(batch_timeout_ms, 1000),         LONG(read_timeout_ms, 10000), LONG(write_timeout_ms, 10000),
-    LONG(rebalance_interval_ms, 15000),   SHORT(max_attempts, 10),      SHORT(queue_capacity, 100),
-    LONG(buffer_bytes, 32 * 1024 * 1024), SHORT(batch_size, 100),       SHORT(batch_bytes, 1048576),
-    LONG(delivery_timeout_ms, 120000),    SHORT(compression_level, 0),
+    LONG(batch_timeout_ms, 1000),          LONG(read_timeout_ms, 10000), LONG(write_timeout_ms, 10000),
+    LONG(rebalance_interval_ms, 15000),    SHORT(max_attempts, 10),      SHORT(queue_capacity, 100),
+    LONG(buffer_bytes, INT64_C(32) << 20), SHORT(batch_size, 100),       SHORT(batch_bytes, 1048576),
+    LONG(delivery_timeout_ms, 120000),     SHORT(compression_level, 0),
 #undef LONG
 #undef SHORT
 };
@@ -218,12 +218,11 @@ static int take_over(const kafka_writer_config *given, size_t size, source *x, k
 
 static int check(source *x, kfk_error *err)
 {
-    int code;
     if (!x->config.brokers)
         return kfk_error_set(err, KAFKA_EINVAL,
                              "kafka_writer_config.brokers is NULL; expected host:port, for example localhost:9092");
-    if ((code = kfk_dialer_addresses(x->config.brokers, x->addresses, &x->address_count, err)) != 0)
-        return kfk_error_prefix(err, "kafka_writer_config.brokers: ");
+    int code = kfk_dialer_addresses(x->config.brokers, x->addresses, &x->address_count, err);
+    if (code != 0) return kfk_error_prefix(err, "kafka_writer_config.brokers: ");
     if ((code = check_rest(&x->config, err)) != 0) return code;
     if ((code = fill_in_numbers(&x->config, err)) != 0) return code;
     if ((code = fill_in_acks(&x->config, err)) != 0) return code;

@@ -77,10 +77,7 @@ static bool take_from(kfk_producer_request *q, kfk_list *list, size_t *bytes)
     kfk_producer *p = q->broker->producer;
     size_t most = p->cfg.batch_bytes > LEAST_BYTES ? p->cfg.batch_bytes : LEAST_BYTES;
     bool full = false;
-    kfk_list taking;
-    kfk_list_init(&taking);
-    kfk_list_splice(&taking, list);
-    for (kfk_list *n; !full && (n = kfk_list_first(&taking)) != NULL;) {
+    for (kfk_list *n; !full && (n = kfk_list_first(list)) != NULL;) { /* nothing comes into the list meanwhile */
         kfk_producer_partition *pt = KFK_CONTAINER(n, kfk_producer_partition, listed);
         kfk_produce_batch *b = kfk_partition_offer_loop(pt, q->connection, q->request.version);
         size_t more = b ? bytes_of(b, q->request.version) : 0;
@@ -92,8 +89,6 @@ static bool take_from(kfk_producer_request *q, kfk_list *list, size_t *bytes)
         if (full) kfk_producer_retry_loop(p);
         *bytes += more;
     }
-    kfk_list_splice(&taking, list); /* what is left goes in front of what came meanwhile */
-    kfk_list_splice(list, &taking);
     return !full;
 }
 
