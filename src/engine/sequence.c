@@ -343,8 +343,10 @@ void kfk_sequence_topic_recreated(kfk_sequence *s)
 
 void kfk_sequence_tick(kfk_sequence *s, int64_t now_ms)
 {
-    kfk_sequence_batch *b;
-    while ((b = kfk_sequence_first(s)) != NULL && b->deadline_ms <= now_ms) kfk_sequence_fail(s, b, KAFKA_ETIMEDOUT);
+    for (kfk_sequence_batch *b = kfk_sequence_first(s); b; b = kfk_sequence_after(s, b)) {
+        if (!b->ended && b->deadline_ms > now_ms) break;
+        if (!b->ended) kfk_sequence_fail(s, b, KAFKA_ETIMEDOUT);
+    }
     settle(s, now_ms);
 }
 
@@ -367,8 +369,9 @@ void kfk_sequence_refuse(kfk_sequence *s, kfk_sequence_batch *b, int code, int64
 
 void kfk_sequence_give_up(kfk_sequence *s, int code, int64_t now_ms)
 {
-    kfk_sequence_batch *b;
-    while ((b = kfk_sequence_first(s)) != NULL) kfk_sequence_fail(s, b, code);
+    for (kfk_sequence_batch *b = kfk_sequence_first(s); b; b = kfk_sequence_after(s, b)) {
+        if (!b->ended) kfk_sequence_fail(s, b, code);
+    }
     s->told = 0;
     kfk_sequence_tick(s, now_ms);
 }

@@ -1,5 +1,8 @@
 /* What may be sent, under which triple, and how batches end: with idempotence and without. */
+#include "engine/sequence_impl.h"
 #include "sequence_partition.h"
+#include <string.h>
+#include <time.h>
 
 /* ---- ids and sequences ------------------------------------------------------------------------------------------- */
 
@@ -262,6 +265,32 @@ static void giving_up_tells_what_may_be_there(void **state)
     none_ended(&p);
 }
 
+/* Small batches, a large buffer, and no leader: everything ends at once, under the baton. */
+static void many_batches_end_in_time_that_grows_with_their_number(void **state)
+{
+    enum { MANY = 100000 };
+    static kfk_sequence_batch batches[MANY];
+    partition p;
+    (void)state;
+    for (int way = 0; way < 2; way++) {
+        begin(&p);
+        memset(batches, 0, sizeof batches);
+        for (int i = 0; i < MANY; i++) {
+            batches[i].records = 1;
+            batches[i].deadline_ms = p.now_ms + 10;
+            kfk_sequence_push(&p.s, &batches[i]);
+        }
+        clock_t before = clock();
+        if (way == 0)
+            kfk_sequence_give_up(&p.s, KAFKA_ECLOSED, p.now_ms);
+        else
+            kfk_sequence_tick(&p.s, p.now_ms + 10);
+        for (int i = 0; i < MANY; i++) assert_ptr_equal(kfk_sequence_take_ended(&p.s), &batches[i]);
+        assert_null(kfk_sequence_first(&p.s));
+        assert_true(clock() - before < 2 * CLOCKS_PER_SEC); /* it takes a hundredth of that */
+    }
+}
+
 static void a_split_without_memory_fails_the_batch(void **state)
 {
     partition p;
@@ -453,6 +482,7 @@ int main(void)
         MEMCHECK_TEST(rounds_without_any_broker_are_attempts),
         MEMCHECK_TEST(what_was_taken_back_was_never_sent),
         MEMCHECK_TEST(giving_up_tells_what_may_be_there),
+        MEMCHECK_TEST(many_batches_end_in_time_that_grows_with_their_number),
         MEMCHECK_TEST(a_split_without_memory_fails_the_batch),
         MEMCHECK_TEST(what_cannot_be_sent_again_may_be_there),
         MEMCHECK_TEST(it_is_told_whether_one_more_would_be_sent),
