@@ -142,6 +142,8 @@ void world_show_true_metadata(world *w);
 /* There are so many partitions from now on, with a writer and a reader more for each new one where there are any; unless the
  * fault is left out. */
 bool world_grow_topic(world *w, int32_t partitions);
+/* A setting of the topic has another value from now on, such as "max.message.bytes"; unless the fault is left out. */
+bool world_set_topic(world *w, const char *name, const char *value);
 /* What lies in front of an offset is deleted. */
 void world_delete_records(world *w, int32_t partition, int64_t before);
 /* A batch of which compaction has left the header, with so many offsets and no record, at the end of the log. */

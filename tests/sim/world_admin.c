@@ -134,6 +134,29 @@ bool world_grow_topic(world *w, int32_t partitions)
     return true;
 }
 
+typedef struct setting {
+    const char *name, *value;
+} setting;
+
+static int set_run(kft_call *x, kfk_error *err)
+{
+    const setting *set = x->in;
+    const char *why = "";
+    kft_topic *t = kft_topic_find(&x->cluster->topics, kafka_str(WORLD_TOPIC));
+    int16_t code = kft_settings_set(&t->settings, kafka_str(set->name), kafka_str(set->value), &why);
+    return code == 0 ? 0 : kfk_error_set(err, code, "%s", why);
+}
+
+bool world_set_topic(world *w, const char *name, const char *value)
+{
+    kfk_error err = {0};
+    setting set = {name, value};
+    kft_call x = {.cluster = w->cluster, .run = set_run, .in = &set};
+    if (!sim_fault(w->sim, "the topic has %s = %s", name, value)) return false;
+    if (kft_call_run(&x, &err) != 0) sim_fail(w->sim, "%s", err.text);
+    return true;
+}
+
 /* ---- retention, compaction ------------------------------------------------------------------------------------------------- */
 
 static int delete_run(kft_call *x, kfk_error *err)

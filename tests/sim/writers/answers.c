@@ -169,7 +169,7 @@ WRITER_SCENARIO(writer_b63_the_first_produce_is_refused, .sometimes = first, .se
 
 static const char *const no_ids[] = {DESK_NO_ID, DESK_PIPELINED, NULL};
 
-WRITER_SCENARIO(writer_producer_ids_cannot_be_had_yet, .sometimes = no_ids, .seeds = 80)
+WRITER_SCENARIO(writer_s08_producer_ids_cannot_be_had_yet, .sometimes = no_ids, .seeds = 80)
 {
     static const int32_t codes[] = {KAFKA_ERR_COORDINATOR_LOAD_IN_PROGRESS, KAFKA_ERR_COORDINATOR_NOT_AVAILABLE,
                                     KAFKA_ERR_NOT_COORDINATOR, KAFKA_ERR_REQUEST_TIMED_OUT};

@@ -84,11 +84,12 @@ struct kfk_producer *desk_producer(const desk *d);
 /* Messages without outcome, of those that a callback tells of. */
 int desk_under_way(const desk *d);
 int desk_failures(const desk *d);
+/* Messages that were accepted without a key. */
+int desk_without_key(const desk *d);
 /* All that was accepted so far has its outcome, within a minute. */
 void desk_wait_for_outcomes(desk *d);
-/* Each partition has had a batch, and each broker knows its sequence: then it stands at `sequence`. Clerks must not have begun:
- * see desk_config.calls. */
-void desk_set_sequences(desk *d, int32_t sequence);
+/* Partitions go on with this sequence and epoch, as after very many messages. After desk_warm_up, before clerks begin. */
+void desk_set_sequences(desk *d, int32_t sequence, int16_t epoch);
 /* Writes one message to each partition and waits for it, before clerks begin. */
 void desk_warm_up(desk *d);
 /* Clerks begin: by desk_open, unless it was told to wait with this as `calls`. */

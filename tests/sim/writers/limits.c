@@ -1,4 +1,4 @@
-/* B09, B15, S22, S35: limits and edges: sequences that end, every setting, slow answers, more than there is room for.
+/* B09, B15, S22, S35: limits and edges: sequences and epochs that end, sizes, every setting, slow answers, more than there is room for.
  *
  * Property: as always: nothing lost, doubled or out of order.
  * Sometimes: see each. */
@@ -15,7 +15,7 @@ WRITER_SCENARIO(writer_b09_sequences_end_and_begin_at_0, .sometimes = wrapped, .
         w, &(desk_config){.writer = {.async = sim_below(s, 3) != 0, .batch_bytes = 600}, .calls = DESK_LATER});
     if (!d) return;
     desk_warm_up(d);
-    desk_set_sequences(d, INT32_MAX - (int32_t)sim_below(s, 30));
+    desk_set_sequences(d, INT32_MAX - (int32_t)sim_below(s, 30), 0);
     desk_begin(d, 25);
     for (int i = 0; i < 3; i++) {
         sim_sleep_ms(s, (int64_t)sim_plan_below(s, 30));
@@ -23,6 +23,78 @@ WRITER_SCENARIO(writer_b09_sequences_end_and_begin_at_0, .sometimes = wrapped, .
     }
     desk_close(d);
     desk_expect_no_failure(d);
+    world_end(w);
+}
+
+static const char *const ended[] = {DESK_BUMPED, DESK_NEW_ID, NULL};
+
+WRITER_SCENARIO(writer_b09_epochs_end_and_another_id_begins, .sometimes = ended, .seeds = 80)
+{
+    world *w = world_new(s, &(world_config){.brokers = 2, .writers = -1, .readers = -1});
+    if (!w) return;
+    desk *d = desk_open(
+        w, &(desk_config){.writer = {.async = sim_below(s, 3) != 0, .batch_bytes = 600}, .calls = DESK_LATER});
+    if (!d) return;
+    desk_warm_up(d);
+    desk_set_sequences(d, 0, (int16_t)(INT16_MAX - (int)sim_below(s, 3)));
+    desk_begin(d, 25);
+    for (int i = 0; i < 4; i++) {
+        sim_sleep_ms(s, (int64_t)sim_plan_below(s, 30));
+        world_fault(w, KAFKA_FAULT_ERROR, KAFKA_REQUEST_PRODUCE, KAFKA_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, 1, 0);
+        if (sim_plan_below(s, 2)) world_fault(w, KAFKA_FAULT_APPLY_THEN_DROP, KAFKA_REQUEST_PRODUCE, 0, 1, 0);
+    }
+    desk_close(d);
+    desk_expect_no_failure(d);
+    world_end(w);
+}
+
+static const char *const split[] = {DESK_SPLIT, DESK_BUMPED, DESK_PIPELINED, NULL};
+
+/* The topic takes smaller batches from some moment on, and larger ones again later. */
+WRITER_SCENARIO(writer_batches_are_too_large_for_a_while, .sometimes = split, .seeds = 80)
+{
+    world *w = world_new(s, &(world_config){.brokers = 2, .writers = -1, .readers = -1});
+    if (!w) return;
+    bool lossless = sim_plan_below(s, 2);
+    desk *d = desk_open(w, &(desk_config){.writer = {.async = sim_below(s, 3) != 0, .batch_bytes = 4000},
+                                          .most_batch = 8,
+                                          .calls = 20,
+                                          .mixed = sim_below(s, 2) == 0});
+    if (!d) return;
+    for (int i = 0; i < 3; i++) {
+        sim_sleep_ms(s, (int64_t)sim_plan_below(s, 30));
+        if (!lossless) world_fault(w, KAFKA_FAULT_APPLY_THEN_DROP, KAFKA_REQUEST_PRODUCE, 0, 1, 0);
+        world_set_topic(w, "max.message.bytes", "550"); /* one message fits */
+        sim_sleep_ms(s, (int64_t)sim_plan_below(s, 40));
+        world_set_topic(w, "max.message.bytes", "1000000");
+    }
+    desk_close(d);
+    if (lossless)
+        desk_expect_no_failure(d); /* else a batch that is there may be refused for its size, and is called perhaps */
+    world_end(w);
+}
+
+static const char *const alone[] = {DESK_FAILED, DESK_BUMPED, "a message without a key failed", NULL};
+
+/* KIP-467: the topic takes no message without a key, and says which of a batch have none. */
+WRITER_SCENARIO(writer_poisoned_messages_fail_alone, .sometimes = alone, .seeds = 80)
+{
+    world *w = world_new(s, &(world_config){.brokers = 2, .writers = -1, .readers = -1});
+    if (!w) return;
+    bool lossless = sim_plan_below(s, 2), wanted = world_set_topic(w, "cleanup.policy", "compact");
+    desk *d = desk_open(w, &(desk_config){.writer = {.async = sim_below(s, 3) != 0, .batch_bytes = 1500},
+                                          .calls = 15,
+                                          .mixed = sim_below(s, 2) == 0});
+    if (!d) return;
+    for (int i = 0; i < 3; i++) {
+        sim_sleep_ms(s, (int64_t)sim_plan_below(s, 40));
+        kafka_fault_kind kind = lossless ? KAFKA_FAULT_DELAY : KAFKA_FAULT_APPLY_THEN_DROP;
+        world_fault(w, kind, KAFKA_REQUEST_PRODUCE, 0, 1, 5);
+    }
+    desk_close(d);
+    if (desk_failures(d) > 0) sim_sometimes(s, alone[2]);
+    /* What was perhaps written is not taken apart: then others fail with those that have no key. */
+    if (lossless || !wanted) sim_check_equal(s, desk_failures(d), wanted ? desk_without_key(d) : 0);
     world_end(w);
 }
 

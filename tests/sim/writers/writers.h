@@ -44,12 +44,15 @@
     X(writer_b06_attempts_run_out)                               \
     X(writer_b06_batches_are_refused_for_good)                   \
     X(writer_b63_the_first_produce_is_refused)                   \
-    X(writer_producer_ids_cannot_be_had_yet)                     \
+    X(writer_s08_producer_ids_cannot_be_had_yet)                 \
     X(writer_b01_a_topic_is_unknown_for_a_while)                 \
     X(writer_b16_a_topic_is_deleted)                             \
     X(writer_s16_topic_is_recreated)                             \
     X(writer_s17_partitions_are_added)                           \
     X(writer_b09_sequences_end_and_begin_at_0)                   \
+    X(writer_b09_epochs_end_and_another_id_begins)               \
+    X(writer_batches_are_too_large_for_a_while)                  \
+    X(writer_poisoned_messages_fail_alone)                       \
     X(writer_b15_every_setting_writes)                           \
     X(writer_b15_what_no_message_fits_into)                      \
     X(writer_s22_answers_trickle)                                \
