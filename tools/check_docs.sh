@@ -41,6 +41,8 @@ for file in $(grep -oE '`(src|tests|fuzz)/[^`*]+`' SECURITY.md | tr -d '`') $(gr
   [ -e "$file" ] || complain "SECURITY.md names $file, which is not there"
 done
 
+tools/check_handlers.py || wrong=1 # of the in-memory cluster
+
 version=$(sed -n 's/^project(kafka-c VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
 grep -qF "## $version" CHANGELOG.md || complain "CHANGELOG.md has no entry for version $version"
 

@@ -11,8 +11,8 @@ set -euo pipefail
 
 build=(gcc g++ cmake ninja-build pkg-config zlib1g-dev libsnappy-dev liblz4-dev libzstd-dev libjansson-dev)
 kafka=(openjdk-17-jdk-headless maven ca-certificates procps util-linux)
-tests=(clang-14 clang-format-14 clang-tidy-14 libcmocka-dev python3 spin kcat strace abigail-tools mandoc groff-base
-       zsh fish "${kafka[@]}")
+tests=(clang-14 clang-format-14 clang-tidy-14 libcmocka-dev python3 patch spin kcat strace abigail-tools mandoc
+       groff-base zsh fish "${kafka[@]}")
 fuzz=(libclang-rt-14-dev)
 coverage=(gcovr)
 
