@@ -207,11 +207,11 @@ void kfk_producer_refuse_appends_loop(kfk_producer *p, bool plain);
 bool kfk_producer_is_empty_loop(kfk_producer *p);
 /* After a stop, when that is so: the end. */
 void kfk_producer_finish_loop(kfk_producer *p);
+
+/* producer_topics.c */
 /* Each partition, the lobbies too. */
 void kfk_producer_each_loop(kfk_producer *p, void (*fn)(kfk_producer_partition *, void *), void *arg);
 kfk_producer_topic *kfk_producer_topic_next(kfk_producer *p, kfk_producer_topic *after);
-
-/* producer_topics.c */
 void kfk_producer_topics_watch_loop(kfk_producer *p);
 void kfk_producer_topics_close_loop(kfk_producer *p);
 void kfk_producer_topic_free(kfk_producer_topic *t);

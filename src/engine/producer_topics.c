@@ -253,6 +253,24 @@ void kfk_producer_topic_drop(kfk_producer_topic *t)
     if (t) kfk_producer_drop(t->producer);
 }
 
+kfk_producer_topic *kfk_producer_topic_next(kfk_producer *p, kfk_producer_topic *after)
+{
+    kfk_lock_take(&p->lock);
+    kfk_list *n = after ? after->by_name.order.next : p->topics.order.next;
+    kfk_producer_topic *t = NULL;
+    if (n != &p->topics.order) t = KFK_CONTAINER(KFK_CONTAINER(n, kfk_map_node, order), kfk_producer_topic, by_name);
+    kfk_lock_give(&p->lock);
+    return t;
+}
+
+void kfk_producer_each_loop(kfk_producer *p, void (*fn)(kfk_producer_partition *, void *), void *arg)
+{
+    for (kfk_producer_topic *t = NULL; (t = kfk_producer_topic_next(p, t)) != NULL;) {
+        fn(&t->lobby, arg);
+        for (int32_t i = 0; i < t->count; i++) fn(t->partitions[i], arg);
+    }
+}
+
 const char *kfk_producer_topic_name(const kfk_producer_topic *t)
 {
     return t->name;
