@@ -1,304 +1,41 @@
-/* The journal and its checks; see the header. A value is a record_id in big-endian, a checksum, and filler that follows from
- * both, so that a value that is cut or damaged anywhere shows. */
+/* See the header. */
 #include "sim/journal.h"
-#include <string.h>
+#include <stdlib.h>
 
-#define FNV_BASIS UINT32_C(2166136261)
-#define FNV_PRIME UINT32_C(16777619)
-
-enum { ID_BYTES = 20 };
-
-static uint32_t hash(uint32_t h, const void *data, size_t len)
+static int64_t now_us(void *arg)
 {
-    const uint8_t *p = data;
-    for (size_t i = 0; i < len; i++) h = (h ^ p[i]) * FNV_PRIME;
-    return h;
+    return sim_now_us(arg);
 }
 
-static void put(uint8_t *p, uint32_t n)
+static void fail(void *arg, int32_t partition, int64_t offset, const char *text)
 {
-    for (int i = 0; i < 4; i++) p[i] = (uint8_t)(n >> (24 - 8 * i));
+    (void)partition;
+    (void)offset;
+    sim_fail((sim *)arg, "%s", text);
 }
 
-static uint32_t get(const uint8_t *p)
+static void trace(void *arg, const char *text)
 {
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+    sim_trace(arg, "%s", text);
 }
 
-static uint32_t topic_hash(const journal *j)
+static void done(void *arg)
 {
-    return hash(FNV_BASIS, j->topic, strlen(j->topic));
+    journal_done(arg);
 }
 
-void journal_init(journal *j, sim *s, uint32_t run, const char *topic)
+void sim_journal_init(journal *j, sim *s, uint32_t run, const char *topic)
 {
-    j->sim = s;
-    j->run = run;
-    strncpy(j->topic, topic, sizeof j->topic - 1);
+    const journal_host host = {.arg = s, .now_us = now_us, .fail = fail, .trace = trace};
+    const journal_size size = {.writers = JOURNAL_WRITERS,
+                               .records = JOURNAL_RECORDS,
+                               .partitions = JOURNAL_PARTITIONS,
+                               .offsets = JOURNAL_OFFSETS};
+    if (!journal_init(j, &host, &size, run, topic)) abort();
+    sim_own(s, done, j);
 }
 
-/* ---- values -------------------------------------------------------------------------------------------------------- */
-
-static uint8_t filler(uint32_t sum, size_t at)
+sim *sim_journal_run(const journal *j)
 {
-    return (uint8_t)(sum >> (at % 4 * 8) ^ (at * 31));
-}
-
-void journal_fill(journal *j, uint16_t writer, int32_t partition, uint32_t sequence, uint8_t *value, size_t len)
-{
-    j->partition_of[writer] = partition;
-    put(value, j->run);
-    put(value + 4, topic_hash(j));
-    put(value + 8, (uint32_t)writer << 16 | (uint16_t)partition);
-    put(value + 12, sequence);
-    put(value + 16, (uint32_t)len);
-    uint32_t sum = hash(FNV_BASIS, value, ID_BYTES);
-    put(value + ID_BYTES, sum);
-    for (size_t i = JOURNAL_VALUE; i < len; i++) value[i] = filler(sum, i);
-}
-
-/* Is it a record of this run, as it was written? */
-static bool parse(const journal *j, kafka_bytes value, record_id *out)
-{
-    const uint8_t *p = value.data;
-    if (value.len < JOURNAL_VALUE || get(p + 16) != value.len) return false;
-    uint32_t sum = hash(FNV_BASIS, p, ID_BYTES);
-    if (get(p + ID_BYTES) != sum) return false;
-    for (size_t i = JOURNAL_VALUE; i < value.len; i++) {
-        if (p[i] != filler(sum, i)) return false;
-    }
-    uint32_t from = get(p + 8);
-    *out = (record_id){get(p), get(p + 4), (uint16_t)(from >> 16), (uint16_t)from, get(p + 12)};
-    return out->run == j->run && out->writer < JOURNAL_WRITERS && out->sequence < JOURNAL_RECORDS;
-}
-
-/* A value that lies somewhere. False: an anomaly. */
-static bool belongs(const journal *j, const char *where, int32_t partition, int64_t offset, kafka_bytes value,
-                    record_id *out)
-{
-    if (!parse(j, value, out)) {
-        sim_fail(j->sim, "corrupt: %s partition %d offset %lld, %zu bytes", where, (int)partition, (long long)offset,
-                 value.len);
-        return false;
-    }
-    if (j->only_content) return false;
-    if (out->topic == topic_hash(j) && out->partition == partition && offset < JOURNAL_OFFSETS) return true;
-    sim_fail(
-        j->sim, "wrong-topic-partition: %s partition %d offset %lld has record %u of writer %u, which belongs to %d",
-        where, (int)partition, (long long)offset, (unsigned)out->sequence, (unsigned)out->writer, (int)out->partition);
-    return false;
-}
-
-/* ---- what the application was told --------------------------------------------------------------------------------------- */
-
-void journal_owed(journal *j, uint16_t writer, uint32_t sequence, uint32_t count)
-{
-    j->owes = true;
-    for (uint32_t i = sequence; i < sequence + count; i++) {
-        j->records[writer][i].owed++;
-        j->records[writer][i].owed_us = sim_now_us(j->sim);
-    }
-    if (j->counts[writer] < sequence + count) j->counts[writer] = sequence + count;
-}
-
-static uint32_t outcomes(const journal_entry *e)
-{
-    return (uint32_t)e->yes + e->maybe + e->no;
-}
-
-static void check_outcomes(const journal *j, uint16_t w, uint32_t i)
-{
-    const journal_entry *e = &j->records[w][i];
-    if (j->owes && outcomes(e) > e->owed)
-        sim_fail(j->sim, "callback-extra: record %u of writer %u: %u outcomes, %u were due", (unsigned)i, (unsigned)w,
-                 (unsigned)outcomes(e), (unsigned)e->owed);
-}
-
-void journal_refused(journal *j, uint16_t writer, uint32_t sequence, uint32_t count)
-{
-    sim_trace(j->sim, "writer %u: records %u to %u: refused", (unsigned)writer, (unsigned)sequence,
-              (unsigned)(sequence + count - 1));
-    for (uint32_t i = sequence; i < sequence + count; i++) {
-        j->records[writer][i].owed--;
-        check_outcomes(j, writer, i);
-    }
-}
-
-void journal_written(journal *j, uint16_t writer, uint32_t sequence, uint32_t count, kafka_written outcome,
-                     int64_t begun_us)
-{
-    static const char *const names[] = {"not written", "written", "perhaps written"};
-    sim_trace(j->sim, "writer %u: records %u to %u: %s", (unsigned)writer, (unsigned)sequence,
-              (unsigned)(sequence + count - 1),
-              names[outcome == KAFKA_WRITTEN_YES     ? 1
-                    : outcome == KAFKA_WRITTEN_MAYBE ? 2
-                                                     : 0]);
-    for (uint32_t i = sequence; i < sequence + count; i++) {
-        journal_entry *e = &j->records[writer][i];
-        e->yes = (uint16_t)(e->yes + (outcome == KAFKA_WRITTEN_YES));
-        e->maybe = (uint16_t)(e->maybe + (outcome == KAFKA_WRITTEN_MAYBE));
-        e->no = (uint16_t)(e->no + (outcome == KAFKA_WRITTEN_NO));
-        if (outcome == KAFKA_WRITTEN_YES) e->acked_begun_us = begun_us;
-        check_outcomes(j, writer, i);
-    }
-    if (j->counts[writer] < sequence + count) j->counts[writer] = sequence + count;
-    j->acks += outcome == KAFKA_WRITTEN_YES;
-    j->maybes += outcome == KAFKA_WRITTEN_MAYBE;
-    j->failures += outcome != KAFKA_WRITTEN_YES;
-}
-
-void *journal_ticket(uint16_t writer, uint32_t sequence)
-{
-    return (void *)(uintptr_t)(((uint64_t)writer << 32 | sequence) + 1);
-}
-
-void journal_delivered(journal *j, void *ticket, int32_t partition, int64_t offset, kafka_written outcome)
-{
-    uint64_t id = (uint64_t)(uintptr_t)ticket - 1;
-    uint16_t writer = (uint16_t)(id >> 32);
-    uint32_t sequence = (uint32_t)id;
-    if (!ticket || id >> 32 >= JOURNAL_WRITERS || sequence >= j->counts[writer]) {
-        sim_fail(j->sim, "callback-extra: of a record that nobody wrote");
-        return;
-    }
-    journal_entry *e = &j->records[writer][sequence];
-    journal_written(j, writer, sequence, 1, outcome, e->owed_us);
-    if (outcome != KAFKA_WRITTEN_YES) return;
-    if (partition != j->partition_of[writer])
-        sim_fail(j->sim, "wrong-topic-partition: record %u of writer %u is said to be in partition %d",
-                 (unsigned)sequence, (unsigned)writer, (int)partition);
-    e->told_at1 = offset + 1;
-}
-
-void journal_read(journal *j, int32_t partition, int64_t offset, int64_t expected, kafka_bytes value)
-{
-    record_id id;
-    j->reads++;
-    if (j->only_content) expected = -1;
-    if (expected >= 0 && offset > expected)
-        sim_fail(j->sim, "poll-skip: partition %d offset %lld came where %lld was due", (int)partition,
-                 (long long)offset, (long long)expected);
-    if (expected >= 0 && offset < expected)
-        sim_fail(j->sim, "nonmonotonic-poll: partition %d offset %lld came where %lld was due", (int)partition,
-                 (long long)offset, (long long)expected);
-    if (!belongs(j, "a reader at", partition, offset, value, &id)) return;
-    journal_place *p = &j->seen[partition][offset], now = {id.writer, id.sequence + 1};
-    if (p->sequence1 && (p->sequence1 != now.sequence1 || p->writer != now.writer))
-        sim_fail(j->sim, "phantom-read: partition %d offset %lld had record %u of writer %u, and now %u of %u",
-                 (int)partition, (long long)offset, (unsigned)p->sequence1 - 1, (unsigned)p->writer,
-                 (unsigned)id.sequence, (unsigned)id.writer);
-    *p = now;
-}
-
-int64_t journal_next(const journal *j, int32_t partition, int64_t at, int64_t until)
-{
-    while (at >= 0 && at < until && at < JOURNAL_OFFSETS && j->holes[partition][at]) at++;
-    return at;
-}
-
-void journal_hole(journal *j, int32_t partition, int64_t from, int64_t end)
-{
-    for (int64_t i = from; i < end && i < JOURNAL_OFFSETS; i++) j->holes[partition][i] = true;
-}
-
-void journal_forget(journal *j)
-{
-    memset(j->seen, 0, sizeof j->seen);
-    memset(j->holes, 0, sizeof j->holes);
-    j->valid_from_us = sim_now_us(j->sim);
-}
-
-/* ---- the logs ------------------------------------------------------------------------------------------------------ */
-
-void journal_log_bounds(journal *j, int32_t partition, int64_t start, int64_t end)
-{
-    j->starts[partition] = start;
-    j->ends[partition] = end;
-    if (end > JOURNAL_OFFSETS) sim_fail(j->sim, "the log of partition %d has %lld records", partition, (long long)end);
-}
-
-void journal_log(journal *j, int32_t partition, int64_t offset, kafka_bytes value)
-{
-    record_id id;
-    if (!belongs(j, "the log of", partition, offset, value, &id)) return;
-    journal_entry *e = &j->records[id.writer][id.sequence];
-    j->log[partition][offset] = (journal_place){id.writer, id.sequence + 1};
-    if (e->copies++ == 0) e->first_at = offset;
-}
-
-/* What was seen was safe then, and is there still unless it was deleted in front. */
-static void check_seen(const journal *j, int32_t partition, int64_t offset)
-{
-    static const journal_place nothing;
-    bool inside = offset < j->ends[partition];
-    const journal_place *seen = &j->seen[partition][offset], *log = inside ? &j->log[partition][offset] : &nothing;
-    if (!seen->sequence1 || (seen->sequence1 == log->sequence1 && seen->writer == log->writer)) return;
-    sim_fail(j->sim, "phantom-read: a reader saw record %u of writer %u at partition %d offset %lld%s",
-             (unsigned)seen->sequence1 - 1, (unsigned)seen->writer, (int)partition, (long long)offset,
-             inside ? "" : ", behind the end of the log");
-}
-
-static void check_offsets(journal *j, int32_t partition)
-{
-    for (int64_t i = j->starts[partition]; i < j->ends[partition] && i < JOURNAL_OFFSETS; i++) {
-        if (!j->log[partition][i].sequence1 && !j->holes[partition][i])
-            sim_fail(j->sim, "unseen-after-drain: partition %d offset %lld", (int)partition, (long long)i);
-    }
-    for (int64_t i = j->starts[partition]; i < JOURNAL_OFFSETS; i++) check_seen(j, partition, i);
-}
-
-/* Was it told an offset of the log as it is where something else lies? */
-static bool lies_elsewhere(const journal *j, uint16_t w, uint32_t i)
-{
-    const journal_entry *e = &j->records[w][i];
-    int32_t partition = j->partition_of[w];
-    int64_t at = e->told_at1 - 1;
-    if (at < j->starts[partition] || e->acked_begun_us < j->valid_from_us) return false;
-    const journal_place *log = at < JOURNAL_OFFSETS ? &j->log[partition][at] : NULL;
-    return !log || log->writer != w || log->sequence1 != i + 1;
-}
-
-/* `deleted`: so many records in front of the log may still be what is missing. */
-static void check_record(journal *j, uint16_t w, uint32_t i, int64_t *deleted)
-{
-    const journal_entry *e = &j->records[w][i];
-    const char *anomaly = NULL;
-    bool is_missing = e->yes > 0 && e->acked_begun_us >= j->valid_from_us && e->copies == 0;
-    if (is_missing && (*deleted)-- <= 0) anomaly = "lost-write";
-    if (e->yes == 0 && e->maybe == 0 && e->copies > 0) anomaly = "failed-but-written";
-    if (!j->may_double && e->copies > e->yes + e->maybe && e->copies > 1) anomaly = "duplicate";
-    if (j->owes && outcomes(e) < e->owed) anomaly = "callback-missing";
-    if (lies_elsewhere(j, w, i)) anomaly = "wrong-offset";
-    if (anomaly)
-        sim_fail(j->sim, "%s: record %u of writer %u: %u times written, %u perhaps, %u not; %u times in the log",
-                 anomaly, (unsigned)i, (unsigned)w, (unsigned)e->yes, (unsigned)e->maybe, (unsigned)e->no,
-                 (unsigned)e->copies);
-}
-
-/* The first copy of an acknowledged record lies in front of all copies of what was sent later; so does that of any record
- * whose writer keeps order. Where the log was deleted in front, the first copy may be one that is gone. */
-static void check_writer(journal *j, uint16_t w, int64_t *deleted)
-{
-    int64_t last = -1, start = j->starts[j->partition_of[w]], none = 0;
-    bool begins = start == 0; /* what was deleted lies in front of all that is there */
-    for (uint32_t i = 0; i < j->counts[w]; i++) {
-        const journal_entry *e = &j->records[w][i];
-        if (e->copies > 0) begins = true;
-        check_record(j, w, i, begins ? &none : deleted);
-        if (e->copies == 0 || j->any_order) continue;
-        if (e->first_at < last)
-            sim_fail(j->sim, "nonmonotonic-send: record %u of writer %u lies at %lld, an earlier one at %lld",
-                     (unsigned)i, (unsigned)w, (long long)e->first_at, (long long)last);
-        bool is_only_copy = j->keeps_order || start == 0 || e->maybe == 0;
-        if ((j->keeps_order || e->yes > 0) && is_only_copy) last = e->first_at;
-    }
-}
-
-void journal_check(journal *j, int32_t partitions)
-{
-    if (j->only_content) return;
-    for (int32_t i = 0; i < partitions; i++) check_offsets(j, i);
-    int64_t deleted[JOURNAL_PARTITIONS];
-    memcpy(deleted, j->starts, sizeof deleted);
-    for (uint16_t w = 0; w < JOURNAL_WRITERS; w++) check_writer(j, w, &deleted[j->partition_of[w]]);
+    return j->host.arg;
 }

@@ -12,12 +12,12 @@ static const char *verdict(void (*fill)(journal *))
     sim *s = sim_new(1, NULL);
     journal *j = calloc(1, sizeof *j);
     assert_non_null(j);
-    journal_init(j, s, 7, "t");
+    sim_journal_init(j, s, 7, "t");
     fill(j);
     journal_check(j, 1);
     snprintf(failure, sizeof failure, "%s", sim_failure(s));
-    free(j);
     sim_free(s);
+    free(j);
     return failure;
 }
 
@@ -256,6 +256,52 @@ static void told_of_nobodys_record(journal *j)
     journal_delivered(j, journal_ticket(0, 1), 0, 0, KAFKA_WRITTEN_YES);
 }
 
+/* The leader alone acknowledged record 1, at offset 1; then another one led from there on, or nobody did. */
+static void lost_with_its_leader(journal *j)
+{
+    j->may_lose = true;
+    value_of(j, 0, 0);
+    journal_owed(j, 0, 0, 3);
+    journal_delivered(j, journal_ticket(0, 0), 0, 0, KAFKA_WRITTEN_YES);
+    journal_delivered(j, journal_ticket(0, 1), 0, 1, KAFKA_WRITTEN_YES);
+    journal_delivered(j, journal_ticket(0, 2), 0, 1, KAFKA_WRITTEN_YES);
+    journal_log_bounds(j, 0, 0, 2);
+    holds(j, 0, 0);
+    holds(j, 1, 2);
+    journal_epoch(j, 0, 0, 0);
+    journal_epoch(j, 0, 1, 1);
+    journal_epoch(j, 0, 2, 1);
+}
+
+static void lost_at_the_end_of_the_log(journal *j)
+{
+    j->may_lose = true;
+    value_of(j, 0, 0);
+    journal_owed(j, 0, 0, 2);
+    journal_delivered(j, journal_ticket(0, 0), 0, 0, KAFKA_WRITTEN_YES);
+    journal_delivered(j, journal_ticket(0, 1), 0, 1, KAFKA_WRITTEN_YES);
+    journal_log_bounds(j, 0, 0, 1);
+    holds(j, 0, 0);
+    journal_epoch(j, 0, 0, 4);
+    journal_epoch(j, 0, 1, 5);
+}
+
+static void lost_although_nobody_else_led(journal *j)
+{
+    lost_with_its_leader(j);
+    journal_epoch(j, 0, 1, 0);
+    journal_epoch(j, 0, 2, 0);
+}
+
+static void lost_in_front_of_another_leader(journal *j)
+{
+    lost_at_the_end_of_the_log(j);
+    journal_log_bounds(j, 0, 0, 3);
+    journal_hole(j, 0, 1, 3);
+    journal_epoch(j, 0, 1, 4);
+    journal_epoch(j, 0, 2, 5);
+}
+
 static void each_anomaly_is_found_and_named(void **state)
 {
     (void)state;
@@ -283,6 +329,8 @@ static void each_anomaly_is_found_and_named(void **state)
     expect(told_twice, "callback-extra");
     expect(told_although_refused, "callback-extra");
     expect(refused_and_written, "failed-but-written");
+    expect(lost_although_nobody_else_led, "lost-write");
+    expect(lost_in_front_of_another_leader, "lost-write");
 }
 
 /* ---- what does not count ------------------------------------------------------------------------------------------------- */
@@ -334,6 +382,13 @@ static void what_was_deleted_is_not_missed(void **state)
     assert_string_equal(verdict(of_a_topic_that_is_gone), "");
 }
 
+static void what_a_leader_alone_acknowledged_may_be_lost_with_it(void **state)
+{
+    (void)state;
+    assert_string_equal(verdict(lost_with_its_leader), "");
+    assert_string_equal(verdict(lost_at_the_end_of_the_log), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +396,7 @@ int main(void)
         MEMCHECK_TEST(each_anomaly_is_found_and_named),
         MEMCHECK_TEST(what_is_told_once_for_each_record_passes),
         MEMCHECK_TEST(what_was_deleted_is_not_missed),
+        MEMCHECK_TEST(what_a_leader_alone_acknowledged_may_be_lost_with_it),
     };
     return RUNNER_MAIN(tests);
 }

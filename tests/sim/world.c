@@ -87,7 +87,7 @@ world *world_new(sim *s, const world_config *cfg)
     sim_own(s, free, w);
     w->sim = s;
     w->cfg = with_defaults(cfg);
-    journal_init(&w->journal, s, (uint32_t)sim_below(s, UINT32_MAX), WORLD_TOPIC);
+    sim_journal_init(&w->journal, s, (uint32_t)sim_below(s, UINT32_MAX), WORLD_TOPIC);
     if (!start_cluster(w)) return NULL;
     name_everything(w);
     start_tasks(w);
@@ -100,7 +100,7 @@ journal *world_add_topic(world *w, const char *topic, int32_t partitions)
     journal *j = calloc(1, sizeof *j);
     if (!j || w->other_count == WORLD_TOPICS) abort();
     sim_own(w->sim, free, j);
-    journal_init(j, w->sim, w->journal.run, topic);
+    sim_journal_init(j, w->sim, w->journal.run, topic);
     sim_check_equal(w->sim, kafka_cluster_create_topic(w->cluster, topic, partitions), 0);
     w->others[w->other_count] = j;
     w->other_partitions[w->other_count++] = partitions;

@@ -396,7 +396,7 @@ desk *desk_open(world *w, const desk_config *cfg)
     journal *j = world_journal(w);
     desk *d = calloc(1, sizeof *d);
     if (!d) abort();
-    d->sim = j->sim;
+    d->sim = sim_journal_run(j);
     d->world = w;
     d->cfg = *cfg;
     d->nothing_under_way = true;

@@ -19,7 +19,7 @@ static void fault_a_produce(world *w, sim *s, unsigned kinds)
 
 void trouble(world *w, unsigned kinds)
 {
-    sim *s = world_journal(w)->sim;
+    sim *s = sim_journal_run(world_journal(w));
     int64_t ms = (int64_t)sim_plan_below(s, 100);
     switch (sim_plan_below(s, 10)) {
     case 0: world_stop_broker(w, 0, ms); break;
