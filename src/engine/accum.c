@@ -68,9 +68,9 @@ static inline int append_to(kfk_accum *a, kfk_produce_batch *b, const kafka_mess
 /* With many partitions the place of the next record has left the cache by the time there is one. */
 static inline void prefetch_next(const kfk_produce_batch *b)
 {
-    enum { LINE = 64 };
-    __builtin_prefetch(b->writer.at + LINE, 1);
-    __builtin_prefetch(b->writer.at + 2 * LINE, 1);
+    const ptrdiff_t line = 64;
+    __builtin_prefetch(b->writer.at + line, 1);
+    __builtin_prefetch(b->writer.at + 2 * line, 1);
 }
 
 /* The record is the first of a new batch: there is none, or the open one cannot take it. */

@@ -27,7 +27,9 @@ static void tell(kfk_producer *p)
 {
     if (atomic_exchange(&p->told, true)) return;
     kfk_producer_hold(p);
-    kfk_loop_submit(p->loop, &p->kick);
+    kfk_loop *l = kfk_loop_hold(p->loop); /* a callback may free writer and loop before the submission is over */
+    kfk_loop_submit(l, &p->kick);
+    kfk_loop_drop(l);
 }
 
 static void push_kicks(kfk_producer *p, kfk_accum *first)

@@ -325,6 +325,7 @@ static void *let_go_later(void *arg)
 /* One message has no answer, and a helper thread compresses the other, for so long after close was given up. */
 static void end_while_one_is_compressed(bool closes)
 {
+    if (writers_codec(KAFKA_COMPRESSION_GZIP) == KAFKA_COMPRESSION_NONE) skip();
     kafka_cluster *c = writers_cluster(1);
     kafka_writer *w = TELLING(c, .compression = KAFKA_COMPRESSION_GZIP, .batch_timeout_ms = 1);
     kafka_message m = {.value = KAFKA_LIT("v")};
@@ -408,7 +409,7 @@ static void a_forked_child_can_only_free_it_and_the_parent_goes_on(void **state)
 static bool make_gzip_slow(void)
 {
     const kafka_codec *gzip = kafka_codec_find(KAFKA_COMPRESSION_GZIP);
-    if (!gzip) return false;
+    if (!gzip) return true; /* not built in: what needs it is skipped */
     kafka_codec slow = *gzip;
     slow.encode = slow_encode;
     slow.decode = decode;

@@ -93,8 +93,8 @@ static void asynchronous_calls_of_many_threads(void **state)
     (void)state;
     kafka_cluster *c = writers_cluster(PARTITIONS);
     kafka_balancer *b = kafka_balancer_hash(NULL);
-    kafka_writer *w =
-        WRITER(c, .topic = "t", .balancer = b, .async = 1, .compression = KAFKA_COMPRESSION_LZ4, .batch_bytes = 3000);
+    kafka_writer *w = WRITER(c, .topic = "t", .balancer = b, .async = 1, .batch_bytes = 3000,
+                             .compression = writers_codec(KAFKA_COMPRESSION_LZ4));
     assert_int_equal(run(w, 500, 4, false), THREADS * 2000);
     kafka_writer_free(w);
     kafka_balancer_free(b);
@@ -195,6 +195,7 @@ static void *write_a_mixture(void *arg)
             m[i].value = KAFKA_BYTES("some bytes that all messages have in common", 10 + (size_t)(call + 7 * i) % 30);
             m[i].topic = topics[(call + i + x->id) % 4];
             m[i].compression = codecs[(call / 5 + i) % 4];
+            if (m[i].compression != KAFKA_COMPRESSION_DEFAULT) m[i].compression = writers_codec(m[i].compression);
         }
         err = kafka_writer_write_messages(x->writer, KAFKA_WITHIN(call % 3 == 0 ? 5 : 0), m, 4, results);
         for (int i = 0; i < 4; i++) {
@@ -214,9 +215,10 @@ static void mix_and_end(kafka_cluster *c, int round, told *t)
     int accepted = 0;
     snprintf(late, sizeof late, "late%d", round);
     memset(t, 0, sizeof *t);
-    kafka_writer *w = WRITER(c, .async = 1, .buffer_bytes = 64 << 10, .batch_bytes = 4096, .batch_timeout_ms = 2,
-                             .delivery_timeout_ms = 300, .max_attempts = 2, .compression = KAFKA_COMPRESSION_GZIP,
-                             .on_delivery = tell, .on_delivery_userdata = t);
+    kafka_writer *w =
+        WRITER(c, .async = 1, .buffer_bytes = 64 << 10, .batch_bytes = 4096, .batch_timeout_ms = 2,
+               .delivery_timeout_ms = 300, .max_attempts = 2, .compression = writers_codec(KAFKA_COMPRESSION_GZIP),
+               .on_delivery = tell, .on_delivery_userdata = t);
     for (int i = 0; i < THREADS; i++) {
         x[i] = (mixing){.writer = w, .late = late, .id = i};
         threads[i] = calls_start(write_a_mixture, &x[i]);

@@ -134,12 +134,12 @@ static void a_message_s_own_codec_is_honoured_and_order_stays(void **state)
 {
     (void)state;
     kafka_cluster *c = writers_cluster(1);
-    kafka_writer *w = WRITER(c, .topic = "t", .compression = KAFKA_COMPRESSION_LZ4);
+    kafka_writer *w = WRITER(c, .topic = "t", .compression = writers_codec(KAFKA_COMPRESSION_LZ4));
     static const kafka_compression codecs[] = {KAFKA_COMPRESSION_DEFAULT, KAFKA_COMPRESSION_NONE,
                                                KAFKA_COMPRESSION_GZIP,    KAFKA_COMPRESSION_GZIP,
                                                KAFKA_COMPRESSION_ZSTD,    KAFKA_COMPRESSION_LZ4};
     kafka_message *m = writers_messages(6);
-    for (int i = 0; i < 6; i++) m[i].compression = codecs[i];
+    for (int i = 0; i < 6; i++) m[i].compression = i == 0 ? codecs[i] : writers_codec(codecs[i]);
     assert_works(kafka_writer_write_messages(w, PATIENTLY, m, 6, NULL));
     for (int i = 0; i < 6; i++) writers_expect_value(c, "t", 0, i, m[i].userdata);
     writers_messages_free(m);
@@ -232,7 +232,7 @@ static void a_message_above_batch_bytes_is_refused_at_once_and_the_limit_is_name
 {
     (void)state;
     kafka_cluster *c = writers_cluster(1);
-    kafka_writer *w = WRITER(c, .topic = "t", .batch_bytes = 200, .compression = KAFKA_COMPRESSION_GZIP);
+    kafka_writer *w = WRITER(c, .topic = "t", .batch_bytes = 200, .compression = writers_codec(KAFKA_COMPRESSION_GZIP));
     static const char zeros[200];
     int results[3];
     kafka_message m[3] = {{.value = KAFKA_LIT("a")}, {.value = {zeros, 200}}, {.value = KAFKA_LIT("b")}};

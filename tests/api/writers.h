@@ -124,6 +124,20 @@ static inline void told_await(told *t, int count)
     assert_true(atomic_load(&t->count) >= count);
 }
 
+/* ---- codecs ------------------------------------------------------------------------------------------------------ */
+
+/* The codec if the library under test has it: builds may leave codecs out (kafka_features). Otherwise none. */
+static inline kafka_compression writers_codec(kafka_compression wanted)
+{
+    static const char *const names[] = {
+        [KAFKA_COMPRESSION_GZIP] = "gzip",
+        [KAFKA_COMPRESSION_SNAPPY] = "snappy",
+        [KAFKA_COMPRESSION_LZ4] = "lz4",
+        [KAFKA_COMPRESSION_ZSTD] = "zstd",
+    };
+    return wanted > KAFKA_COMPRESSION_NONE && strstr(kafka_features(), names[wanted]) ? wanted : KAFKA_COMPRESSION_NONE;
+}
+
 /* ---- writers and messages ---------------------------------------------------------------------------------------- */
 
 /* With these fields beside the brokers. */
