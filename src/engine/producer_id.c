@@ -44,6 +44,7 @@ static void refuse_one(kfk_producer_partition *pt, void *arg)
     bool waits = pt->sequence.producer_id < 0 || !kfk_list_empty(&pt->own_id);
     if (pt->id == KFK_PRODUCER_LOBBY || !waits) return;
     kfk_list_remove(&pt->own_id);
+    kfk_sequence_id_refused(&pt->sequence);
     kfk_partition_push_open_loop(pt);
     if (pt->pushed == 0) return;
     kfk_partition_note(pt, "%s", why->text);

@@ -192,8 +192,8 @@ static void take_wants(kfk_producer_partition *pt)
 {
     kfk_producer *p = kfk_partition_producer(pt);
     unsigned wants = kfk_sequence_take_wants(&pt->sequence);
-    if (pt->view.open_count > 0 && pt->sequence.producer_id < 0 && p->sequence_config.idempotence)
-        wants |= KFK_SEQUENCE_WANT_ID; /* it stays open as long as nothing can be sent */
+    if (pt->view.open_count > 0 && kfk_sequence_needs_id(&pt->sequence)) /* it stays open while nothing can be sent */
+        wants |= pt->sequence.producer_id < 0 ? KFK_SEQUENCE_WANT_ID : KFK_SEQUENCE_WANT_NEW_ID;
     if (wants == 0 || p->stopped) return;
     if (wants & KFK_SEQUENCE_WANT_ID) kfk_producer_ids_want_loop(p);
     if (wants & KFK_SEQUENCE_WANT_ID) kfk_producer_ids_give_loop(pt);

@@ -126,11 +126,16 @@ static void begin_epoch(kfk_sequence *s)
     }
 }
 
-static void bump_if_it_may(kfk_sequence *s)
+/* Nothing that was sent may still be there, or be coming: another epoch can begin. */
+static bool may_bump(const kfk_sequence *s)
 {
     const kfk_sequence_batch *b = kfk_sequence_first(s);
-    if (!s->bump_due || !kfk_list_empty(&s->copies)) return;
-    if (b && !kfk_sequence_is_cut(b)) return; /* it may be there, and has to be settled first */
+    return s->bump_due && kfk_list_empty(&s->copies) && (!b || kfk_sequence_is_cut(b));
+}
+
+static void bump_if_it_may(kfk_sequence *s)
+{
+    if (!may_bump(s)) return;
     if (!s->id_due && s->epoch < LAST_EPOCH) {
         s->epoch++;
         begin_epoch(s);
@@ -139,7 +144,7 @@ static void bump_if_it_may(kfk_sequence *s)
         s->epoch = s->new_epoch;
         s->new_producer_id = -1;
         begin_epoch(s);
-    } else {
+    } else if (kfk_sequence_first(s)) { /* without anything to send it can wait */
         kfk_sequence_want(s, KFK_SEQUENCE_WANT_NEW_ID);
     }
 }
@@ -165,6 +170,11 @@ void kfk_sequence_id(kfk_sequence *s, int64_t producer_id, int16_t epoch)
     bump_if_it_may(s);
 }
 
+void kfk_sequence_id_refused(kfk_sequence *s)
+{
+    s->told &= (uint8_t) ~(KFK_SEQUENCE_WANT_ID | KFK_SEQUENCE_WANT_NEW_ID);
+}
+
 /* ---- what was sent, and what came of it -------------------------------------------------------------------------- */
 
 static void reset(kfk_sequence_batch *b)
@@ -183,6 +193,7 @@ void kfk_sequence_push(kfk_sequence *s, kfk_sequence_batch *b)
     reset(b);
     kfk_list_push_back(&s->queue, &b->node);
     if (s->cfg->idempotence && s->producer_id < 0) kfk_sequence_want(s, KFK_SEQUENCE_WANT_ID);
+    bump_if_it_may(s);
 }
 
 void kfk_sequence_sent(kfk_sequence *s, kfk_sequence_batch *b, kfk_sequence_copy *copy, uint64_t connection)
@@ -421,6 +432,11 @@ unsigned kfk_sequence_take_wants(kfk_sequence *s)
     s->wants = 0;
     s->told |= (uint8_t)(wants & (KFK_SEQUENCE_WANT_ID | KFK_SEQUENCE_WANT_NEW_ID));
     return wants;
+}
+
+bool kfk_sequence_needs_id(const kfk_sequence *s)
+{
+    return s->cfg->idempotence && (s->producer_id < 0 || may_bump(s));
 }
 
 int64_t kfk_sequence_due_ms(const kfk_sequence *s)

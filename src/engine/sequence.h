@@ -128,6 +128,8 @@ void kfk_sequence_push(kfk_sequence *s, kfk_sequence_batch *b);
 /* A producer id. All partitions start with the writer's; one that wanted another (KFK_SEQUENCE_WANT_NEW_ID) gets a
  * fresh one from InitProducerId, which is taken into use when the rules allow. */
 void kfk_sequence_id(kfk_sequence *s, int64_t producer_id, int16_t epoch);
+/* It got none and will not: what is pushed from now on wants one again. What waits for it stays (kfk_sequence_give_up). */
+void kfk_sequence_id_refused(kfk_sequence *s);
 
 /* The batch that may go out now on this connection, which leads to the present leader, or NULL. It keeps being returned
  * until it was sent or something changed. Gives the batch its triple. now_ms: monotonic, wall_ms: Unix time. */
@@ -189,6 +191,9 @@ enum {
 };
 /* What it wants, each told once. Failed InitProducerIds are asked again by the user (backoff, not an attempt). */
 unsigned kfk_sequence_take_wants(kfk_sequence *s);
+/* Nothing can be sent before it gets a producer id: the writer's, or, when it has that, one of its own. For users who
+ * push only what can be sent: without a batch it wants none. */
+bool kfk_sequence_needs_id(const kfk_sequence *s);
 /* When to call tick and next again, if nothing happens before; KFK_TIME_NEVER = need not be. */
 int64_t kfk_sequence_due_ms(const kfk_sequence *s);
 

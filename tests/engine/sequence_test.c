@@ -97,6 +97,44 @@ static void after_the_last_epoch_comes_a_new_id(void **state)
     triple(&p, 1, 200, 0, 0);
 }
 
+static void a_new_id_that_was_refused_is_wanted_again_by_the_next_batch(void **state)
+{
+    partition p;
+    (void)state;
+    begin_acknowledged(&p);
+    push(&p, 1);
+    send(&p, 1, 1);
+    answer(&p, 1, KAFKA_ERR_INVALID_PRODUCER_EPOCH, -1);
+    assert_int_equal(kfk_sequence_take_wants(&p.s), KFK_SEQUENCE_WANT_NEW_ID);
+    p.now_ms = p.b[1].deadline_ms;
+    kfk_sequence_tick(&p.s, p.now_ms);
+    failed(&p, 1, KAFKA_ETIMEDOUT, KAFKA_WRITTEN_NO);
+    kfk_sequence_id_refused(&p.s);
+    kfk_sequence_tick(&p.s, p.now_ms);
+    assert_int_equal(kfk_sequence_take_wants(&p.s), 0); /* nobody waits for it */
+    push(&p, 1);
+    assert_int_equal(kfk_sequence_take_wants(&p.s), KFK_SEQUENCE_WANT_NEW_ID);
+    kfk_sequence_id(&p.s, 200, 0);
+    send(&p, 1, 2);
+    triple(&p, 2, 200, 0, 0);
+}
+
+static void an_id_that_was_refused_is_wanted_again_by_the_next_batch(void **state)
+{
+    partition p;
+    (void)state;
+    begin(&p);
+    kfk_sequence_init(&p.s, &p.cfg, 1);
+    push(&p, 1);
+    assert_int_equal(kfk_sequence_take_wants(&p.s), KFK_SEQUENCE_WANT_ID);
+    p.now_ms = p.b[0].deadline_ms;
+    kfk_sequence_tick(&p.s, p.now_ms);
+    failed(&p, 0, KAFKA_ETIMEDOUT, KAFKA_WRITTEN_NO);
+    kfk_sequence_id_refused(&p.s);
+    push(&p, 1);
+    assert_int_equal(kfk_sequence_take_wants(&p.s), KFK_SEQUENCE_WANT_ID);
+}
+
 /* ---- alone, the window ------------------------------------------------------------------------------------------- */
 
 static void the_first_batch_of_an_epoch_is_alone(void **state)
@@ -472,6 +510,8 @@ int main(void)
         MEMCHECK_TEST(metadata_that_forgets_the_topic_does_not_reset_sequences),
         MEMCHECK_TEST(a_topic_created_anew_gets_a_new_epoch),
         MEMCHECK_TEST(after_the_last_epoch_comes_a_new_id),
+        MEMCHECK_TEST(a_new_id_that_was_refused_is_wanted_again_by_the_next_batch),
+        MEMCHECK_TEST(an_id_that_was_refused_is_wanted_again_by_the_next_batch),
         MEMCHECK_TEST(the_first_batch_of_an_epoch_is_alone),
         MEMCHECK_TEST(a_new_connection_is_not_trusted),
         MEMCHECK_TEST(a_new_leader_is_not_trusted),

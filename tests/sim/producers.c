@@ -161,6 +161,16 @@ void book_use_topic(book *b, const char *topic)
     sim_check_equal(b->sim, kfk_producer_topic_get(b->producer, kafka_str(b->chosen_topic), &b->topic), 0);
 }
 
+book *book_warm(sim *s, int brokers, int partitions, void (*tune)(kfk_producer_config *))
+{
+    book *b = book_new(s, brokers, partitions);
+    if (!b) return NULL;
+    if (tune) tune(&b->cfg);
+    if (!book_start(b)) return NULL;
+    for (int32_t p = 0; p < partitions; p++) book_send(b, 0, p, 8, true);
+    return book_wait(b, 10000) ? b : NULL;
+}
+
 /* ---- sending --------------------------------------------------------------------------------------------------------- */
 
 static int send_once(book *b, kfk_producer_call *call, uint32_t id, int32_t partition, size_t bytes)

@@ -52,6 +52,9 @@ book *book_on_peers(sim *s, int brokers, int partitions);
 /* A cluster with so many brokers and the topic with so many partitions (0 = none). Then change b->cfg, then book_start. */
 book *book_new(sim *s, int brokers, int partitions);
 bool book_start(book *b);
+/* All of this, and something was sent to each partition: topic, ids and connections are there. `tune` (NULL = none) changes
+ * the configuration. NULL: it failed. */
+book *book_warm(sim *s, int brokers, int partitions, void (*tune)(kfk_producer_config *));
 /* Sends one message of so many bytes (8 at least) to a partition, -1 = as the map says, in turn. `waits`: as a synchronous
  * caller. The code of the refusal, or 0. */
 int book_send(book *b, uint32_t sender, int32_t partition, size_t bytes, bool waits);
