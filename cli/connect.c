@@ -202,6 +202,7 @@ static void advise(const kc_common *c, const kc_failure *f, const char *why)
         if (f->topic != NULL) kc_say_try("create it with: kc topics create%s %s", b, f->topic);
         kc_say_try("see what there is: kc topics list%s", b);
         break;
+    case KAFKA_ERR_INVALID_TOPIC: kc_say_try("names are 1 to 249 of: letters without accents, digits, . _ -"); break;
     case KAFKA_ERR_TOPIC_ALREADY_EXISTS:
         if (f->topic != NULL) kc_say_try("look at it: kc topics describe%s %s", b, f->topic);
         break;

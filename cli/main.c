@@ -3,10 +3,13 @@
 #include "output.h"
 #include "say.h"
 #include "suggest.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <kafka/error.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct command {
     const char *name, *summary;
@@ -88,9 +91,21 @@ static int dispatch(int argc, char **argv)
     return unknown(word);
 }
 
+/* A standard descriptor that the caller has closed would be the number of the first connection: what is printed would go
+ * to a broker. What stands there instead fails with EBADF, as a closed one would: it is open for the wrong direction. */
+static bool occupy_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
+        if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) return false;
+    }
+    return true;
+}
+
 int main(int argc, char **argv)
 {
-    signal(SIGPIPE, SIG_IGN); /* writing into a closed pipe gives EPIPE, see output.c */
+    if (!occupy_standard_descriptors()) return KC_FAILED; /* there may be nowhere to say so */
+    signal(SIGPIPE, SIG_IGN);                             /* writing into a closed pipe gives EPIPE, see output.c */
     kc_say_init();
     return kc_output_finish(dispatch(argc, argv));
 }

@@ -1,17 +1,25 @@
 /* output.c: writes to standard output.
  *
  * Callers bring large pieces, so they go out with write(2) and no further copy. The first failure decides: EPIPE means
- * that the reader has seen enough, which is a success; anything else (a full disk) is said once. */
+ * that the reader has seen enough, which is a success; anything else (a full disk) is said once.
+ *
+ * A reader that has stopped reading must not keep kc from ending when a signal has asked it to: from then on what is
+ * printed goes out in pieces that a pipe takes whole or not at all, and a pipe that takes none for a while counts as
+ * closed. */
 #include "output.h"
 #include "kc.h"
 #include "say.h"
+#include "stop.h"
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { STOPPING_MS = 1000 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_bool closed, failed;
@@ -31,10 +39,19 @@ static bool wait_for_room(void)
     return poll(&p, 1, -1) >= 0 || errno == EINTR;
 }
 
+static ssize_t write_some(const char *data, size_t len)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    if (kc_stop_signal() == 0) return write(STDOUT_FILENO, data, len);
+    if (poll(&p, 1, STOPPING_MS) != 0) return write(STDOUT_FILENO, data, len < PIPE_BUF ? len : PIPE_BUF);
+    errno = EPIPE;
+    return -1;
+}
+
 static bool write_all(const char *data, size_t len)
 {
     while (len > 0) {
-        ssize_t n = write(STDOUT_FILENO, data, len);
+        ssize_t n = write_some(data, len);
         if (n >= 0) {
             data += n;
             len -= (size_t)n;

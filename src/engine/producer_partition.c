@@ -164,7 +164,7 @@ static void describe(const kfk_producer_partition *pt, const kfk_produce_batch *
         kfk_error_set(why, s->code, "topic %s partition %d: %s, %s", pt->topic->name, (int)pt->id, p->stop_why.text,
                       tried);
     else
-        kfk_error_set(why, s->code, "topic %s partition %d: %s, %s", pt->topic->name, (int)pt->id,
+        kfk_error_set(why, s->code, "topic %s partition %d: %s (%s)", pt->topic->name, (int)pt->id,
                       cause[0] ? cause : kafka_strerror(s->code), tried);
 }
 

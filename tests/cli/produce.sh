@@ -90,6 +90,45 @@ code=${PIPESTATUS[0]}
 expect_code 0
 expect "$(size "$topic" 0)" = 1000
 
+it "does not mistake a connection for a standard descriptor that was closed"
+fresh
+timeout 20 "$KC" produce -t "$topic" >"$out" 2>"$err" <&-
+code=$?
+expect_code 1
+expect_err_has 'cannot read standard input: Bad file descriptor'
+timeout 20 "$KC" produce -t "$topic" --report "$work/one" 2>"$err" >&-
+code=$?
+expect_code 1
+expect_err_has 'cannot write the output: Bad file descriptor'
+timeout 20 "$KC" produce -t "$topic" -v --report "$work/one" >"$out" 2>&-
+code=$?
+expect_code 0
+expect_out '1 0 1 yes OK'
+expect "$(size "$topic" 0)" = 2
+
+it "ends with Ctrl-C also when nobody reads its report"
+fresh
+mkfifo "$work/unread"
+exec 7<>"$work/unread"
+yes | "$KC" produce -t "$topic" --report >"$work/unread" 2>"$err" 7>&- &
+pid=$!
+written() { [ "$(size "$topic" 0)" -gt 3600 ]; }
+eventually written # what a pipe holds, in lines
+kill -INT "$pid"
+for ((i = 0; i < 200; i++)); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+kill -KILL "$pid" 2>/dev/null
+wait "$pid"
+code=$?
+exec 7>&-
+expect_code 130
+expect_err_has 'interrupted: '
+
+it "says how topics may be named"
+run kc produce -t 'a b' "$work/one"
+expect_code 1
+expect_err_has '[17]'
+expect_err_has 'letters without accents, digits'
+
 it "leaves out a message that is refused, writes the others, and says which and why"
 fresh
 fault error api=produce error=10 "topic=$topic"
