@@ -226,11 +226,15 @@ void kfk_cluster_learn_loop(kfk_cluster *c, int32_t id, kafka_bytes host, int32_
 
 bool kfk_cluster_hint_loop(kfk_cluster *c, kfk_topic *t, int32_t partition, int32_t leader, int32_t leader_epoch)
 {
-    if (c->closed || !kfk_topics_hint(&c->topics, &c->brokers, t, partition, leader, leader_epoch)) return false;
+    return !c->closed && kfk_topics_hint(&c->topics, &c->brokers, t, partition, leader, leader_epoch);
+}
+
+void kfk_cluster_tell_hints_loop(kfk_cluster *c)
+{
+    if (c->closed) return;
     kfk_cluster_hold(c);
     kfk_topics_tell(&c->topics);
     kfk_cluster_drop(c);
-    return true;
 }
 
 /* ---- brokers ----------------------------------------------------------------------------------------------------- */

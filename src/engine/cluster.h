@@ -83,9 +83,10 @@ bool kfk_cluster_code_is_stale(int code);
  * again, unless what is known has moved on since. */
 void kfk_cluster_stale_loop(kfk_cluster *c, kfk_topic *t, int32_t partition, int32_t leader, int32_t leader_epoch);
 /* What an answer said by the way (KIP-951): a broker's address, and who leads. Believed when newer than what is known
- * and possible; tells whether the leader was. */
+ * and possible; tells whether the leader was. Watchers hear of all hints together, by the last function. */
 void kfk_cluster_learn_loop(kfk_cluster *c, int32_t id, kafka_bytes host, int32_t port, kafka_bytes rack);
 bool kfk_cluster_hint_loop(kfk_cluster *c, kfk_topic *t, int32_t partition, int32_t leader, int32_t leader_epoch);
+void kfk_cluster_tell_hints_loop(kfk_cluster *c);
 
 /* ---- brokers ----------------------------------------------------------------------------------------------------- */
 

@@ -105,18 +105,22 @@ bool kfk_partition_waits_for_leader(const kfk_producer_partition *pt)
     return (!pt->broker || pt->broker->unreachable) && !kfk_partition_is_empty(pt);
 }
 
-/* The open batch, without a codec, is swapped out and pushed. */
+/* The open batch, without a codec, is swapped out and pushed. By now it may be another one than was seen, with a codec: that
+ * is left to a helper thread. */
 static bool take_open(kfk_producer_partition *pt, bool plain)
 {
-    kfk_accum_call call = {.now_ms = kfk_loop_now_ms(kfk_partition_producer(pt)->loop)};
+    kfk_producer *p = kfk_partition_producer(pt);
+    kfk_accum_call call = {.now_ms = kfk_loop_now_ms(p->loop)};
     if (!kfk_accum_swap_out(&pt->accum, &call)) return false;
     if (plain)
         kfk_producer_seal_plain(&call);
-    else
+    else if (call.seals->codec == KFK_CODEC_NONE)
         kfk_accum_seal(&call);
+    else
+        kfk_producer_seal_list_job_loop(p, &call);
     bool kicked = call.kicks != NULL; /* by the sealing, else it is on its way already */
     call.kicks = NULL;
-    kfk_producer_deliver(kfk_partition_producer(pt), &call);
+    kfk_producer_deliver(p, &call);
     kfk_partition_look_loop(pt, kicked);
     return true;
 }
@@ -333,7 +337,14 @@ static bool is_fit(kfk_producer_partition *pt, kfk_produce_batch *b, int16_t ver
         kfk_producer_refuse_loop(pt, b, KAFKA_EVERSION);
         return false;
     }
-    if (version >= BATCH_PRODUCE || (b->set.len > 0 && b->set_magic == magic)) return true;
+    if (version >= BATCH_PRODUCE) return true;
+    if (kfk_partition_producer(pt)->sequence_config.idempotence) {
+        kfk_partition_note(pt, "idempotence needs Produce %d (Kafka 0.11); this leader has %d, others have more",
+                           BATCH_PRODUCE, (int)version);
+        kfk_producer_refuse_loop(pt, b, KAFKA_EVERSION);
+        return false;
+    }
+    if (b->set.len > 0 && b->set_magic == magic) return true;
     kfk_producer_set_job_loop(pt, b, magic);
     return false;
 }

@@ -8,6 +8,7 @@
  * cluster is told first. What the answer leaves out has an unknown outcome. */
 #include "base/mem.h"
 #include "base/time.h"
+#include "engine/produce_answer.h"
 #include "engine/producer_impl.h"
 #include <string.h>
 
@@ -26,7 +27,6 @@ typedef struct entry {
     kfk_producer_partition *partition;
     kfk_produce_batch *batch; /* a use */
     int32_t leader, leader_epoch;
-    int32_t topic; /* in the message */
     uint8_t header[KFK_RECORD_HEADER];
 } entry;
 
@@ -42,7 +42,8 @@ struct kfk_producer_request {
     kfk_produce_response answer;
     entry *entries;
     size_t count, cap;
-    void *layout; /* topics, partitions, iovecs of the message */
+    kfk_produce_match *matches; /* of the entries, in `layout` */
+    void *layout;               /* they; topics, partitions, iovecs of the message */
     size_t layout_cap;
 };
 
@@ -82,7 +83,10 @@ static bool take_from(kfk_producer_request *q, kfk_list *list, size_t *bytes)
         kfk_produce_batch *b = kfk_partition_offer_loop(pt, q->connection, q->request.version);
         size_t more = b ? bytes_of(b, q->request.version) : 0;
         full = b && q->count > 0 && (*bytes + more > most || q->count == MOST_ENTRIES);
-        if (full) break;
+        if (full) {
+            kfk_broker_list_loop(q->broker, pt, KFK_READY, more, true); /* what rested has a batch now */
+            break;
+        }
         kfk_broker_list_loop(q->broker, pt, KFK_UNLISTED, 0, false);
         if (!b) continue;
         full = add_entry(q, pt, b) != 0;
@@ -132,8 +136,8 @@ static int lay_out(kfk_producer_request *q)
     int16_t version = q->request.version;
     size_t topics = number_topics(q, &ids), parts = 0;
     for (size_t i = 0; i < q->count; i++) parts += parts_of(q->entries[i].batch, version);
-    size_t need = topics * sizeof(kfk_produce_request_topic) + q->count * sizeof(kfk_produce_request_partition) +
-                  parts * sizeof(struct iovec);
+    size_t need = q->count * sizeof *q->matches + topics * sizeof(kfk_produce_request_topic) +
+                  q->count * sizeof(kfk_produce_request_partition) + parts * sizeof(struct iovec);
     if (need > q->layout_cap) {
         void *more = kfk_mem_realloc(q->layout, need);
         if (!more) return KAFKA_ENOMEM;
@@ -141,7 +145,8 @@ static int lay_out(kfk_producer_request *q)
         q->layout_cap = need;
     }
     if (version >= IDS_PRODUCE && !ids) version = q->request.version = IDS_PRODUCE - 1;
-    kfk_produce_request_topic *topic = q->layout;
+    q->matches = q->layout;
+    kfk_produce_request_topic *topic = (kfk_produce_request_topic *)(void *)(q->matches + q->count);
     kfk_produce_request_partition *partition = (kfk_produce_request_partition *)(void *)(topic + topics);
     struct iovec *iov = (struct iovec *)(void *)(partition + q->count);
     memset(topic, 0, topics * sizeof *topic);
@@ -155,7 +160,7 @@ static int lay_out(kfk_producer_request *q)
         entry *e = &q->entries[i];
         const kfk_producer_topic *t = e->partition->topic;
         kfk_produce_request_topic *in = &topic[t->in_request];
-        e->topic = t->in_request;
+        q->matches[i] = (kfk_produce_match){.topic = t->in_request, .index = e->partition->id};
         kfk_produce_request_partition *at = &in->partition_data.items[in->partition_data.count++];
         in->name = kafka_str(t->name);
         in->topic_id = t->id;
@@ -211,42 +216,13 @@ static int fill(kfk_request *r, kfk_error *err)
 
 /* ---- the answer ------------------------------------------------------------------------------------------------------ */
 
-/* By what the request said: the topic may have got another id since. */
-static bool is_topic(const kfk_produce_response_topic *t, const kfk_produce_request_topic *asked, int16_t version)
-{
-    if (version >= IDS_PRODUCE) return memcmp(&t->topic_id, &asked->topic_id, sizeof t->topic_id) == 0;
-    return t->name.len == asked->name.len && memcmp(t->name.data, asked->name.data, t->name.len) == 0;
-}
-
-/* Where the last one was found, and so where the next most likely is. */
-typedef struct cursor {
-    int32_t topic, partition;
-} cursor;
-
-static const kfk_produce_response_partition *find(const kfk_producer_request *q, const entry *e, cursor *at)
-{
-    const kfk_produce_response_topic_array *all = &q->answer.responses;
-    for (int32_t i = 0; i < all->count; i++) {
-        int32_t ti = (at->topic + i) % all->count;
-        const kfk_produce_response_topic *t = &all->items[ti];
-        const kfk_produce_response_partition_array *of = &t->partition_responses;
-        if (!is_topic(t, &q->message.topic_data.items[e->topic], q->request.version)) continue;
-        for (int32_t j = 0; j < of->count; j++) {
-            int32_t pi = ((i == 0 ? at->partition : 0) + j) % of->count;
-            if (of->items[pi].index != e->partition->id) continue;
-            *at = (cursor){ti, pi + 1};
-            return &of->items[pi];
-        }
-    }
-    return NULL;
-}
-
 /* Which records were refused, for whoever takes them out: each batch keeps its own, since those behind it are answered,
  * too, before it is split. How many. */
 static int32_t keep_bad(entry *e, const kfk_produce_response_partition *a)
 {
-    int32_t count = a->record_errors.count;
+    int32_t count = a->record_errors.count, most = kfk_produce_batch_count(e->batch);
     if (!e->copy.batch || count <= 0) return 0;
+    if (count > most) count = most; /* each is named once */
     kfk_producer_batch *b = &e->batch->producer;
     kfk_mem_free(b->bad);
     b->bad_count = 0;
@@ -264,19 +240,26 @@ static void note_refusal(const kfk_producer_request *q, entry *e, const kfk_prod
                        len > 0 ? " The broker says: " : "", len, len > 0 ? (const char *)said.data : "");
 }
 
-static void judge(kfk_producer_request *q, entry *e, cursor *at)
+/* Is it a place where so many records can stand? */
+static bool is_offset(int64_t offset, int32_t records)
+{
+    return offset >= 0 && offset <= INT64_MAX - records;
+}
+
+/* `a` NULL: the answer lacks it, or there is none. */
+static void judge(kfk_producer_request *q, entry *e, const kfk_produce_response_partition *a)
 {
     kfk_producer *p = q->broker->producer;
     kfk_producer_partition *pt = e->partition;
     int64_t now = kfk_loop_now_ms(p->loop);
     kfk_sequence_answer to = {.base_offset = -1, .append_time_ms = -1};
-    const kfk_produce_response_partition *a = q->request.no_answer ? NULL : find(q, e, at);
     if (!a && !q->request.no_answer) {
         to.code = KAFKA_ERR_UNKNOWN;
         kfk_partition_note(pt, "%s: the Produce answer lacks the partition", kfk_broker_name(q->link));
     } else if (a) {
         to.code = kfk_error_of_broker(a->error_code);
-        to.base_offset = a->base_offset;
+        if (to.code != 0 || is_offset(a->base_offset, kfk_produce_batch_count(e->batch)))
+            to.base_offset = a->base_offset;
         to.append_time_ms = a->log_append_time_ms;
         to.bad_records = keep_bad(e, a);
         if (to.code != 0) note_refusal(q, e, a, to.code);
@@ -289,9 +272,35 @@ static void judge(kfk_producer_request *q, entry *e, cursor *at)
     pt->asked_leader = e->leader;
     pt->asked_epoch = e->leader_epoch;
     kfk_sequence_answered(&pt->sequence, &e->copy, &to, now);
-    if (to.code != 0 && a && a->current_leader.leader_id >= 0 && pt->topic->watch.on) /* ends the pause */
-        kfk_cluster_hint_loop(p->cluster, pt->topic->watch.topic, pt->id, a->current_leader.leader_id,
-                              a->current_leader.leader_epoch);
+}
+
+/* Told after the refusals, since a new leader ends the pauses that they begin; and at once, since whoever is told looks at
+ * all partitions of the topic. */
+static void tell_hints(kfk_producer_request *q)
+{
+    kfk_cluster *c = q->broker->producer->cluster;
+    bool any = false;
+    for (size_t i = 0; i < q->count; i++) {
+        const kfk_producer_partition *pt = q->entries[i].partition;
+        const kfk_produce_response_partition *a = q->matches[i].answer;
+        if (!a || a->error_code == 0 || a->current_leader.leader_id < 0 || !pt->topic->watch.on) continue;
+        if (kfk_cluster_hint_loop(c, pt->topic->watch.topic, pt->id, a->current_leader.leader_id,
+                                  a->current_leader.leader_epoch))
+            any = true;
+    }
+    if (any) kfk_cluster_tell_hints_loop(c);
+}
+
+/* By what the request said: the topic may have got another id since. */
+static void judge_all(kfk_producer_request *q)
+{
+    const kfk_produce_request_topic_array *asked = &q->message.topic_data;
+    bool answered = !q->request.no_answer;
+    if (answered)
+        kfk_produce_answer_match(asked->items, asked->count, q->request.version >= IDS_PRODUCE, &q->answer, q->matches,
+                                 (int32_t)q->count);
+    for (size_t i = 0; i < q->count; i++) judge(q, &q->entries[i], answered ? q->matches[i].answer : NULL);
+    if (answered) tell_hints(q);
 }
 
 static void learn(kfk_producer_request *q)
@@ -352,7 +361,6 @@ static void request_done(kfk_request *r, const kfk_error *err)
     kfk_producer_request *q = KFK_CONTAINER(r, kfk_producer_request, request);
     kfk_producer_broker *br = q->broker;
     kfk_producer *p = br->producer;
-    cursor at = {0};
     atomic_fetch_sub_explicit(&br->in_flight, 1, memory_order_relaxed);
     if (!q->filled) br->unfilled = false;
     if (err && !r->touched) could_not_be_sent(q, err);
@@ -366,7 +374,7 @@ static void request_done(kfk_request *r, const kfk_error *err)
             kfk_broker_pause_loop(br, kfk_request_throttle_ms(r));
             if (!p->stopped) learn(q);
         }
-        for (size_t i = 0; i < q->count; i++) judge(q, &q->entries[i], &at);
+        judge_all(q);
     }
     for (size_t i = 0; i < q->count; i++) {
         kfk_partition_settle_loop(q->entries[i].partition);

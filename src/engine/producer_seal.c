@@ -183,7 +183,7 @@ static void set_done(work *w)
     if (w->code == 0 || w->batch->sequence.ended) return;
     kfk_partition_note(pt, "%s",
                        w->code == KAFKA_EVERSION ? "headers need a broker of Kafka 0.11 or later" : w->err.text);
-    if (w->code == KAFKA_EVERSION && has_named(w))
+    if (w->code == KAFKA_EVERSION && has_named(w) && !w->batch->sequence.unknown)
         replace(w, KAFKA_EVERSION);
     else
         kfk_producer_refuse_loop(pt, w->batch, w->code);

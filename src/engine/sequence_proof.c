@@ -36,11 +36,17 @@ kfk_sequence_batch *kfk_sequence_proof_next(const kfk_sequence *s)
     return NULL;
 }
 
+/* A broker may name any offset. */
+static int64_t offset_behind(int64_t offset, int32_t records)
+{
+    return offset > INT64_MAX - records ? INT64_MAX : offset + records;
+}
+
 int64_t kfk_sequence_end_behind(int64_t end, const kfk_sequence_batch *b)
 {
     if (b->ended && b->written == KAFKA_WRITTEN_NO) return end;
-    if (b->ended && b->base_offset >= 0) return b->base_offset + b->records;
-    return end + b->records;
+    if (b->ended && b->base_offset >= 0) return offset_behind(b->base_offset, b->records);
+    return offset_behind(end, b->records);
 }
 
 /* The first acknowledged batch behind the oldest open one that leaves room for all before it. */
@@ -56,7 +62,7 @@ static const kfk_sequence_batch *witness(const kfk_sequence *s)
         if (!behind)
             least = kfk_sequence_end_behind(least, b);
         else if (!b->ended || b->written != KAFKA_WRITTEN_NO)
-            least += b->records;
+            least = offset_behind(least, b->records);
     }
     return NULL;
 }

@@ -255,6 +255,23 @@ static void a_frozen_leader_does_not_hold_up_its_successor(void **state)
     triple(&p, 3, 100, 0, 3);
 }
 
+static void offsets_at_the_end_of_all_numbers_do_not_overflow(void **state)
+{
+    partition p;
+    (void)state;
+    begin(&p);
+    push(&p, 3);
+    send(&p, 1, 0);
+    answer(&p, 0, 0, INT64_MAX - 1);
+    written(&p, 0, INT64_MAX - 1);
+    assert_int_equal(p.s.written_end, INT64_MAX);
+    push(&p, 3);
+    send(&p, 1, 1);
+    answer(&p, 1, 0, -1);
+    written(&p, 1, -1);
+    assert_int_equal(p.s.written_end, INT64_MAX);
+}
+
 /* ---- attempts, endings ------------------------------------------------------------------------------------------- */
 
 static void rounds_without_any_broker_are_attempts(void **state)
@@ -519,6 +536,7 @@ int main(void)
         MEMCHECK_TEST(old_records_are_alone_and_earn_no_trust),
         MEMCHECK_TEST(five_are_in_flight_counted_from_the_oldest_open_one),
         MEMCHECK_TEST(a_frozen_leader_does_not_hold_up_its_successor),
+        MEMCHECK_TEST(offsets_at_the_end_of_all_numbers_do_not_overflow),
         MEMCHECK_TEST(rounds_without_any_broker_are_attempts),
         MEMCHECK_TEST(what_was_taken_back_was_never_sent),
         MEMCHECK_TEST(giving_up_tells_what_may_be_there),

@@ -473,6 +473,7 @@ static void give_hint(void *arg)
     kfk_cluster_learn_loop(c, 9, kafka_str("10.0.0.9"), 9092, no_rack);
     kfk_cluster_learn_loop(c, 10, kafka_str("no host"), 9092, no_rack);
     h->believed = kfk_cluster_hint_loop(c, t, 0, h->leader, h->epoch);
+    kfk_cluster_tell_hints_loop(c);
 }
 
 /* KIP-951: an answer to Produce or Fetch names the new leader. */
