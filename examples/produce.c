@@ -3,12 +3,12 @@
 
 int main(void)
 {
-    kafka_conn *conn;
+    kafka_writer *writer;
     kafka_message greeting = {.key = KAFKA_LIT("en"), .value = KAFKA_LIT("hello")};
-    int err = kafka_dial_leader(NULL, KAFKA_WITHIN(5000), "localhost:9092", "greetings", 0, &conn);
+    int err = kafka_writer_new(&(kafka_writer_config){.brokers = "localhost:9092", .topic = "greetings"}, &writer);
     if (err == 0) {
-        err = kafka_conn_write_messages(conn, &greeting, 1, KAFKA_COMPRESSION_NONE, NULL);
-        kafka_conn_free(conn);
+        err = kafka_writer_write_messages(writer, KAFKA_WITHIN(5000), &greeting, 1, NULL); /* until it is in the log */
+        kafka_writer_free(writer);
     }
     if (err != 0) fprintf(stderr, "%s\n", kafka_last_error());
     return err != 0;

@@ -52,6 +52,7 @@ typedef struct kfk_write_call {
     kfk_cancel *token;    /* the caller's */
     _Atomic int64_t open; /* messages without outcome, and one for the caller until all are appended */
     kfk_write_sum sum;    /* of outcomes; under the baton until it has finished */
+    char *waited_for;     /* once the wait was given up: what the oldest message waits for; NULL = nothing is known */
     bool wants_codes;
     int codes[]; /* KAFKA_EPENDING where there is no outcome yet; those of refused messages are the caller's to set */
 } kfk_write_call;

@@ -71,7 +71,10 @@ static void finish(kfk_write_call *call)
 static void limit_hit(kfk_limit *limit, int code)
 {
     kfk_write_call *call = KFK_CONTAINER(limit, kfk_write_call, limit);
+    char oldest[KFK_ERROR_TEXT];
     kfk_error_set(&call->op.error, code, "%s", code == KAFKA_ETIMEDOUT ? "the deadline has passed" : "canceled");
+    kfk_producer_describe_loop(call->writer->producer, oldest, sizeof oldest);
+    if (oldest[0]) call->waited_for = kfk_mem_strdup(oldest);
     finish(call);
 }
 
@@ -114,6 +117,7 @@ static void destroy(kfk_op *op)
 {
     kfk_write_call *call = KFK_CONTAINER(op, kfk_write_call, op);
     kfk_write_sum_fini(&call->sum);
+    kfk_mem_free(call->waited_for);
     kfk_mem_free(call);
 }
 
@@ -129,6 +133,7 @@ kfk_write_call *kfk_write_call_new(kafka_writer *w, const kafka_ctx *ctx, size_t
     call->deadline_ms = kfk_writer_deadline(ctx);
     call->token = ctx ? ctx->cancel : NULL;
     call->sum = (kfk_write_sum){0};
+    call->waited_for = NULL;
     call->wants_codes = wants_codes;
     atomic_init(&call->open, (int64_t)count + 1);
     for (size_t i = 0; wants_codes && i < count; i++) call->codes[i] = KAFKA_EPENDING;

@@ -307,8 +307,10 @@ static int still_open(writing *x, int code)
     kfk_write_call *call = x->waiting;
     size_t known = x->sum.failed + call->sum.fine + call->sum.failed;
     kfk_thread_self()->last_written = KAFKA_WRITTEN_MAYBE;
-    return kfk_failf(x->ctx, code, "%s while %zu of %zu messages had no outcome yet; they are still being delivered",
-                     call->op.error.text, x->count - known, x->count);
+    return kfk_failf(x->ctx, code,
+                     "%s while %zu of %zu messages had no outcome yet; they are still being delivered%s%s",
+                     call->op.error.text, x->count - known, x->count, call->waited_for ? "; the writer's oldest: " : "",
+                     call->waited_for ? call->waited_for : "");
 }
 
 /* A synchronous call: waits for the outcomes of what was accepted. */

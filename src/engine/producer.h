@@ -169,5 +169,7 @@ int kfk_producer_flush_new(kfk_producer *p, int64_t deadline_ms, kfk_cancel *tok
  * has failed with KAFKA_ECANCELED. Its operation has finished after the last outcome was told. Any number of closes may
  * wait; of one that is over: 0 at once. */
 int kfk_producer_close_new(kfk_producer *p, int64_t deadline_ms, kfk_cancel *token, kfk_op **out);
+/* For the text of a wait that was given up: what the oldest batch without an outcome waits for. "" when there is none. */
+void kfk_producer_describe_loop(const kfk_producer *p, char *out, size_t cap);
 
 #endif

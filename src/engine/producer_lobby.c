@@ -280,15 +280,19 @@ static void sweep(kfk_producer_topic *t)
     int64_t now = kfk_loop_now_ms(p->loop), timeout = p->cfg.delivery_timeout_ms;
     kfk_error why;
     char doing[300] = "";
+    const char *cause = t->lobby.why;
     if (p->stopped) {
         kfk_producer_lobby_fail_loop(t, &p->stop_why, 0, INT64_MAX);
         return;
     }
     if (timeout == KFK_TIME_NEVER || oldest_ms(t) == KFK_TIME_NEVER) return;
     if (kfk_time_add(oldest_ms(t), timeout) <= now) {
-        if (p->cluster) kfk_cluster_describe_loop(p->cluster, doing, sizeof doing);
-        kfk_error_set(&why, KAFKA_ETIMEDOUT, "topic %s: its partitions were not found within %lld ms%s%s%s", t->name,
-                      (long long)timeout, doing[0] ? ": " : "", doing, t->lobby.why ? t->lobby.why : "");
+        if (!cause && p->cluster) {
+            kfk_cluster_describe_loop(p->cluster, doing, sizeof doing);
+            cause = doing;
+        }
+        kfk_error_set(&why, KAFKA_ETIMEDOUT, "topic %s: its partitions were not found within %lld ms%s%s", t->name,
+                      (long long)timeout, cause && cause[0] ? ": " : "", cause ? cause : "");
         kfk_producer_lobby_fail_loop(t, &why, 0, now - timeout);
     }
     if (oldest_ms(t) == KFK_TIME_NEVER)

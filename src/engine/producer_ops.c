@@ -67,10 +67,13 @@ static void limit_hit(kfk_limit *limit, int code)
     wait *w = KFK_CONTAINER(limit, wait, limit);
     kfk_producer *p = w->producer;
     kfk_error why;
+    char oldest[500];
     size_t left = 0;
     KFK_LIST_EACH (n, &p->outstanding) left++;
-    kfk_error_set(&w->op.error, code, "%s: %s, %zu batches have no outcome yet", doing[w->kind],
-                  code == KAFKA_ETIMEDOUT ? "the time is up" : "canceled", left);
+    kfk_producer_describe_loop(p, oldest, sizeof oldest);
+    kfk_error_set(&w->op.error, code, "%s: %s, %zu batches have no outcome yet%s%s", doing[w->kind],
+                  code == KAFKA_ETIMEDOUT ? "the time is up" : "canceled", left, oldest[0] ? "; the oldest: " : "",
+                  oldest);
     kfk_producer_hold(p);
     if (w->kind == OP_CLOSE) { /* what is left has failed before the caller knows */
         kfk_error_set(&why, KAFKA_ECANCELED, "the writer was closed before it had an outcome");

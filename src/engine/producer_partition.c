@@ -143,7 +143,8 @@ static const char *cause_of(const kfk_producer_partition *pt, char *room, size_t
     if (pt->why) return pt->why;
     if (!pt->broker && p->cluster) {
         kfk_cluster_describe_loop(p->cluster, room, cap);
-        return room[0] ? room : "nobody leads it";
+        if (room[0]) return room;
+        return pt->id == KFK_PRODUCER_LOBBY ? "its partitions are being looked up" : "nobody leads it";
     }
     if (pt->broker && pt->broker->unreachable) return pt->broker->failure.text;
     bool has_no_id = p->sequence_config.idempotence && pt->sequence.producer_id < 0;
@@ -170,6 +171,21 @@ static void describe(const kfk_producer_partition *pt, const kfk_produce_batch *
     else
         kfk_error_set(why, s->code, "topic %s partition %d: %s (%s)", pt->topic->name, (int)pt->id,
                       cause[0] ? cause : kafka_strerror(s->code), tried);
+}
+
+void kfk_producer_describe_loop(const kfk_producer *p, char *out, size_t cap)
+{
+    const kfk_list *first = kfk_list_first(&p->outstanding);
+    char partition[24] = "", doing[KFK_PRODUCER_WHY] = "";
+    *out = '\0';
+    if (!first) return;
+    const kfk_produce_batch *b = KFK_CONTAINER(first, const kfk_produce_batch, producer.outstanding);
+    const kfk_producer_partition *pt = b->producer.partition;
+    const char *cause = cause_of(pt, doing, sizeof doing);
+    if (!cause[0]) cause = b->sequence.sent > 0 ? "it was sent and has no answer yet" : "it has not been sent yet";
+    if (pt->id != KFK_PRODUCER_LOBBY) snprintf(partition, sizeof partition, " partition %d", (int)pt->id);
+    snprintf(out, cap, "topic %s%s: %s", pt->topic->name, partition, cause);
+    kfk_error_clean_cut(out, cap);
 }
 
 static void complete(kfk_producer_partition *pt, kfk_produce_batch *b)

@@ -84,6 +84,7 @@ static void miss(kfk_producer_topic *t, const kfk_error *why)
     kfk_producer *p = t->producer;
     kfk_error all;
     t->rounds++;
+    kfk_partition_note(&t->lobby, "%s", why->text);
     kfk_error_set(&all, why->code, "topic %s: %s; looked for %d times", t->name, why->text, (int)p->cfg.max_attempts);
     kfk_producer_lobby_fail_loop(t, &all, (unsigned)p->cfg.max_attempts, INT64_MAX);
     for (int32_t i = 0; i < t->count; i++) {

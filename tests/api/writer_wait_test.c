@@ -26,6 +26,32 @@ static void at_its_deadline_a_synchronous_write_says_what_is_pending(void **stat
     kafka_cluster_free(c);
 }
 
+/* Calls that give up early are usual, and so is that they are all that anybody looks at. */
+static void who_gives_up_is_told_what_the_messages_wait_for(void **state)
+{
+    (void)state;
+    kafka_cluster *c = writers_cluster(1);
+    kafka_message m = {.value = KAFKA_LIT("v")};
+    kafka_writer *w = WRITER(c, .topic = "missing", .max_attempts = 1000);
+    assert_fails(kafka_writer_write_messages(w, KAFKA_WITHIN(500), &m, 1, NULL), KAFKA_ETIMEDOUT,
+                 "the writer's oldest: topic missing: ");
+    assert_non_null(strstr(kafka_last_error(), kafka_strerror(KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION)));
+    assert_fails(kafka_writer_flush(w, KAFKA_WITHIN(50)), KAFKA_ETIMEDOUT, "the oldest: topic missing: ");
+    kafka_writer_free(w);
+    w = writers_new(&(kafka_writer_config){.brokers = "127.0.0.1:1", .topic = "t", .max_attempts = 1000});
+    assert_fails(kafka_writer_write_messages(w, KAFKA_WITHIN(500), &m, 1, NULL), KAFKA_ETIMEDOUT, "topic t: ");
+    assert_non_null(strstr(kafka_last_error(), "127.0.0.1:1"));
+    assert_non_null(strstr(kafka_last_error(), "refused"));
+    kafka_writer_free(w);
+    w = WRITER(c, .topic = "t");
+    assert_works(kafka_writer_write_messages(w, PATIENTLY, &m, 1, NULL));
+    writers_delay(c, 1000, 1);
+    assert_fails(kafka_writer_write_messages(w, KAFKA_WITHIN(300), &m, 1, NULL), KAFKA_ETIMEDOUT,
+                 "topic t partition 0: it was sent and has no answer yet");
+    kafka_writer_free(w);
+    kafka_cluster_free(c);
+}
+
 typedef struct fire_later {
     kafka_cluster *cluster;
     kafka_cancel *token;
@@ -283,6 +309,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         API_TEST(at_its_deadline_a_synchronous_write_says_what_is_pending),
+        API_TEST(who_gives_up_is_told_what_the_messages_wait_for),
         API_TEST(a_token_ends_the_wait_and_nothing_else),
         API_TEST(a_token_that_had_fired_before_accepts_nothing),
         API_TEST(a_deadline_that_had_passed_before_accepts_what_finds_room),

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The README's programs, and the one with an event loop, do against a real broker what is said of them. Their address is the only thing that is changed.
+# The programs of examples/ do against a real broker what is said of them. Address and topic are the only things that are changed.
 #
 #   examples_test.sh SOURCE_DIR BUILD_DIR      inside `kafka.sh with`
 set -euo pipefail
@@ -52,4 +52,26 @@ exec 4>&- # the end of its input is the end of the program
 wait "$reader" || fail "event_loop failed: $(cat "$work/error")"
 reader=
 [ "$(sed 's/^[0-9]*: //' "$work/echo" | tr '\n' ' ')" = "one two " ] || fail "event_loop printed \"$(cat "$work/echo")\""
-echo "ok: produce.c, consume.c and event_loop.c"
+
+# Writers: what they say they have written lies in the log.
+expect_in_log() { # TOPIC COUNT
+  local found
+  found=$("$work/prefix/bin/kc" consume -t "$1" -e | wc -l)
+  [ "$found" = "$2" ] || fail "$1 has $found messages, not $2"
+}
+for program in write_sync write_async write_keyed write_threads write_event_loop; do
+  # shellcheck disable=SC2046
+  cc -pthread "$source/examples/$program.c" -o "$work/$program" $(pkg-config --cflags --libs libkafka)
+  "$work/prefix/bin/kc" topics create "$topic-$program" -p 3 > /dev/null
+done
+seq 250 | "$work/write_sync" "$KAFKA_BROKERS" "$topic-write_sync"
+expect_in_log "$topic-write_sync" 250
+[ "$("$work/write_async" "$KAFKA_BROKERS" "$topic-write_async")" = "100000 written, 0 failed" ] || fail "write_async"
+expect_in_log "$topic-write_async" 100000
+"$work/write_keyed" "$KAFKA_BROKERS" "$topic-write_keyed"
+expect_in_log "$topic-write_keyed" 10
+"$work/write_threads" "$KAFKA_BROKERS" "$topic-write_threads" > "$work/out_threads"
+expect_in_log "$topic-write_threads" 8000
+[ "$("$work/write_event_loop" "$KAFKA_BROKERS" "$topic-write_event_loop" | grep -c '^partition')" = 20 ] || fail "write_event_loop"
+expect_in_log "$topic-write_event_loop" 20
+echo "ok: produce.c, consume.c, event_loop.c and write_*.c"
