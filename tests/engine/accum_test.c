@@ -3,10 +3,15 @@
 
 #include "engine/appended.h"
 #include <inttypes.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-enum { KIB = 1024, MIB = 1024 * KIB, BATCH = 64 * KIB };
+enum { KIB = 1024, MIB = 1024 * KIB, BATCH = 64 * KIB, SKIPPED = 77 };
 
 static const appended_shape small = {.most = 100};
 
@@ -517,6 +522,34 @@ static void appending_to_a_batch_allocates_nothing_once_the_memory_was_used(void
     end();
 }
 
+/* In a child that is killed for any system call but read, write and exit (seccomp's strict mode). */
+static _Noreturn void append_without_system_calls(void)
+{
+    enum { WRONG = 3 };
+    int failed = 0;
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) != 0) _exit(SKIPPED);
+    for (int i = 0; i < 1000 && failed == 0; i++) failed = append();
+    syscall(SYS_exit, failed == 0 ? 0 : WRONG);
+    __builtin_unreachable();
+}
+
+static void appending_makes_no_system_call(void **state)
+{
+    (void)state;
+    int status = 0;
+    begin_with(8 * MIB, MIB, 100, 16);
+    while (call.seals == NULL) assert_int_equal(append(), 0); /* memory was used */
+    expect_out(sent);
+    while (accum.open != NULL) expect_out(sent);
+    pid_t child = fork();
+    if (child == 0) append_without_system_calls();
+    assert_int_equal(waitpid(child, &status, 0), child);
+    end();
+    if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED) skip();
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void a_full_batch_holds_hardly_more_than_its_records(void **state)
 {
     (void)state;
@@ -729,6 +762,7 @@ int main(void)
         MEMCHECK_TEST(a_batch_that_cannot_be_sealed_comes_out_as_failed_in_its_place),
         MEMCHECK_TEST(ten_thousand_partitions_with_a_message_each_stay_small),
         MEMCHECK_TEST(appending_to_a_batch_allocates_nothing_once_the_memory_was_used),
+        MEMCHECK_TEST(appending_makes_no_system_call),
         MEMCHECK_TEST(a_full_batch_holds_hardly_more_than_its_records),
         MEMCHECK_TEST(each_failing_allocation_refuses_a_message_and_loses_none),
         MEMCHECK_TEST(what_several_threads_append_is_what_a_reader_walks_in_order),
