@@ -26,15 +26,17 @@ typedef struct kafka_summary {
  * otherwise. */
 typedef struct kafka_writer_stats {
     /* Since the last snapshot. */
-    int64_t dials;             /* connections made to brokers for writing */
-    int64_t writes;            /* batches that were sent, each time */
-    int64_t messages;          /* delivered: acknowledged, or sent with acks none */
-    int64_t bytes;             /* of their keys and values */
-    int64_t rebalances;        /* times that the partitions of a topic were looked up */
-    int64_t errors;            /* messages that a limit refused, and batches that a broker refused */
-    int64_t retries;           /* batches that were sent again, each time: they are in `writes`, too */
-    kafka_summary dial_time;   /* ns: from a name to a usable connection */
-    kafka_summary write_time;  /* ns: calls of kafka_writer_write_messages that accepted something */
+    int64_t dials;           /* connections made to brokers for writing */
+    int64_t writes;          /* batches that were sent, each time */
+    int64_t messages;        /* delivered: acknowledged, or sent with acks none */
+    int64_t bytes;           /* of their keys and values */
+    int64_t rebalances;      /* times that the partitions of a topic were looked up */
+    int64_t errors;          /* messages that a limit refused, and batches that a broker refused */
+    int64_t retries;         /* batches that were sent again, each time: they are in `writes`, too */
+    kafka_summary dial_time; /* ns: from a name to a usable connection */
+    /* ns: calls of kafka_writer_write_messages that accepted something, but for those whose context ended before all
+     * outcomes were there */
+    kafka_summary write_time;
     kafka_summary wait_time;   /* ns: from a Produce request to its answer */
     kafka_summary batch_size;  /* messages of a batch that was sent */
     kafka_summary batch_bytes; /* bytes of the same batch as it went over the wire, compressed */

@@ -67,8 +67,8 @@ enum {
     KFK_COUNT_SENT,       /* a batch was sent; its number of records */
     KFK_COUNT_SENT_BYTES, /* the same; its size on the wire */
     KFK_COUNT_RETRY,      /* a batch was sent once more; 1 */
-    KFK_COUNT_REBALANCE,  /* an answer about a topic's partitions was taken over; 1 */
-    KFK_COUNT_REFUSED     /* a broker has refused a batch, for now or for good, or a limit has ended it; the code */
+    KFK_COUNT_REBALANCE, /* an answer about a topic's partitions was taken over, whether it changed something or not; 1 */
+    KFK_COUNT_REFUSED    /* a broker has refused a batch, for now or for good, or a limit has ended it; the code */
 };
 
 /* Any thread, no network. Copies what the configuration points to; holds a reference to the loop, and uses it until it

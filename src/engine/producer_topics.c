@@ -53,7 +53,12 @@ static void take_over(kfk_producer_topic *t)
         if (another) kfk_partition_settle_loop(t->partitions[i]);
     }
     kfk_producer_map_update_loop(t);
-    kfk_producer_count(t->producer, KFK_COUNT_REBALANCE, 1);
+}
+
+static void looked_up(kfk_topic_watch *w)
+{
+    kfk_producer *p = KFK_CONTAINER(w, kfk_producer_topic, watch)->producer;
+    if (!p->stopped) kfk_producer_count(p, KFK_COUNT_REBALANCE, 1);
 }
 
 static void changed(kfk_topic_watch *w, kfk_topic *topic, unsigned changes)
@@ -196,6 +201,7 @@ static int topic_new(kfk_producer *p, kafka_bytes name, kfk_producer_topic **out
     kfk_list_init(&t->waiting);
     kfk_timer_init(&t->again, again_due);
     t->watch.changed = changed;
+    t->watch.looked_up = looked_up;
     t->ask.done = answered;
     kfk_partition_init(&t->lobby, t, KFK_PRODUCER_LOBBY);
     kfk_lock_init(&t->lock);

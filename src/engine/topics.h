@@ -72,6 +72,9 @@ struct kfk_topic_watch {
     kfk_topic *topic; /* NULL = all */
     /* May be NULL. `changes` of enum above. May watch, unwatch, ask for more, and give hints. */
     void (*changed)(kfk_topic_watch *, kfk_topic *topic, unsigned changes);
+    /* May be NULL. An answer has said which partitions the topic has, new or not; not told to those who watch all topics.
+     * It comes while that answer is being taken over: it may count, and nothing else. */
+    void (*looked_up)(kfk_topic_watch *);
     bool on;
 };
 

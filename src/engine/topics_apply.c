@@ -215,6 +215,14 @@ static void is_missing(kfk_topic *t)
     for (int32_t i = 0; i < t->count; i++) t->partitions[i].newest_epoch = -1; /* it may come back as another one */
 }
 
+static void tell_looked_up(const kfk_topic *t)
+{
+    KFK_LIST_EACH (n, &t->watches) {
+        kfk_topic_watch *w = KFK_CONTAINER(n, kfk_topic_watch, node);
+        if (w->looked_up) w->looked_up(w);
+    }
+}
+
 static int apply_topic(applying *x, kfk_topic *t, const kfk_metadata_response_topic *e)
 {
     unsigned changes = 0;
@@ -234,6 +242,7 @@ static int apply_topic(applying *x, kfk_topic *t, const kfk_metadata_response_to
         if (code == 0 && e->partitions.count > 0 && (code = merge_new(&m, t, e)) == 0) {
             merge_entries(x, &m, t, e);
             changes |= merge_finish(x, &m, t);
+            tell_looked_up(t);
         }
     }
     if (t->need <= x->number) t->stale = false;

@@ -85,6 +85,81 @@ static void writes_are_counted_since_the_last_snapshot(void **state)
     kafka_cluster_free(c);
 }
 
+static void durations_are_nanoseconds_and_sizes_are_those_on_the_wire(void **state)
+{
+    (void)state;
+    enum { DELAY_MS = 60, MESSAGES = 50, BYTES = 1000, MS = 1000000 };
+    static char zeros[BYTES];
+    kafka_cluster *c = writers_cluster(1);
+    kafka_writer *w = WRITER(c, .topic = "t", .compression = writers_codec(KAFKA_COMPRESSION_LZ4));
+    bool compresses = writers_codec(KAFKA_COMPRESSION_LZ4) != KAFKA_COMPRESSION_NONE;
+    kafka_message m[MESSAGES];
+    for (int i = 0; i < MESSAGES; i++) m[i] = (kafka_message){.value = {zeros, BYTES}};
+    assert_works(kafka_writer_write_messages(w, PATIENTLY, m, 1, NULL));
+    kafka_writer_stats s;
+    kafka_writer_stats_snapshot(w, &s);
+    assert_true(s.dial_time.max < INT64_C(20000) * MS);
+    writers_delay(c, DELAY_MS, 1);
+    assert_works(kafka_writer_write_messages(w, PATIENTLY, m, MESSAGES, NULL));
+    kafka_writer_stats_snapshot(w, &s);
+    assert_int_equal(s.dials, 0);
+    assert_int_equal(s.writes, 1);
+    assert_int_equal(s.bytes, MESSAGES * BYTES); /* before compression */
+    assert_int_equal(s.batch_size.sum, MESSAGES);
+    assert_true(s.batch_bytes.sum > 61 && (s.batch_bytes.sum < MESSAGES * BYTES / 10) == compresses);
+    assert_true(s.wait_time.sum >= DELAY_MS * MS && s.wait_time.sum < INT64_C(20000) * MS);
+    assert_true(s.write_time.sum >= s.wait_time.sum && s.write_time.sum < INT64_C(20000) * MS);
+    kafka_writer_free(w);
+    kafka_cluster_free(c);
+}
+
+/* Bytes on the wire of a message of 1000 zeros with this codec, in a writer with that one. */
+static int64_t sent_bytes(kafka_cluster *c, kafka_compression of_writer, kafka_compression of_message)
+{
+    static char zeros[1000];
+    kafka_writer *w = WRITER(c, .topic = "t", .compression = of_writer);
+    kafka_message m = {.value = {zeros, sizeof zeros}, .compression = of_message};
+    kafka_writer_stats s;
+    assert_works(kafka_writer_write_messages(w, PATIENTLY, &m, 1, NULL));
+    kafka_writer_stats_snapshot(w, &s);
+    kafka_writer_free(w);
+    return s.batch_bytes.sum;
+}
+
+static void a_message_s_own_codec_wins_over_the_writer_s(void **state)
+{
+    (void)state;
+    kafka_cluster *c = writers_cluster(1);
+    const kafka_compression none = KAFKA_COMPRESSION_NONE, as_the_writer = KAFKA_COMPRESSION_DEFAULT;
+    assert_true(sent_bytes(c, as_the_writer, as_the_writer) > 1000);
+    for (kafka_compression i = KAFKA_COMPRESSION_GZIP; i <= KAFKA_COMPRESSION_ZSTD; i++) {
+        if (writers_codec(i) == none) continue;
+        assert_true(sent_bytes(c, i, as_the_writer) < 200);
+        assert_true(sent_bytes(c, none, i) < 200);
+        assert_true(sent_bytes(c, i, none) > 1000);
+    }
+    kafka_cluster_free(c);
+}
+
+static void a_call_whose_wait_ended_first_is_not_timed(void **state)
+{
+    (void)state;
+    kafka_cluster *c = writers_cluster(1);
+    kafka_writer *w = WRITER(c, .topic = "t");
+    kafka_message m = {.value = KAFKA_LIT("v")}, wrong = {.topic = "other"};
+    kafka_writer_stats s;
+    writers_delay(c, 500, 1);
+    assert_fails(kafka_writer_write_messages(w, KAFKA_WITHIN(20), &m, 1, NULL), KAFKA_ETIMEDOUT, NULL);
+    assert_fails(kafka_writer_write_messages(w, PATIENTLY, &wrong, 1, NULL), KAFKA_EINVAL, NULL); /* nothing accepted */
+    assert_works(kafka_writer_flush(w, PATIENTLY));
+    kafka_writer_stats_snapshot(w, &s);
+    assert_int_equal(s.write_time.count, 0);
+    assert_int_equal(s.messages, 1);
+    assert_int_equal(s.queue_length, 0);
+    kafka_writer_free(w);
+    kafka_cluster_free(c);
+}
+
 static void every_asynchronous_call_counts(void **state)
 {
     (void)state;
@@ -173,6 +248,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         API_TEST(a_new_writer_has_counted_nothing_and_shows_its_configuration),
         API_TEST(writes_are_counted_since_the_last_snapshot),
+        API_TEST(durations_are_nanoseconds_and_sizes_are_those_on_the_wire),
+        API_TEST(a_message_s_own_codec_wins_over_the_writer_s),
+        API_TEST(a_call_whose_wait_ended_first_is_not_timed),
         API_TEST(every_asynchronous_call_counts),
         API_TEST(the_queue_is_what_was_accepted_and_has_no_outcome),
         API_TEST(refusals_and_retries_are_counted),
