@@ -115,7 +115,7 @@ KAFKA_API KAFKA_NODISCARD int kafka_writer_write_messages(kafka_writer *, const 
  * while something is left. KAFKA_ETIMEDOUT, KAFKA_ECANCELED, KAFKA_ECLOSED, KAFKA_EAGAIN in a callback. */
 KAFKA_API KAFKA_NODISCARD int kafka_writer_flush(kafka_writer *, const kafka_ctx *);
 /* kafka_writer_stats_snapshot fills in what happened since the last snapshot, and the state now. Any thread, also in a
- * callback; it does not block. */
+ * callback; it does not block. Without a writer, and for the parent's in a forked child, it leaves everything as it is. */
 KAFKA_API void kafka_writer_stats_snapshot_sized(kafka_writer *, kafka_writer_stats *, size_t size);
 static inline void kafka_writer_stats_snapshot(kafka_writer *w, kafka_writer_stats *out)
 {

@@ -167,6 +167,7 @@ static void a_topic_that_is_deleted_ends_in_outcomes_too(void **state)
 typedef struct inside {
     kafka_writer *writer;
     atomic_int told, write, later_write, flush, close, cut_write;
+    kafka_writer_stats stats;
     char last_error[128];
 } inside;
 
@@ -182,6 +183,7 @@ static void try_everything(void *userdata, const kafka_message *msgs, size_t cou
     x->later_write = kafka_writer_write_messages(x->writer, NULL, &m, 1, NULL);
     x->flush = kafka_writer_flush(x->writer, KAFKA_WITHIN(0));
     x->close = kafka_writer_close(x->writer, NULL);
+    kafka_writer_stats_snapshot(x->writer, &x->stats);
     x->cut_write = kafka_writer_write_messages(x->writer, KAFKA_WITHIN(0), &m, 1, NULL);
 }
 
@@ -200,6 +202,7 @@ static void only_what_does_not_wait_is_possible(void **state)
         assert_int_equal(x.later_write, KAFKA_EAGAIN);
         assert_int_equal(x.flush, KAFKA_EAGAIN);
         assert_int_equal(x.close, KAFKA_EAGAIN);
+        assert_int_equal(x.stats.messages, 1);
         assert_int_equal(x.cut_write, async ? 0 : KAFKA_EAGAIN);
         assert_works(kafka_writer_flush(x.writer, PATIENTLY)); /* it is open still */
         assert_int_equal(x.told, 1 + async);

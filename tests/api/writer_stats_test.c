@@ -243,6 +243,56 @@ static void a_shorter_or_longer_struct_is_filled_as_far_as_it_goes(void **state)
     kafka_writer_free(w);
 }
 
+/* What several threads have seen in their snapshots. */
+typedef struct snapshots {
+    kafka_writer *writer;
+    atomic_bool over;
+    atomic_llong messages, bytes, writes, batches, calls;
+} snapshots;
+
+static void *take_snapshots(void *arg)
+{
+    snapshots *x = arg;
+    bool last;
+    do {
+        kafka_writer_stats s;
+        last = atomic_load(&x->over);
+        kafka_writer_stats_snapshot(x->writer, &s);
+        atomic_fetch_add(&x->messages, s.messages);
+        atomic_fetch_add(&x->bytes, s.bytes);
+        atomic_fetch_add(&x->writes, s.writes);
+        atomic_fetch_add(&x->batches, s.batch_size.count);
+        atomic_fetch_add(&x->calls, s.write_time.count);
+    } while (!last);
+    return NULL;
+}
+
+static void of_two_who_take_snapshots_each_sees_a_part_and_nothing_is_lost_or_counted_twice(void **state)
+{
+    (void)state;
+    enum { CALLS = 500, EACH = 10, THREADS = 2 };
+    for (int32_t async = 0; async < 2; async++) {
+        kafka_cluster *c = writers_cluster(3);
+        kafka_writer *w = WRITER(c, .topic = "t", .async = async);
+        kafka_message *m = writers_messages(EACH);
+        snapshots x = {.writer = w};
+        pthread_t threads[THREADS];
+        for (int i = 0; i < THREADS; i++) threads[i] = calls_start(take_snapshots, &x);
+        for (int i = 0; i < CALLS; i++) assert_works(kafka_writer_write_messages(w, PATIENTLY, m, EACH, NULL));
+        assert_works(kafka_writer_flush(w, PATIENTLY));
+        atomic_store(&x.over, true);
+        for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+        assert_int_equal(x.messages, CALLS * EACH);
+        assert_int_equal(x.bytes, CALLS * EACH); /* a digit each */
+        assert_int_equal(x.calls, CALLS);
+        assert_true(x.writes > 0);
+        assert_int_equal(x.batches, x.writes);
+        writers_messages_free(m);
+        kafka_writer_free(w);
+        kafka_cluster_free(c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +304,7 @@ int main(void)
         API_TEST(every_asynchronous_call_counts),
         API_TEST(the_queue_is_what_was_accepted_and_has_no_outcome),
         API_TEST(refusals_and_retries_are_counted),
+        API_TEST(of_two_who_take_snapshots_each_sees_a_part_and_nothing_is_lost_or_counted_twice),
         API_TEST(a_shorter_or_longer_struct_is_filled_as_far_as_it_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
