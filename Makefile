@@ -4,7 +4,7 @@
 #   make check      install what is missing (Debian), build, run every test; one summary line at the end
 #   make demo       produce a file into a Kafka in memory, stop a broker, and read it back; ten seconds
 #   make demo-real  the same with a real Apache Kafka
-#   make sim        the simulation's scenarios: make sim SEEDS=2000 FROM=0 (tools/sim.sh)
+#   make sim        the simulation's scenarios: make sim SEEDS=500 FROM=0 (tools/sim.sh)
 #   make mutants    bugs that the simulation must find: make mutants MUTANTS="name ..." (tools/mutants.sh)
 #   make bench      print the figures of bench/
 #   make check-long what takes longer: every combination of optional parts, and more (tools/check.sh list long)
@@ -46,7 +46,7 @@ demo-real: all
 	@tools/setup.sh demo
 	@tools/demo.sh real
 
-SEEDS ?= 2000
+SEEDS ?= 500
 FROM ?= 0
 sim:
 	@tools/setup.sh build test

@@ -51,7 +51,7 @@ tests_in() {
   return $result
 }
 step_unit() { tests_in dev -LE 'kafka|install'; }
-step_sim() { preset release && tools/sim.sh 2000; }
+step_sim() { preset release && tools/sim.sh 500; }
 step_sim-traces() { preset release && preset asan && tools/sim.sh traces; }
 step_mutants() { tools/mutants.sh --touched; } # those of the files that this change touches
 step_install() { tests/install/install_test.sh build/release; }
@@ -68,7 +68,7 @@ step_conformance() { tools/check_conformance.py "$logs"/*.tests; } # the tests t
 
 # ---- the long ones ------------------------------------------------------------------------------------------------------
 
-step_sim-long() { preset release && tools/sim.sh 200000; }
+step_sim-long() { preset release && tools/sim.sh 10000; }
 step_all-mutants() { tools/mutants.sh; }
 step_parts() { # each optional part left out alone: the rest builds, passes its tests, and serves programs once installed
   local failed_parts=0 part

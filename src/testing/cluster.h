@@ -48,6 +48,8 @@ struct kafka_cluster {
     struct kft_call_memory *last_call; /* so that kft_cluster_free needs no memory */
     size_t busy;                       /* bytes that requests and answers take just now */
     kafka_cluster_listener listener;
+    void (*sees)(void *arg, const struct kft_ask *); /* each request as it came, before anything becomes of it; NULL */
+    void *sees_arg;
     int64_t requests[KFT_API_KEYS]; /* so far, by API key */
 };
 

@@ -511,6 +511,7 @@ static void begin_request(kft_session *s)
     ask->done = NULL;
     ask->arrived_ms = now_ms(s);
     c->requests[ask->api->key]++;
+    if (c->sees) c->sees(c->sees_arg, ask);
     tell(s, false, ask->request);
     s->fault_met = kft_faults_meet(&c->faults, ask, &s->fault);
     if (!suffer(s)) return;

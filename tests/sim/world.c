@@ -35,6 +35,7 @@ static bool start_cluster(world *w)
         sim_fail(s, "no cluster: %s", kafka_last_error());
         return false;
     }
+    world_wire_begin(w);
     if (sim_is_verbose(s)) world_listen(w);
     return true;
 }

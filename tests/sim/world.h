@@ -44,6 +44,7 @@ enum { WORLD_BROKERS = 5, WORLD_TOPICS = 3 /* more than the first */ };
 #define WORLD_UNRESOLVED    "a name could not be resolved"
 #define WORLD_PROTOCOL      "an answer was nonsense"
 #define WORLD_NO_MEMORY     "a call found no memory"
+#define WORLD_SAME_BYTES    "a batch came once more, byte for byte"
 
 /* 0 = the default. */
 typedef struct world_config {
@@ -100,6 +101,11 @@ void world_refresh_metadata(world *w);
 void world_failed(world *w, int code, const char *why);
 /* Tells of each request and answer of the cluster, on the loop's turn; NULL = nobody any more. */
 void world_hear(world *w, void (*heard)(void *arg, const kafka_cluster_event *), void *arg);
+/* What idempotent producers send is compared (world_wire.c): a sequence that belongs to two records is the anomaly
+ * sequence-twice, a batch that comes again with other bytes is other-bytes, a partition that does not begin at 0 under a producer
+ * id and epoch is sequence-begins. This forgets what came so far: sequences are set
+ * back by hand. */
+void world_forget_sequences(world *w);
 /* Stops writers and readers; again is harmless. */
 void world_stop_tasks(world *w);
 

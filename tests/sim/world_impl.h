@@ -3,7 +3,7 @@
 #define KAFKA_TESTS_SIM_WORLD_IMPL_H
 #include "sim/world.h"
 
-enum { WORLD_TASKS = JOURNAL_WRITERS * 2 };
+enum { WORLD_TASKS = JOURNAL_WRITERS * 2, WORLD_SENT = 1024 };
 
 typedef struct world_task {
     world *world;
@@ -20,6 +20,14 @@ typedef struct world_task {
     bool placed; /* the connection has been sent to where the next record is due */
     int64_t at;  /* the offset that is due; -1 = whatever is first */
 } world_task;
+
+/* A batch of an idempotent producer as it came first. */
+typedef struct world_sent {
+    int64_t producer_id;
+    uint64_t topic, hash; /* of the name and id; of all bytes */
+    int32_t partition, base, records;
+    int16_t epoch;
+} world_sent;
 
 struct world {
     sim *sim;
@@ -43,6 +51,9 @@ struct world {
     journal *others[WORLD_TOPICS]; /* of the topics that were added */
     int32_t other_partitions[WORLD_TOPICS];
     int other_count;
+    bool sequences_set; /* world_forget_sequences */
+    size_t sent_count;
+    world_sent sent[WORLD_SENT];
 };
 
 /* world.c */
@@ -52,6 +63,8 @@ void world_spawn_reader(world *w);
 void world_listen(world *w);
 /* Where the log of a partition begins now, without a call; 0 while there is none. */
 int64_t world_log_start(const world *w, int32_t partition);
+/* world_wire.c: looks at what producers send. */
+void world_wire_begin(world *w);
 /* world_metadata.c */
 void world_watch_begin(world *w);
 /* The library knows who leads, within some seconds; then it stops watching. */

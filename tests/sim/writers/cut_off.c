@@ -4,7 +4,7 @@
  * Sometimes: batches of unknown outcome are sent again, and are acknowledged once more. */
 #include "writers.h"
 
-enum { GETS_ON_MS = 12000 };
+enum { GETS_ON_MS = 2500, FOUND_OUT_MS = 5000 };
 
 static const char *const cut[] = {DESK_RETRIED, NULL};
 
@@ -91,7 +91,7 @@ WRITER_SCENARIO(writer_s10_half_open_connections, .sometimes = cut, .seeds = 80)
     if (wanted) sim_net_vanish(s, world_address(w, broker));
     sim_sleep_ms(s, 300);
     if (wanted) world_fence_broker(w, broker);
-    desk_expect_progress(d, GETS_ON_MS);
+    desk_expect_progress(d, FOUND_OUT_MS);
     sim_net_route(s, world_address(w, broker))->reach = SIM_ANSWERS;
     desk_expect_progress(d, GETS_ON_MS);
     desk_close(d);
@@ -106,10 +106,15 @@ WRITER_SCENARIO(writer_s23_reset_storm, .sometimes = reset, .seeds = 80)
     world *w = world_new(s, &(world_config){.brokers = 2, .writers = -1, .readers = -1});
     desk *d = w ? some_desk(s, w, 10000) : NULL;
     if (!d) return;
+    int64_t begun = sim_now_ms(s);
     for (int i = 0; i < 12; i++) {
         sim_sleep_ms(s, 5 + (int64_t)sim_plan_below(s, 40));
         world_reset(w, sim_plan_below(s, 3) == 0 ? world_some_broker(w) : 0);
     }
+    int connects = 0;
+    for (int b = 1; b <= 2; b++) connects += sim_net_route(s, world_address(w, b))->connects;
+    sim_check(s,
+              connects <= 2 * 2 * (2 + (sim_now_ms(s) - begun) / 100)); /* for writing and metadata: ten in a second */
     desk_expect_progress(d, 3000);
     desk_close(d);
     desk_expect_no_failure(d);

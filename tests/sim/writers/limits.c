@@ -3,6 +3,7 @@
  * Property: as always: nothing lost, doubled or out of order.
  * Sometimes: see each. */
 #include "engine/producer_impl.h"
+#include "wire/compress.h"
 #include "writers.h"
 
 static const char *const wrapped[] = {DESK_WRAPPED, DESK_PIPELINED, DESK_RETRIED, NULL};
@@ -112,7 +113,11 @@ static kafka_writer_config some_settings(sim *s)
                          batches[] = {0, 550, 4096, INT32_MAX, KAFKA_NEVER};
     static const kafka_acks acks[] = {KAFKA_ACKS_DEFAULT, KAFKA_ACKS_ALL, KAFKA_ACKS_ONE};
     static const kafka_compression codecs[] = {KAFKA_COMPRESSION_DEFAULT, KAFKA_COMPRESSION_NONE,
-                                               KAFKA_COMPRESSION_SNAPPY, KAFKA_COMPRESSION_LZ4};
+                                               KAFKA_COMPRESSION_SNAPPY,  KAFKA_COMPRESSION_LZ4,
+                                               KAFKA_COMPRESSION_GZIP,    KAFKA_COMPRESSION_ZSTD};
+    static const int32_t levels[] = {0, 1, 9}; /* all codecs that have levels have these */
+    size_t codec = sim_below(s, sizeof codecs / sizeof *codecs);
+    if (codec > 1 && !kfk_compress_find(codecs[codec])) codec = 0;
     return (kafka_writer_config){
         .batch_timeout_ms = one_of(s, times, 6),
         .read_timeout_ms = one_of(s, times + 2, 4),
@@ -125,7 +130,8 @@ static kafka_writer_config some_settings(sim *s)
         .batch_bytes = (int32_t)one_of(s, batches, 5),
         .delivery_timeout_ms = one_of(s, times + 3, 3),
         .required_acks = acks[sim_below(s, 3)],
-        .compression = codecs[sim_below(s, 4)],
+        .compression = codecs[codec],
+        .compression_level = codec > 2 ? levels[sim_below(s, 3)] : 0,
         .async = (int32_t)sim_below(s, 2),
         .no_idempotence = (int32_t)sim_below(s, 2),
     };
