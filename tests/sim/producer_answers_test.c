@@ -2,6 +2,7 @@
  * usual. */
 #include "base/time.h"
 #include "sim/producers.h"
+#include "wire/gen/init_producer_id.h"
 #include "wire/gen/produce.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,7 +163,7 @@ SCENARIO(a_negative_offset_is_as_none)
 /* Code 87 that names far more records than there are: the last but one of the batch, what is none, and the same again. */
 static void name_many(kfk_produce_response *a, kfk_arena *memory)
 {
-    enum { MANY = 100000 };
+    enum { MANY = 20000 };
     kfk_produce_response_partition *p = &a->responses.items[0].partition_responses.items[0];
     p->error_code = KAFKA_ERR_INVALID_RECORD;
     p->base_offset = -1;
@@ -172,7 +173,7 @@ static void name_many(kfk_produce_response *a, kfk_arena *memory)
     p->record_errors.count = MANY;
 }
 
-SCENARIO_WITH(names_of_more_records_than_there_are_cost_nothing, .seeds = 5)
+SCENARIO_WITH(names_of_more_records_than_there_are_cost_nothing, .seeds = 5, .parts = 5)
 {
     change c;
     book *b = warm_peers(s, &c, name_many, 1);
@@ -189,6 +190,187 @@ SCENARIO_WITH(names_of_more_records_than_there_are_cost_nothing, .seeds = 5)
         failed++;
     }
     sim_check(s, failed >= 1);
+    book_end(b);
+}
+
+/* ---- codes ----------------------------------------------------------------------------------------------------------- */
+
+static int16_t said;
+
+static void say_code(kfk_produce_response *a, kfk_arena *memory)
+{
+    (void)memory;
+    for (int32_t i = 0; i < a->responses.items[0].partition_responses.count; i++) {
+        a->responses.items[0].partition_responses.items[i].error_code = said;
+        a->responses.items[0].partition_responses.items[i].base_offset = -1;
+    }
+}
+
+/* One of the table's half of the time, else any, of brokers yet to come too. */
+static int16_t some_code(sim *s)
+{
+    size_t count;
+    const kfk_produce_outcome *table = kfk_produce_outcome_table(&count);
+    if (sim_below(s, 2)) return table[sim_below(s, count)].code;
+    return (int16_t)(sim_below(s, 3) ? sim_below(s, 200) : sim_below(s, 65536));
+}
+
+static const book_record *last_of(const book *b)
+{
+    return &b->records[b->accepted - 1];
+}
+
+static void expect_outcome(const book *b, int code, kafka_written written)
+{
+    sim_check_equal(b->sim, last_of(b)->code, code);
+    sim_check_equal(b->sim, last_of(b)->written, written);
+}
+
+/* A lone message; the broker says the code so many times, and is well then. */
+static book *meet_code(sim *s, bool idempotence, int times, kfk_produce_class *kind)
+{
+    static change c;
+    said = some_code(s);
+    book *b = book_on_peers(s, 1, 1);
+    if (!b) return NULL;
+    b->cfg.idempotence = idempotence;
+    b->cfg.delivery_timeout_ms = 20000;
+    if (!book_start(b)) return NULL;
+    book_send(b, 0, 0, 50, true);
+    if (!book_wait(b, 5000)) return NULL;
+    c = (change){say_code, times};
+    peer_set_edit(b->peer[1], edit, &c);
+    *kind = kfk_produce_outcome_read(kfk_error_of_broker(said), -1, -1, idempotence).kind;
+    book_send(b, 0, 0, 50, true);
+    if (!book_wait(b, 21000)) sim_fail(s, "code %d", (int)said);
+    return b;
+}
+
+static void a_code_is_met_once(sim *s, bool idempotence)
+{
+    kfk_produce_class kind;
+    book *b = meet_code(s, idempotence, 1, &kind);
+    if (!b) return;
+    if (kind == KFK_PRODUCE_TOO_LARGE || kind == KFK_PRODUCE_BAD_RECORDS || kind == KFK_PRODUCE_FATAL)
+        expect_outcome(b, kfk_error_of_broker(said), KAFKA_WRITTEN_NO); /* a single record; none is named */
+    else
+        expect_outcome(b, 0, KAFKA_WRITTEN_YES);
+    book_send(b, 0, 0, 50, true);
+    book_wait(b, 21000);
+    expect_outcome(b, 0, KAFKA_WRITTEN_YES); /* and everything goes on */
+    book_end(b);
+}
+
+static void a_code_is_met_always(sim *s, bool idempotence)
+{
+    kfk_produce_class kind;
+    book *b = meet_code(s, idempotence, 100000, &kind);
+    if (!b) return;
+    switch (kind) {
+    case KFK_PRODUCE_DONE: expect_outcome(b, 0, KAFKA_WRITTEN_YES); break;
+    case KFK_PRODUCE_UNTOLD: expect_outcome(b, kfk_error_of_broker(said), KAFKA_WRITTEN_MAYBE); break;
+    case KFK_PRODUCE_UNKNOWN: expect_outcome(b, KAFKA_ETIMEDOUT, KAFKA_WRITTEN_MAYBE); break;
+    case KFK_PRODUCE_DUPLICATE: expect_outcome(b, kfk_error_of_broker(said), KAFKA_WRITTEN_MAYBE); break;
+    case KFK_PRODUCE_OUT_OF_LINE:
+    case KFK_PRODUCE_FENCED: expect_outcome(b, KAFKA_ETIMEDOUT, KAFKA_WRITTEN_NO); break;
+    default: expect_outcome(b, kfk_error_of_broker(said), KAFKA_WRITTEN_NO); break;
+    }
+    if (kind == KFK_PRODUCE_RETRY || kind == KFK_PRODUCE_UNTOLD) sim_check_text(s, b->why, "sent 10 times");
+    book_end(b);
+}
+
+SCENARIO_WITH(each_code_that_is_met_once_has_the_outcome_of_its_class, .seeds = 300)
+{
+    a_code_is_met_once(s, true);
+}
+
+SCENARIO_WITH(the_same_without_idempotence, .seeds = 100)
+{
+    a_code_is_met_once(s, false);
+}
+
+SCENARIO_WITH(each_code_that_is_met_for_ever_ends_as_its_class_does, .seeds = 300)
+{
+    a_code_is_met_always(s, true);
+}
+
+SCENARIO_WITH(it_ends_without_idempotence_too, .seeds = 100)
+{
+    a_code_is_met_always(s, false);
+}
+
+/* ---- the delivery timeout ------------------------------------------------------------------------------------------- */
+
+typedef enum place { NO_TOPIC, NO_ID, NO_CONNECTION, IN_FLIGHT, BEHIND, THROTTLED, REFUSED, PLACES } place;
+
+static void has_no_id(void *arg, const kfk_api *api, void *answer, kfk_arena *memory)
+{
+    (void)arg;
+    (void)memory;
+    if (api->key == KFK_API_INIT_PRODUCER_ID)
+        ((kfk_init_producer_id_response *)answer)->error_code = KAFKA_ERR_GROUP_LOAD_IN_PROGRESS;
+}
+
+static void bring_to(book *b, place where)
+{
+    static change c;
+    sim *s = b->sim;
+    peer *p = b->peer[1];
+    switch (where) {
+    case NO_TOPIC: return;
+    case NO_ID: peer_set_edit(p, has_no_id, NULL); return;
+    case NO_CONNECTION:
+        peer_stop(p);
+        sim_sleep_ms(s, 5); /* the client knows */
+        return;
+    case IN_FLIGHT: peer_freeze(p); return;
+    case BEHIND: /* five requests are in flight, another message is not sealed */
+        peer_freeze(p);
+        for (int i = 0; i < 20; i++) {
+            book_send(b, 0, i % 2, 50, i < 10);
+            sim_sleep_ms(s, 2);
+        }
+        return;
+    case THROTTLED:
+        peer_set_throttle_ms(p, 30000);
+        book_send(b, 0, 0, 50, true);
+        book_wait(b, 1000);
+        return;
+    default:
+        said = KAFKA_ERR_NOT_ENOUGH_REPLICAS;
+        c = (change){say_code, 100000};
+        peer_set_edit(p, edit, &c);
+    }
+}
+
+SCENARIO_WITH(wherever_a_message_is_its_time_ends_within_half_a_second, .seeds = 140)
+{
+    place where = (place)sim_below(s, PLACES);
+    int64_t timeout = 700 + (int64_t)sim_below(s, 4000);
+    book *b = book_on_peers(s, 1, where == NO_TOPIC ? 0 : 2);
+    if (!b) return;
+    b->cfg.idempotence = where == NO_ID || sim_below(s, 2);
+    b->cfg.delivery_timeout_ms = timeout;
+    b->cfg.max_attempts = 10000;
+    b->cfg.codec = sim_below(s, 2) ? KFK_CODEC_NONE : KFK_CODEC_GZIP;
+    if (where == NO_ID) bring_to(b, where);
+    if (!book_start(b)) return;
+    if (where != NO_TOPIC && where != NO_ID) {
+        book_send(b, 0, 0, 50, true);
+        if (!book_wait(b, 600)) return;
+        bring_to(b, where);
+    }
+    for (int i = 0; i < 3; i++) book_send(b, 0, i % 2, 50, sim_below(s, 2) == 0);
+    uint32_t from = b->accepted - 3;
+    book_wait(b, timeout + 500);
+    for (uint32_t i = from; i < b->accepted && !sim_failed(s); i++) {
+        const book_record *r = &b->records[i];
+        sim_check_equal(s, r->code, KAFKA_ETIMEDOUT);
+        /* That of a batch is the time of its first message. */
+        sim_check(s, r->told_ms >= r->accepted_ms + timeout - 100 && r->told_ms <= r->accepted_ms + timeout + 500);
+        bool sent = where == IN_FLIGHT || where == BEHIND;
+        if (!sent) sim_check_equal(s, r->written, KAFKA_WRITTEN_NO);
+    }
     book_end(b);
 }
 
@@ -275,7 +457,8 @@ SCENARIO(idempotence_is_not_given_up_for_an_older_leader)
 
 /* ---- many partitions -------------------------------------------------------------------------------------------------- */
 
-SCENARIO_WITH(ten_thousand_partitions_with_a_message_each_stay_within_64_mib, .seeds = 1, .config.calm = true)
+SCENARIO_WITH(ten_thousand_partitions_with_a_message_each_stay_within_64_mib, .seeds = 1, .parts = 1000,
+              .config.calm = true)
 {
     enum { PARTITIONS = 10000, MIB = 1024 * 1024 };
     book *b = book_new(s, 1, PARTITIONS);
@@ -305,6 +488,11 @@ int main(void)
         MEMCHECK_TEST(an_offset_behind_which_no_record_can_stand_is_as_none),
         MEMCHECK_TEST(a_negative_offset_is_as_none),
         MEMCHECK_TEST(names_of_more_records_than_there_are_cost_nothing),
+        MEMCHECK_TEST(each_code_that_is_met_once_has_the_outcome_of_its_class),
+        MEMCHECK_TEST(the_same_without_idempotence),
+        MEMCHECK_TEST(each_code_that_is_met_for_ever_ends_as_its_class_does),
+        MEMCHECK_TEST(it_ends_without_idempotence_too),
+        MEMCHECK_TEST(wherever_a_message_is_its_time_ends_within_half_a_second),
         MEMCHECK_TEST(what_may_be_written_is_not_taken_apart_for_an_older_leader),
         MEMCHECK_TEST(idempotence_is_not_given_up_for_an_older_leader),
         MEMCHECK_TEST(ten_thousand_partitions_with_a_message_each_stay_within_64_mib),
