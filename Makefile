@@ -6,7 +6,7 @@
 #   make demo-real  the same with a real Apache Kafka
 #   make sim        the simulation's scenarios: make sim SEEDS=500 FROM=0 (tools/sim.sh)
 #   make mutants    bugs that the simulation must find: make mutants MUTANTS="name ..." (tools/mutants.sh)
-#   make bench      print the figures of bench/
+#   make bench      print the figures of bench/, beside other clients (tools/bench.sh says how to ask for some of them)
 #   make check-long what takes longer: every combination of optional parts, and more (tools/check.sh list long)
 #   make install    install from build/release (PREFIX=/usr/local, DESTDIR)
 #   make uninstall  remove what the last install wrote
