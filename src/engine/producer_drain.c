@@ -7,11 +7,14 @@
  *   in flight   what a request takes
  *   0           everything
  *   1           ready ones
- *   2, 3, 4     ready ones, if they bring 64 KiB, or one that is full, flushed, awaited, overdue or sent again
+ *   2, 3, 4     ready ones, if they bring 64 KiB
  *
- * The first two take little (less than that) only when nothing was sent within the last millisecond: a broker that answers in
- * 50 us would else be given the few messages that one fast thread writes in so short a time, at the price of a system call
- * each.
+ * One that follows another closely has to bring more, or a broker that answers in 50 us would be given the few messages
+ * that one fast thread writes in so short a time, at the price of a system call each: 64 KiB for each of its partitions,
+ * or 1 MiB, or a batch that is full, flushed, awaited, overdue or sent again. What is less waits for a millisecond. Where
+ * messages come so fast that a millisecond brings 64 KiB and more, but spread over many partitions, it waits as long as it
+ * takes to bring 64 KiB for each, 5 ms at most, and not longer than it takes to fill a request: batches would else be small
+ * just when there are many. Whoever writes less never waits for this.
  *
  * A request that waits for its connection, or for the socket to take more, is not filled yet: it takes what is there
  * when its turn comes. There is one of these at a time. */
@@ -29,6 +32,7 @@ void kfk_broker_list_loop(kfk_producer_broker *br, kfk_producer_partition *pt, k
                           bool urgent)
 {
     if (pt->listing == KFK_READY) {
+        br->ready_count--;
         br->worth -= pt->worth;
         br->urgent -= pt->urgent;
     }
@@ -40,31 +44,39 @@ void kfk_broker_list_loop(kfk_producer_broker *br, kfk_producer_partition *pt, k
     pt->worth = worth;
     pt->urgent = urgent;
     if (listing == KFK_READY) {
+        br->ready_count++;
         br->worth += worth;
         br->urgent += urgent;
     }
     if (listing != KFK_UNLISTED) kfk_broker_dirty_loop(br);
 }
 
+/* What as many batches should bring. */
+static size_t worthy_bytes(size_t batches)
+{
+    size_t bytes = batches * KFK_PRODUCER_WORTH_BYTES;
+    return bytes < KFK_PRODUCER_REQUEST_BYTES ? bytes : KFK_PRODUCER_REQUEST_BYTES;
+}
+
 /* Worth a request, however soon after another one. */
 static bool is_much(const kfk_producer_broker *br)
 {
-    return br->urgent > 0 || br->worth >= KFK_PRODUCER_WORTH_BYTES || br->producer->closing ||
-           kfk_slots_wanted(br->producer->slots);
+    return br->urgent > 0 || (br->ready_count > 0 && br->worth >= worthy_bytes(br->ready_count)) ||
+           br->producer->closing || kfk_slots_wanted(br->producer->slots);
 }
 
 static bool is_worth_it(kfk_producer_broker *br)
 {
     kfk_loop *l = br->producer->loop;
     int in_flight = atomic_load_explicit(&br->in_flight, memory_order_relaxed);
-    bool ready = !kfk_list_empty(&br->ready), resting = !kfk_list_empty(&br->resting);
+    bool ready = br->ready_count > 0, resting = !kfk_list_empty(&br->resting);
     if (in_flight >= KFK_PRODUCER_IN_FLIGHT || br->unfilled) return false;
     if (in_flight > 0 && kfk_slots_wanted(br->producer->slots) && resting) return true;
     if (!ready && (in_flight > 0 || !resting)) return false;
     if (is_much(br)) return true;
-    if (in_flight > 1) return false;
+    if (in_flight > 1 && br->worth < KFK_PRODUCER_WORTH_BYTES) return false;
     if (kfk_broker_rested(br, kfk_loop_now_ms(l))) return true;
-    kfk_loop_timer_set(l, &br->timer, atomic_load_explicit(&br->sent_ms, memory_order_relaxed) + KFK_PRODUCER_PACE_MS);
+    kfk_loop_timer_set(l, &br->timer, kfk_broker_rested_ms(br));
     return false;
 }
 
@@ -158,8 +170,21 @@ void kfk_broker_heard_loop(kfk_producer_broker *br)
     br->heard_ms = kfk_loop_now_ms(br->producer->loop);
 }
 
-void kfk_broker_sent_loop(kfk_producer_broker *br)
+/* How long the next request waits: until each of as many batches has 64 KiB, if what comes in makes that so soon and a
+ * request holds as much. */
+static int32_t next_pace_ms(size_t batches, size_t bytes, int64_t took_ms)
 {
+    size_t a_ms = bytes / (took_ms > 1 ? (size_t)took_ms : 1);
+    if (a_ms < KFK_PRODUCER_WORTH_BYTES) return KFK_PRODUCER_PACE_MS;
+    size_t ms = (worthy_bytes(batches) + a_ms - 1) / a_ms;
+    return ms < KFK_PRODUCER_PACE_MOST_MS ? (int32_t)ms : KFK_PRODUCER_PACE_MOST_MS;
+}
+
+void kfk_broker_sent_loop(kfk_producer_broker *br, size_t batches, size_t bytes)
+{
+    int64_t now = kfk_loop_now_ms(br->producer->loop);
+    atomic_store_explicit(&br->pace_ms, next_pace_ms(batches, bytes, now - br->filled_ms), memory_order_relaxed);
+    br->filled_ms = now;
     if (atomic_load_explicit(&br->in_flight, memory_order_relaxed) == 1) kfk_broker_heard_loop(br);
     if (!kfk_timer_is_set(&br->suspicion))
         kfk_loop_timer_set(br->producer->loop, &br->suspicion, kfk_time_add(br->heard_ms, KFK_PRODUCER_SUSPECT_MS));
@@ -182,6 +207,7 @@ kfk_producer_broker *kfk_producer_broker_get_loop(kfk_producer *p, int32_t id)
     if (!br) return NULL;
     br->producer = p;
     br->id = id;
+    atomic_init(&br->pace_ms, KFK_PRODUCER_PACE_MS);
     kfk_list_init(&br->dirty_node);
     kfk_list_init(&br->ready);
     kfk_list_init(&br->resting);

@@ -26,8 +26,10 @@
 
 enum {
     KFK_PRODUCER_IN_FLIGHT = 5,           /* requests to one broker */
-    KFK_PRODUCER_WORTH_BYTES = 64 * 1024, /* for which one is sent behind others, or soon after the last */
-    KFK_PRODUCER_PACE_MS = 1,             /* later than that any one is */
+    KFK_PRODUCER_REQUEST_BYTES = 1 << 20, /* a request may hold so much, or one batch */
+    KFK_PRODUCER_WORTH_BYTES = 64 * 1024, /* for which one is sent behind others, or a batch soon after the last */
+    KFK_PRODUCER_PACE_MS = 1,             /* later than that any one is, */
+    KFK_PRODUCER_PACE_MOST_MS = 5,        /* or so much later, where batches come thick and small */
     KFK_PRODUCER_SUSPECT_MS = 3000,       /* without an answer: perhaps others lead what it led */
     KFK_PRODUCER_SUSPECT_AGAIN_MS = 1000, /* and so often from then on */
     KFK_PRODUCER_RETRY_MS = 100,          /* after memory was short */
@@ -110,15 +112,18 @@ struct kfk_producer_broker {
     kfk_producer *producer;
     int32_t id;
     _Atomic int in_flight;   /* requests; written under the baton, as is: */
-    _Atomic int64_t sent_ms; /* when the last one was sent */
+    _Atomic int64_t sent_ms; /* when the last one was sent, */
+    _Atomic int32_t pace_ms; /* and how long the next one waits for more than little */
+    int64_t filled_ms;       /* when the last one was filled */
     bool unfilled;           /* one of them waits until it can be written: it takes what is there then */
     bool dirty;              /* something may be sent */
     kfk_list dirty_node;
     kfk_list ready, resting; /* kfk_producer_partition.listed */
-    size_t worth;            /* of the ready ones */
-    unsigned urgent;
-    uint64_t connection;   /* the number of the newest one to it, 0 = none so far */
-    int64_t not_before_ms; /* it asked for a pause, or could not be connected to */
+    size_t ready_count;      /* of the ready ones: how many, */
+    size_t worth;            /* what they bring, */
+    unsigned urgent;         /* and how many of them are */
+    uint64_t connection;     /* the number of the newest one to it, 0 = none so far */
+    int64_t not_before_ms;   /* it asked for a pause, or could not be connected to */
     kfk_timer timer;
     int64_t heard_ms; /* its last answer, or when it began to owe one */
     kfk_timer suspicion;
@@ -128,10 +133,17 @@ struct kfk_producer_broker {
     unsigned spares;
 };
 
+/* When it will have rested. */
+static inline int64_t kfk_broker_rested_ms(const kfk_producer_broker *br)
+{
+    return atomic_load_explicit(&br->sent_ms, memory_order_relaxed) +
+           atomic_load_explicit(&br->pace_ms, memory_order_relaxed);
+}
+
 /* Nothing was sent to it just now: what is there goes without waiting for more. Any thread. */
 static inline bool kfk_broker_rested(const kfk_producer_broker *br, int64_t now_ms)
 {
-    return now_ms >= atomic_load_explicit(&br->sent_ms, memory_order_relaxed) + KFK_PRODUCER_PACE_MS;
+    return now_ms >= kfk_broker_rested_ms(br);
 }
 
 /* ---- the producer --------------------------------------------------------------------------------------------------- */
@@ -272,8 +284,8 @@ void kfk_broker_list_loop(kfk_producer_broker *br, kfk_producer_partition *pt, k
 void kfk_broker_dirty_loop(kfk_producer_broker *br);
 /* Nothing is sent to it for so long. */
 void kfk_broker_pause_loop(kfk_producer_broker *br, int64_t ms);
-/* A request was sent to it; it has answered one. */
-void kfk_broker_sent_loop(kfk_producer_broker *br);
+/* A request was filled for it, with so many batches of so many bytes (uncompressed); it has answered one. */
+void kfk_broker_sent_loop(kfk_producer_broker *br, size_t batches, size_t bytes);
 void kfk_broker_heard_loop(kfk_producer_broker *br);
 /* It could not be connected to: its topics are searched. */
 void kfk_broker_unreachable_loop(kfk_producer_broker *br, const kfk_error *why);

@@ -17,7 +17,6 @@ enum {
     BATCH_PRODUCE = 3,
     IDS_PRODUCE = 13, /* topics by id */
     MOST_ENTRIES = 1000,
-    LEAST_BYTES = 1024 * 1024, /* a request may hold so much, or one batch */
     MOST_SPARES = KFK_PRODUCER_IN_FLIGHT
 };
 
@@ -76,7 +75,7 @@ static size_t bytes_of(const kfk_produce_batch *b, int16_t version)
 static bool take_from(kfk_producer_request *q, kfk_list *list, size_t *bytes)
 {
     kfk_producer *p = q->broker->producer;
-    size_t most = p->cfg.batch_bytes > LEAST_BYTES ? p->cfg.batch_bytes : LEAST_BYTES;
+    size_t most = p->cfg.batch_bytes > KFK_PRODUCER_REQUEST_BYTES ? p->cfg.batch_bytes : KFK_PRODUCER_REQUEST_BYTES;
     bool full = false;
     for (kfk_list *n; !full && (n = kfk_list_first(list)) != NULL;) { /* nothing comes into the list meanwhile */
         kfk_producer_partition *pt = KFK_CONTAINER(n, kfk_producer_partition, listed);
@@ -176,18 +175,20 @@ static int lay_out(kfk_producer_request *q)
 static void mark_sent(kfk_producer_request *q)
 {
     kfk_producer *p = q->broker->producer;
+    size_t plain = 0;
     q->sent_ns = kfk_loop_now_ns(p->loop);
     for (size_t i = 0; i < q->count; i++) {
         entry *e = &q->entries[i];
         kfk_produce_batch *b = e->batch;
         kfk_ref_hold(&b->producer.uses);
+        plain += kfk_produce_batch_plain_bytes(b);
         if (b->sequence.sent > 0) kfk_producer_count(p, KFK_COUNT_RETRY, 1);
         kfk_producer_count(p, KFK_COUNT_SENT, kfk_produce_batch_count(b));
         kfk_producer_count(p, KFK_COUNT_SENT_BYTES, (int64_t)bytes_of(b, q->request.version));
         kfk_sequence_sent(&e->partition->sequence, &b->sequence, &e->copy, q->connection);
     }
     q->filled = true;
-    kfk_broker_sent_loop(q->broker);
+    kfk_broker_sent_loop(q->broker, q->count, plain);
     for (size_t i = 0; i < q->count; i++) kfk_partition_settle_loop(q->entries[i].partition);
 }
 

@@ -96,6 +96,49 @@ SCENARIO_WITH(little_that_comes_right_behind_a_request_waits_for_a_millisecond_b
     book_end(b);
 }
 
+/* A little for each partition in every millisecond, for so many of them. */
+static void trickle(book *b, int partitions, size_t bytes, int ms)
+{
+    for (int i = 0; i < ms; i++) {
+        for (int p = 0; p < partitions; p++) book_send(b, 0, p, bytes, false);
+        sim_sleep_ms(b->sim, 1);
+    }
+}
+
+SCENARIO_WITH(small_batches_that_come_thick_wait_for_more_for_five_milliseconds_and_no_longer, .seeds = 20,
+              .config.calm = true)
+{
+    book *b = book_warm(s, 1, 8, NULL);
+    if (!b) return;
+    trickle(b, 8, 10000, 10); /* 80 KB a millisecond */
+    int64_t requests = book_requests(b, KAFKA_REQUEST_PRODUCE);
+    trickle(b, 8, 10000, 30);
+    requests = book_requests(b, KAFKA_REQUEST_PRODUCE) - requests;
+    sim_check(s, requests >= 5 && requests <= 12);
+    book_wait(b, 5000);
+    book_expect_written(b);
+    book_end(b);
+}
+
+SCENARIO_WITH(small_batches_that_come_thin_wait_for_nothing, .seeds = 20, .config.calm = true)
+{
+    book *b = book_warm(s, 1, 8, NULL);
+    if (!b) return;
+    trickle(b, 8, 10000, 10);
+    book_wait(b, 5000);
+    sim_sleep_ms(s, 10);
+    trickle(b, 8, 50, 10); /* the pause of what came thick has ended with it */
+    for (int i = 0; i < 10; i++) {
+        book_wait(b, 5000);
+        sim_sleep_ms(s, 2);
+        book_send(b, 0, i % 8, 50, false);
+        sim_check_equal(s, atomic_load(&book_broker(b, 1)->in_flight), 1);
+    }
+    book_wait(b, 5000);
+    book_expect_written(b);
+    book_end(b);
+}
+
 static void small_batches(kfk_producer_config *c)
 {
     c->batch_bytes = 2000;
@@ -332,6 +375,8 @@ int main(void)
         MEMCHECK_TEST(what_comes_while_a_broker_is_busy_goes_in_one_request),
         MEMCHECK_TEST(a_rest_in_asynchronous_mode_leaves_at_its_time_although_the_broker_is_busy),
         MEMCHECK_TEST(little_that_comes_right_behind_a_request_waits_for_a_millisecond_but_not_when_it_is_awaited),
+        MEMCHECK_TEST(small_batches_that_come_thick_wait_for_more_for_five_milliseconds_and_no_longer),
+        MEMCHECK_TEST(small_batches_that_come_thin_wait_for_nothing),
         MEMCHECK_TEST(five_requests_are_in_flight_and_no_more),
         MEMCHECK_TEST(without_idempotence_one_batch_of_a_partition_is_in_flight_and_others_go_on),
         MEMCHECK_TEST(acks_none_is_told_when_it_was_sent),
