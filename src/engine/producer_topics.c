@@ -33,7 +33,9 @@ static void lead(kfk_producer_topic *t, int32_t i)
     const kfk_partition *known;
     kfk_producer_broker *br = NULL;
     int err = kfk_topic_partition(k, i, &known);
-    if (err == 0 && known->leader >= 0 && !(br = kfk_producer_broker_get_loop(t->producer, known->leader)))
+    if (err == 0 && pt->broker && pt->broker->id == known->leader)
+        br = pt->broker; /* the common case is not looked for: there are many partitions */
+    else if (err == 0 && known->leader >= 0 && !(br = kfk_producer_broker_get_loop(t->producer, known->leader)))
         kfk_producer_retry_loop(t->producer);
     kfk_partition_lead_loop(pt, br, br ? known->leader : -1, br ? known->leader_epoch : -1);
 }

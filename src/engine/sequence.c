@@ -70,6 +70,7 @@ void kfk_sequence_end(kfk_sequence *s, kfk_sequence_batch *b, int code, kafka_wr
 {
     assert(!b->ended);
     b->ended = true;
+    s->sequenced -= b->sequenced;
     b->code = code;
     b->written = written;
     b->base_offset = base_offset;
@@ -81,11 +82,12 @@ void kfk_sequence_end(kfk_sequence *s, kfk_sequence_batch *b, int code, kafka_wr
     }
 }
 
-/* Something of this epoch will not be sent again, from `b` on nothing can be in the log. */
+/* Something of this epoch will not be sent again, from `b` on nothing can be in the log. The queue may be long, so this ends
+ * where nothing has a sequence: what has one behind that, behind parts of a batch, is behind the cut that these made. */
 static void cut(kfk_sequence *s, kfk_sequence_batch *b)
 {
     s->bump_due = true;
-    while ((b = kfk_sequence_after(s, b)) != NULL) b->behind_cut = b->sequenced;
+    while ((b = kfk_sequence_after(s, b)) != NULL && (b->ended || b->sequenced)) b->behind_cut = b->sequenced;
 }
 
 static bool is_behind_cut(const kfk_sequence *s, const kfk_sequence_batch *b)
@@ -119,10 +121,11 @@ static void begin_epoch(kfk_sequence *s)
     s->proof = 0;
     s->vain = 0;
     s->bump_due = s->id_due = false;
-    for (kfk_sequence_batch *b = kfk_sequence_first(s); b; b = kfk_sequence_after(s, b)) {
-        if (b->ended) continue;
+    for (kfk_sequence_batch *b = kfk_sequence_first(s); b && s->sequenced > 0; b = kfk_sequence_after(s, b)) {
+        if (b->ended || !b->sequenced) continue;
         b->sequenced = b->unknown = b->behind_cut = b->offered = false;
         b->tried = 0;
+        s->sequenced--;
     }
 }
 
@@ -415,6 +418,7 @@ void kfk_sequence_replace(kfk_sequence *s, kfk_sequence_batch *b, kfk_sequence_b
     int32_t attempts = b->attempts, sent = b->sent, last_code = b->last_code;
     set_split(s, b, KFK_SEQUENCE_SPLIT_NOT);
     kfk_list_remove(&b->node);
+    s->sequenced -= b->sequenced;
     for (size_t i = 0; i < count; i++) {
         kfk_sequence_batch *p = parts[i];
         reset(p);

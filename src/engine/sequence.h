@@ -112,7 +112,8 @@ typedef struct kfk_sequence {
     uint32_t failures;      /* in a row: the length of the pause */
     uint32_t term;          /* counts leaders */
     uint32_t random;
-    uint32_t splits;     /* batches in the queue that are to be split */
+    uint32_t splits;     /* batches in the queue that are to be split, */
+    uint32_t sequenced;  /* and that have a triple and no outcome: few, however long it is */
     uint8_t wants, told; /* KFK_SEQUENCE_WANT_...; what was told and not yet given */
     bool bump_due, id_due;
 } kfk_sequence;

@@ -59,6 +59,7 @@ static void give_triple(kfk_sequence *s, kfk_sequence_batch *b)
 {
     if (b->sequenced) return;
     b->sequenced = true;
+    s->sequenced++;
     b->producer_id = s->producer_id;
     b->epoch = s->epoch;
     b->base_sequence = s->next_sequence;

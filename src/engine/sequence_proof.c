@@ -20,7 +20,8 @@ void kfk_sequence_proof_begin(kfk_sequence *s, uint64_t connection, int64_t now_
 {
     s->proof = connection;
     s->proof_at_ms = now_ms;
-    for (kfk_sequence_batch *b = kfk_sequence_first(s); b; b = kfk_sequence_after(s, b)) b->offered = false;
+    for (kfk_sequence_batch *b = kfk_sequence_first(s); b && (b->ended || b->sequenced); b = kfk_sequence_after(s, b))
+        b->offered = false;
     kfk_sequence_proof_acknowledged(s); /* perhaps by one that was acknowledged before */
 }
 

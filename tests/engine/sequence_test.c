@@ -346,6 +346,33 @@ static void many_batches_end_in_time_that_grows_with_their_number(void **state)
     }
 }
 
+/* A right that was taken away, say: each of very many is sent, and refused for good. */
+static void many_batches_are_refused_in_time_that_grows_with_their_number(void **state)
+{
+    enum { MANY = 100000 };
+    static kfk_sequence_batch batches[MANY];
+    partition p;
+    (void)state;
+    begin(&p);
+    memset(batches, 0, sizeof batches);
+    for (int i = 0; i < MANY; i++) {
+        batches[i] = (kfk_sequence_batch){.records = 1, .newest_ms = wall_ms(&p), .deadline_ms = KFK_TIME_NEVER};
+        kfk_sequence_push(&p.s, &batches[i]);
+    }
+    clock_t before = clock();
+    for (int i = 0; i < MANY; i++) {
+        kfk_sequence_copy copy = {0};
+        const kfk_sequence_answer no = {KAFKA_ERR_TOPIC_AUTHORIZATION_FAILED, -1, -1, 0};
+        assert_ptr_equal(kfk_sequence_next(&p.s, 1, p.now_ms, wall_ms(&p)), &batches[i]);
+        kfk_sequence_sent(&p.s, &batches[i], &copy, 1);
+        kfk_sequence_answered(&p.s, &copy, &no, p.now_ms);
+        assert_ptr_equal(kfk_sequence_take_ended(&p.s), &batches[i]);
+        assert_int_equal(batches[i].written, KAFKA_WRITTEN_NO);
+        if (kfk_sequence_take_wants(&p.s) & KFK_SEQUENCE_WANT_NEW_ID) kfk_sequence_id(&p.s, 101 + i, 0);
+        assert_true(clock() - before < 5 * CLOCKS_PER_SEC); /* it takes a hundredth of that */
+    }
+}
+
 static void a_split_without_memory_fails_the_batch(void **state)
 {
     partition p;
@@ -541,6 +568,7 @@ int main(void)
         MEMCHECK_TEST(what_was_taken_back_was_never_sent),
         MEMCHECK_TEST(giving_up_tells_what_may_be_there),
         MEMCHECK_TEST(many_batches_end_in_time_that_grows_with_their_number),
+        MEMCHECK_TEST(many_batches_are_refused_in_time_that_grows_with_their_number),
         MEMCHECK_TEST(a_split_without_memory_fails_the_batch),
         MEMCHECK_TEST(what_cannot_be_sent_again_may_be_there),
         MEMCHECK_TEST(it_is_told_whether_one_more_would_be_sent),
