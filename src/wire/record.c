@@ -148,7 +148,7 @@ void kfk_record_header_build(uint8_t out[KFK_RECORD_HEADER], const kfk_batch_hea
 
 void kfk_record_writer_init(kfk_record_writer *w, void *window, size_t cap)
 {
-    *w = (kfk_record_writer){.base_timestamp = -1, .max_timestamp = -1};
+    *w = (kfk_record_writer){.base_timestamp = -1, .max_timestamp = -1, .last_timestamp = -1};
     kfk_record_writer_window(w, window, cap);
 }
 
@@ -274,7 +274,7 @@ ALWAYS_INLINE int append(kfk_record_writer *w, int64_t timestamp, kafka_bytes ke
     if (UNLIKELY(rc != 0)) return rc;
 
     size_t total = kfk_prim_uvarint64_size((uint64_t)length << 1) + length;
-    if (UNLIKELY(total > (size_t)(w->end - w->at))) return KAFKA_EAGAIN;
+    if (UNLIKELY((ptrdiff_t)total > w->end - w->at)) return KAFKA_EAGAIN;
     if (UNLIKELY(total > (size_t)INT32_MAX - LENGTH_MIN - w->bytes || w->count == INT32_MAX)) return KAFKA_EAGAIN;
 
     uint8_t *p = put_size(w->at, length);
@@ -283,10 +283,8 @@ ALWAYS_INLINE int append(kfk_record_writer *w, int64_t timestamp, kafka_bytes ke
     p = put_size(p, (size_t)w->count);
     w->at += total;
     w->bytes += total;
-    if (w->count++ == 0)
-        w->base_timestamp = w->max_timestamp = timestamp;
-    else if (timestamp > w->max_timestamp)
-        w->max_timestamp = timestamp;
+    if (w->count++ == 0) w->base_timestamp = w->max_timestamp = timestamp;
+    kfk_record_writer_note_time(w, timestamp, kfk_prim_zigzag64(delta));
     p = put_bytes(p, key);
     p = put_bytes(p, value);
     p = put_size(p, header_count);

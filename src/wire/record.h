@@ -127,11 +127,21 @@ void kfk_record_header_build(uint8_t out[KFK_RECORD_HEADER], const kfk_batch_hea
 /* An open batch. Offset deltas are 0, 1, 2 ...; the first record's timestamp is the base. The fields are for
  * reading. */
 typedef struct kfk_record_writer {
-    uint8_t *at, *end;                     /* the window: where the next record starts, and the window's end */
-    size_t bytes;                          /* size of the body so far, over all windows */
+    uint8_t *at, *end; /* the window: where the next record starts, and the window's end, maybe before that */
+    size_t bytes;      /* size of the body so far, over all windows */
     int64_t base_timestamp, max_timestamp; /* -1 without a record */
+    int64_t last_timestamp;                /* of the newest record, */
+    uint32_t last_delta;                   /* its difference to the first one's in zigzag; UINT32_MAX = that or more */
     int32_t count;
 } kfk_record_writer;
+
+/* For what writes records: the newest one's time and delta. */
+static inline void kfk_record_writer_note_time(kfk_record_writer *w, int64_t timestamp, uint64_t delta)
+{
+    if (timestamp > w->max_timestamp) w->max_timestamp = timestamp;
+    w->last_timestamp = timestamp;
+    w->last_delta = delta < UINT32_MAX ? (uint32_t)delta : UINT32_MAX;
+}
 
 /* A batch without records, and its first window (cap may be 0). */
 void kfk_record_writer_init(kfk_record_writer *w, void *window, size_t cap);
