@@ -59,8 +59,7 @@ static void swap_out(kfk_accum *a, kfk_accum_call *call)
 
 /* ---- appending --------------------------------------------------------------------------------------------------- */
 
-static inline int append_to(kfk_accum *a, kfk_produce_batch *b, const kafka_message *m, int64_t timestamp,
-                            const void *side)
+static int append_to(kfk_accum *a, kfk_produce_batch *b, const kafka_message *m, int64_t timestamp, const void *side)
 {
     return kfk_produce_batch_append(b, a->config->batch_bytes - KFK_RECORD_HEADER, timestamp, m, side);
 }
@@ -74,8 +73,8 @@ static inline void prefetch_next(const kfk_produce_batch *b)
 }
 
 /* The record is the first of a new batch: there is none, or the open one cannot take it. */
-static __attribute__((noinline)) int append_to_new(kfk_accum *a, kfk_accum_call *call, const kafka_message *m,
-                                                   int64_t timestamp, int32_t codec, const void *side)
+static int append_to_new(kfk_accum *a, kfk_accum_call *call, const kafka_message *m, int64_t timestamp, int32_t codec,
+                         const void *side)
 {
     const kfk_accum_config *c = a->config;
     if (a->closed != 0) return a->closed;
@@ -107,20 +106,44 @@ static __attribute__((noinline)) void attend(kfk_accum *a, kfk_accum_call *call)
     if (a->open->codec != KFK_CODEC_NONE) swap_out(a, call);
 }
 
+/* The record needs a slot, a batch, or the long way to be encoded. */
+static __attribute__((noinline)) int append_slowly(kfk_accum *a, kfk_accum_call *call, const kafka_message *m,
+                                                   int64_t timestamp, int32_t codec, const void *side)
+{
+    int rc = KAFKA_EOF;
+    if (a->open != NULL && a->open->codec == codec) rc = append_to(a, a->open, m, timestamp, side);
+    if (rc == KAFKA_EOF) rc = append_to_new(a, call, m, timestamp, codec, side);
+    if (rc == 0) attend(a, call);
+    return rc;
+}
+
+static inline __attribute__((always_inline)) int append(kfk_accum *a, kfk_accum_call *call, const kafka_message *m,
+                                                        int64_t timestamp, int32_t codec, const void *side)
+{
+    kfk_produce_batch *b = a->open;
+    if (UNLIKELY(b == NULL || b->codec != codec || !kfk_produce_batch_append_plain(b, timestamp, m, side)))
+        return append_slowly(a, call, m, timestamp, codec, side);
+    prefetch_next(b);
+    if (UNLIKELY(b->writer.count == a->config->batch_size || a->asked || (call->waits && !a->awaited))) attend(a, call);
+    return 0;
+}
+
+static __attribute__((noinline)) int append_heard(kfk_accum *a, kfk_accum_call *call, const kafka_message *m,
+                                                  int64_t timestamp, int32_t codec, const void *side)
+{
+    kfk_lock_take_heard(&a->lock);
+    int rc = append(a, call, m, timestamp, codec, side);
+    kfk_lock_give_heard(&a->lock);
+    return rc;
+}
+
 int kfk_accum_append(kfk_accum *a, kfk_accum_call *call, const kafka_message *m, int64_t timestamp, int32_t codec,
                      const void *side)
 {
-    kfk_lock_take(&a->lock);
-    int rc = KAFKA_EOF;
-    if (LIKELY(a->open != NULL && a->open->codec == codec)) rc = append_to(a, a->open, m, timestamp, side);
-    if (UNLIKELY(rc == KAFKA_EOF)) rc = append_to_new(a, call, m, timestamp, codec, side);
-    if (LIKELY(rc == 0)) {
-        int32_t count = a->open->writer.count;
-        prefetch_next(a->open);
-        if (UNLIKELY(count == 1 || count == a->config->batch_size || a->asked || (call->waits && !a->awaited)))
-            attend(a, call);
-    }
-    kfk_lock_give(&a->lock);
+    if (UNLIKELY(kfk_lock_heard != NULL)) return append_heard(a, call, m, timestamp, codec, side);
+    kfk_lock_take_quietly(&a->lock);
+    int rc = append(a, call, m, timestamp, codec, side);
+    kfk_lock_give_quietly(&a->lock);
     return rc;
 }
 

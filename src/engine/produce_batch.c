@@ -26,7 +26,6 @@ kfk_produce_batch *kfk_produce_batch_new(kfk_slots *s, kfk_accum *a, kfk_slots_s
     b->level = level;
     b->side_size = side_size;
     b->share = (uint8_t)share;
-    b->oldest_timestamp = INT64_MAX;
     kfk_record_writer_init(&b->writer, NULL, 0);
     return b;
 }
@@ -68,6 +67,15 @@ static void leave_slot(kfk_produce_batch *b)
     b->earlier = b->writer.count;
 }
 
+/* The window ends where the slot does, less the sides, or where the batch is full. */
+static void open_window(kfk_produce_batch *b, size_t body_left)
+{
+    uint8_t *at = b->writer.at;
+    size_t room = (size_t)(b->sides_at - at);
+    room = room > b->side_size ? room - b->side_size : 0;
+    kfk_record_writer_window(&b->writer, at, room < body_left ? room : body_left);
+}
+
 static void enter_slot(kfk_produce_batch *b, kfk_slot *slot, size_t body_left)
 {
     leave_slot(b);
@@ -77,8 +85,8 @@ static void enter_slot(kfk_produce_batch *b, kfk_slot *slot, size_t body_left)
         b->body.chain = slot;
     b->last = slot;
     b->sides_at = slot->data + slot->cap;
-    size_t room = slot->cap - b->side_size;
-    kfk_record_writer_window(&b->writer, slot->data, room < body_left ? room : body_left);
+    kfk_record_writer_window(&b->writer, slot->data, 0);
+    open_window(b, body_left);
 }
 
 /* Memory that is worth taking for a batch whose records may still fill `left` bytes: their sides come on top. */
@@ -100,17 +108,24 @@ static int make_room(kfk_produce_batch *b, size_t most, int64_t timestamp, const
         if (b->writer.count > 0) size = kfk_record_size(NULL, timestamp, m->key, m->value, m->headers, m->header_count);
         return size > most ? KAFKA_ETOOBIG : KAFKA_EOF;
     }
+    if (b->last != NULL) open_window(b, left); /* it may have ended too early, see kfk_produce_batch_add_side */
+    if ((ptrdiff_t)size <= b->writer.end - b->writer.at) return 0;
     int rc = kfk_slots_take(b->slots, b->share, b->last != NULL ? b->last->cap : 0, size + b->side_size,
                             worth_taking(b, left, size), &slot);
     if (rc == 0) enter_slot(b, slot, left);
     return rc;
 }
 
-int kfk_produce_batch_append_slowly(kfk_produce_batch *b, size_t most, int64_t timestamp, const kafka_message *m)
+int kfk_produce_batch_append(kfk_produce_batch *b, size_t most, int64_t timestamp, const kafka_message *m,
+                             const void *side)
 {
-    int rc = make_room(b, most, timestamp, m);
+    int rc = kfk_record_append(&b->writer, timestamp, m->key, m->value, m->headers, m->header_count);
+    if (rc == KAFKA_EAGAIN && (rc = make_room(b, most, timestamp, m)) == 0)
+        rc = kfk_record_append(&b->writer, timestamp, m->key, m->value, m->headers, m->header_count);
     if (rc != 0) return rc;
-    return kfk_record_append(&b->writer, timestamp, m->key, m->value, m->headers, m->header_count);
+    b->payload += m->key.len + m->value.len;
+    if (b->side_size > 0) kfk_produce_batch_add_side(b, side, m, timestamp);
+    return 0;
 }
 
 void kfk_produce_batch_close(kfk_produce_batch *b)
@@ -149,7 +164,7 @@ void kfk_side_iter_init(kfk_side_iter *it, const kfk_produce_batch *b)
     if (it->size == 0) it->slot = NULL;
 }
 
-void *kfk_side_iter_next(kfk_side_iter *it)
+void *kfk_side_iter_run(kfk_side_iter *it, size_t most, size_t *count)
 {
     while (it->left == 0) {
         if (it->slot == NULL) return NULL;
@@ -157,9 +172,18 @@ void *kfk_side_iter_next(kfk_side_iter *it)
         it->left = it->slot->count;
         it->slot = it->slot->next;
     }
-    it->left--;
-    it->at -= it->size;
-    return (void *)(uintptr_t)it->at;
+    uint32_t run = most < it->left ? (uint32_t)most : it->left;
+    const uint8_t *first = it->at - it->size;
+    it->left -= run;
+    it->at -= (size_t)it->size * run;
+    *count = run;
+    return (void *)(uintptr_t)first;
+}
+
+void *kfk_side_iter_next(kfk_side_iter *it)
+{
+    size_t count;
+    return kfk_side_iter_run(it, 1, &count);
 }
 
 /* ---- records ----------------------------------------------------------------------------------------------------- */

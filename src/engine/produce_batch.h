@@ -17,7 +17,7 @@
 #include "engine/producer_batch.h"
 #include "engine/sequence.h"
 #include "engine/slots.h"
-#include "wire/record.h"
+#include "wire/record_plain.h"
 #include <sys/uio.h>
 
 typedef struct kfk_accum kfk_accum;
@@ -41,14 +41,13 @@ typedef struct kfk_produce_batch kfk_produce_batch;
 struct kfk_produce_batch {
     /* What an append looks at. */
     kfk_record_writer writer; /* count, base and newest timestamp, uncompressed bytes */
-    int64_t oldest_timestamp;
-    uint64_t payload;     /* bytes of keys and values */
-    int32_t codec, level; /* as configured, whatever comes out of it */
-    uint32_t side_size;   /* bytes beside each record, a multiple of 8, 0 = nothing */
-    uint8_t share;        /* kfk_slots_share of its slots */
-    bool packed;          /* body.chain holds the compressed records */
-    int8_t set_magic;     /* the format of `set` */
-    uint8_t *sides_at;    /* the lowest side of the last slot */
+    uint64_t payload;         /* bytes of keys and values */
+    int32_t codec, level;     /* as configured, whatever comes out of it */
+    uint32_t side_size;       /* bytes beside each record, a multiple of 8, 0 = nothing */
+    uint8_t share;            /* kfk_slots_share of its slots */
+    bool packed;              /* body.chain holds the compressed records */
+    int8_t set_magic;         /* the format of `set` */
+    uint8_t *sides_at;        /* the lowest side of the last slot */
 
     kfk_list node;                /* in the accumulator's queue, later in whatever list its owner keeps */
     kfk_accum *accum;             /* its partition's */
@@ -98,8 +97,9 @@ static inline size_t kfk_produce_batch_wire_bytes(const kfk_produce_batch *b)
 /* Bytes of memory it is charged with. */
 size_t kfk_produce_batch_charged(const kfk_produce_batch *b);
 
-/* Appends a message's key, value and headers, and its side (side_size bytes, copied; may be NULL when that is 0), to an open batch whose records
- * take `most` bytes at most. `most` must be the same in every call. Sides are aligned to 8 bytes.
+/* Appends a message's key, value and headers, and its side (side_size bytes, copied), to an open batch whose records
+ * take `most` bytes at most. `most` must be the same in every call. Sides are aligned to 8 bytes. A side of 16 bytes may
+ * be NULL: it is the message's userdata and the timestamp then.
  *
  *  KAFKA_EAGAIN   the budget has no room.
  *  KAFKA_EOF      the batch is full: the record needs the next one.
@@ -107,35 +107,38 @@ size_t kfk_produce_batch_charged(const kfk_produce_batch *b);
  *  KAFKA_EINVAL   a header without a name.
  *  KAFKA_ENOMEM
  * In all of them nothing changed. */
-static inline int kfk_produce_batch_append(kfk_produce_batch *b, size_t most, int64_t timestamp, const kafka_message *m,
-                                           const void *side);
-
-/* The record did not fit into what is left of the last slot. */
-int kfk_produce_batch_append_slowly(kfk_produce_batch *b, size_t most, int64_t timestamp, const kafka_message *m);
+int kfk_produce_batch_append(kfk_produce_batch *b, size_t most, int64_t timestamp, const kafka_message *m,
+                             const void *side);
 
 /* Stores the side of the record that was just appended, and keeps room for the next one. */
-static inline void kfk_produce_batch_add_side(kfk_produce_batch *b, const void *side)
+static inline void kfk_produce_batch_add_side(kfk_produce_batch *b, const void *side, const kafka_message *m,
+                                              int64_t timestamp)
 {
-    const uint64_t *from = (const uint64_t *)side, *end = from + b->side_size / sizeof *from;
-    uint64_t *to = (uint64_t *)(void *)(b->sides_at -= b->side_size);
-    while (from < end) *to++ = *from++;
-    uintptr_t most = (uintptr_t)b->sides_at - b->side_size; /* where the next record has to end */
-    if (most < (uintptr_t)b->writer.at) most = (uintptr_t)b->writer.at;
-    if (most < (uintptr_t)b->writer.end) b->writer.end = (uint8_t *)most;
+    size_t size = b->side_size;
+    uint64_t *to = (uint64_t *)(void *)(b->sides_at - size);
+    b->sides_at = (uint8_t *)to;
+    b->writer.end -= size; /* of the next one; where it is the batch that is nearly full this takes back too much */
+    if (__builtin_expect(side != NULL, 0)) {
+        memcpy(to, side, size);
+    } else {
+        to[0] = (uintptr_t)m->userdata;
+        to[1] = (uint64_t)timestamp;
+    }
 }
 
-static inline int kfk_produce_batch_append(kfk_produce_batch *b, size_t most, int64_t timestamp, const kafka_message *m,
-                                           const void *side)
+/* The same for what wire/record_plain.h encodes; false for all else, and when there is no room: nothing changed then. */
+static inline __attribute__((always_inline)) bool kfk_produce_batch_append_plain(kfk_produce_batch *b,
+                                                                                 int64_t timestamp,
+                                                                                 const kafka_message *m,
+                                                                                 const void *side)
 {
-    int rc = kfk_record_append(&b->writer, timestamp, m->key, m->value, m->headers, m->header_count);
-    if (__builtin_expect(rc != 0, 0)) {
-        if (rc == KAFKA_EAGAIN) rc = kfk_produce_batch_append_slowly(b, most, timestamp, m);
-        if (rc != 0) return rc;
-    }
-    if (timestamp < b->oldest_timestamp) b->oldest_timestamp = timestamp;
+    if (__builtin_expect(m->header_count > 0, 0)) return false;
+    uint8_t *to = kfk_record_append_plain(&b->writer, timestamp, m->key, m->value);
+    if (__builtin_expect(to == NULL, 0)) return false;
     b->payload += m->key.len + m->value.len;
-    if (b->side_size > 0) kfk_produce_batch_add_side(b, side);
-    return 0;
+    if (__builtin_expect(b->side_size > 0, 1)) kfk_produce_batch_add_side(b, side, m, timestamp);
+    if (__builtin_expect(m->value.len > 0, 1)) memcpy(to, m->value.data, m->value.len);
+    return true;
 }
 
 /* ---- sending: of a SEALED batch ---------------------------------------------------------------------------------- */
@@ -157,6 +160,9 @@ typedef struct kfk_side_iter {
 void kfk_side_iter_init(kfk_side_iter *it, const kfk_produce_batch *b);
 /* The next record's side, aligned to 8 bytes; NULL behind the last, and without sides. */
 void *kfk_side_iter_next(kfk_side_iter *it);
+/* So many sides at once: the next one's, the others lie below it in memory, each side_size bytes under the one before.
+ * Takes *count of them, which is `most` or less. NULL behind the last. */
+void *kfk_side_iter_run(kfk_side_iter *it, size_t most, size_t *count);
 
 /* ---- the records, with their sides ------------------------------------------------------------------------------- */
 

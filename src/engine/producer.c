@@ -94,21 +94,10 @@ static void kick_run(kfk_task *t)
 
 /* ---- calls ----------------------------------------------------------------------------------------------------------- */
 
-void kfk_producer_call_begin(kfk_producer_call *c, kfk_producer *p, int64_t now_ms, bool waits)
+void kfk_producer_call_full(kfk_producer_call *c)
 {
-    *c = (kfk_producer_call){.producer = p, .waits = waits};
-    c->accum.now_ms = c->lobby.now_ms = now_ms;
-    c->accum.waits = c->lobby.waits = waits;
-}
-
-int kfk_producer_call_append(kfk_producer_call *c, kfk_producer_partition *pt, const kafka_message *m, int64_t time_ms,
-                             int32_t codec, const void *side)
-{
-    int err = kfk_accum_append(&pt->accum, &c->accum, m, time_ms, codec, side);
-    if (__builtin_expect(c->accum.seals == NULL, 1)) return err;
     kfk_accum_seal(&c->accum); /* while it is in the cache, and on its way while this thread fills the next */
     kfk_producer_deliver(c->producer, &c->accum);
-    return err;
 }
 
 int kfk_producer_call_wait(kfk_producer_call *c, kfk_producer_topic *t, const kafka_message *m, int64_t time_ms,
@@ -119,10 +108,12 @@ int kfk_producer_call_wait(kfk_producer_call *c, kfk_producer_topic *t, const ka
     int64_t partition = m->partition;
     if (size > 0) memcpy(with_partition, side, size);
     memcpy(with_partition + size, &partition, sizeof partition);
+    if (!c->told) c->lobby = (kfk_accum_call){.now_ms = c->accum.now_ms, .waits = c->waits};
     c->told = true;
     kfk_lock_take(&t->lock);
     int err = 1;
-    if (!t->map) err = kfk_accum_append(&t->lobby.accum, &c->lobby, m, time_ms, codec, with_partition);
+    if (!atomic_load(&t->maps.now))
+        err = kfk_accum_append(&t->lobby.accum, &c->lobby, m, time_ms, codec, with_partition);
     kfk_lock_give(&t->lock);
     if (c->lobby.seals) {
         kfk_producer_seal_plain(&c->lobby);
@@ -141,21 +132,25 @@ static bool has_room(const kfk_producer_partition *pt, const kfk_accum_call *cal
     return in_flight == 0 && kfk_broker_rested(br, call->now_ms);
 }
 
-/* Is there anything to be told? */
+/* Pushes what is to be told. Is there anything? */
+static bool push_news(kfk_producer_call *c, kfk_accum_call *of)
+{
+    bool any = of->kicks || of->room;
+    if (of->kicks) push_kicks(c->producer, of->kicks);
+    of->kicks = NULL;
+    of->room = false;
+    return any;
+}
+
 static bool seal_and_push(kfk_producer_call *c)
 {
-    kfk_accum *kicks = c->accum.kicks;
-    for (kfk_accum *a = kicks; a; a = a->next_kick) {
+    for (kfk_accum *a = c->accum.kicks; a; a = a->next_kick) {
         if (a->config->codec != KFK_CODEC_NONE && has_room(kfk_partition_of(a), &c->accum))
             kfk_accum_swap_out(a, &c->accum);
     }
     if (c->accum.seals) kfk_accum_seal(&c->accum);
-    bool tells = c->accum.kicks || c->lobby.kicks || c->accum.room || c->lobby.room;
-    if (c->accum.kicks) push_kicks(c->producer, c->accum.kicks);
-    if (c->lobby.kicks) push_kicks(c->producer, c->lobby.kicks);
-    c->accum.kicks = c->lobby.kicks = NULL;
-    c->accum.room = c->lobby.room = false;
-    return tells;
+    bool tells = push_news(c, &c->accum);
+    return (c->told && push_news(c, &c->lobby)) || tells;
 }
 
 void kfk_producer_call_seal(kfk_producer_call *c)
@@ -163,7 +158,7 @@ void kfk_producer_call_seal(kfk_producer_call *c)
     seal_and_push(c);
 }
 
-void kfk_producer_call_end(kfk_producer_call *c)
+void kfk_producer_call_tell(kfk_producer_call *c)
 {
     bool tells = seal_and_push(c) || c->told;
     c->told = false;

@@ -8,7 +8,7 @@
  *
  *   topic   watched in the cluster from its first message on. While its partitions are not known its messages wait as
  *           copies, within a quarter of the budget, and are balanced later. A *map* is what writers see of a topic: a
- *           counted list of its partitions, replaced when something changes.
+ *           list of its partitions, replaced when something changes.
  *   ready   natural batching: with at most one request in flight to a broker what is there is sent; a third to fifth
  *           request has to be worth it (64 KiB, or a batch that is full, flushed or overdue).
  *   outcome each accepted message gets exactly one, in every ending, through `delivered` or `refused`, within
@@ -25,6 +25,7 @@
 #include "engine/accum.h"
 #include "engine/cluster.h"
 #include "engine/producer_batch.h"
+#include <stdatomic.h>
 
 typedef struct kfk_producer kfk_producer;
 typedef struct kfk_producer_map kfk_producer_map;
@@ -92,14 +93,23 @@ enum { KFK_PRODUCER_TOPICS = 65536 };
 
 /* ---- topics: any thread, without the baton ------------------------------------------------------------------------ */
 
-/* The partitions of a topic at some time. Counted; never changes. */
+/* The partitions of a topic at some time. Does not change while it is pinned. */
 struct kfk_producer_map {
-    kfk_ref ref;
     /* Ascending: all partitions; those that somebody leads (all, when nobody leads any). Neither is empty. */
     size_t count, available_count;
     const int32_t *ids, *available;
     kfk_producer_partition *const *partitions; /* of ids[i], ids[i] == i */
+    kfk_producer_partition *only;              /* when there is but one */
+    _Atomic uint32_t pins;                     /* those who look at it */
+    kfk_producer_map *next;                    /* of the topic's */
+    size_t room;                               /* partitions that it could hold */
 };
+
+/* A topic's maps (producer_map.c): the one of now, NULL = its partitions are not known; and all there are. */
+typedef struct kfk_producer_maps {
+    _Atomic(kfk_producer_map *) now;
+    kfk_producer_map *all; /* under the baton */
+} kfk_producer_maps;
 
 /* The topic of this name: found, or added and looked up from the next kfk_producer_call_end on. One reference.
  * 0, KAFKA_ERR_INVALID_TOPIC, KAFKA_ENOMEM, KAFKA_ECLOSED; KAFKA_EAGAIN: KFK_PRODUCER_TOPICS are known by name, and none
@@ -109,10 +119,28 @@ kfk_producer_topic *kfk_producer_topic_hold(kfk_producer_topic *t);
 void kfk_producer_topic_drop(kfk_producer_topic *t);
 /* NUL-terminated; as long as the topic. */
 const char *kfk_producer_topic_name(const kfk_producer_topic *t);
-/* What is known of its partitions; a reference. NULL: nothing yet, or messages that came before still wait: see
- * kfk_producer_call_wait. One short lock: once per call. */
+/* As long as the topic. */
+kfk_producer_maps *kfk_producer_topic_maps(kfk_producer_topic *t);
+/* What is known of its partitions, pinned: kfk_producer_map_drop, before anything is waited for. NULL: nothing yet, or
+ * messages that came before still wait: see kfk_producer_call_wait. */
+static inline kfk_producer_map *kfk_producer_maps_pin(kfk_producer_maps *maps)
+{
+    kfk_producer_map *m = atomic_load(&maps->now);
+    while (m) {
+        atomic_fetch_add(&m->pins, 1);
+        kfk_producer_map *now = atomic_load(&maps->now);
+        if (__builtin_expect(now == m, 1)) break;
+        atomic_fetch_sub(&m->pins, 1); /* it may have become another one's memory */
+        m = now;
+    }
+    return m;
+}
 kfk_producer_map *kfk_producer_topic_map(kfk_producer_topic *t);
-void kfk_producer_map_drop(kfk_producer_map *m); /* NULL is fine */
+/* NULL is fine. */
+static inline void kfk_producer_map_drop(kfk_producer_map *m)
+{
+    if (m) atomic_fetch_sub_explicit(&m->pins, 1, memory_order_release);
+}
 
 /* Of a batch, a partition: valid as long as the producer. */
 kfk_producer_topic *kfk_producer_partition_topic(const kfk_producer_partition *pt);
@@ -124,33 +152,56 @@ int32_t kfk_producer_partition_id(const kfk_producer_partition *pt);
 typedef struct kfk_producer_call {
     kfk_producer *producer;
     bool waits;           /* somebody is going to wait for what is appended: it is ready at once */
-    bool told;            /* there is a new topic */
+    bool told;            /* something was appended for a topic without a map, which may be a new one */
     kfk_accum_call accum; /* what was appended */
-    kfk_accum_call lobby; /* the same for topics without a map */
+    kfk_accum_call lobby; /* the same for topics without a map, where `told` is set */
 } kfk_producer_call;
 
 /* now_ms: kfk_time_now_ms, read once per call: from then on delivery_timeout_ms counts. */
-void kfk_producer_call_begin(kfk_producer_call *c, kfk_producer *p, int64_t now_ms, bool waits);
+static inline void kfk_producer_call_begin(kfk_producer_call *c, kfk_producer *p, int64_t now_ms, bool waits)
+{
+    c->producer = p; /* field by field: zeroing all of it would cost more than a small call */
+    c->waits = waits;
+    c->told = false;
+    c->accum.now_ms = now_ms;
+    c->accum.waits = waits;
+    c->accum.room = false;
+    c->accum.kicks = NULL;
+    c->accum.seals = NULL;
+}
+/* Batches are full. */
+void kfk_producer_call_full(kfk_producer_call *c);
 /* Appends a message to a partition of a map. `time_ms`: the record's timestamp; `codec`: KFK_CODEC_NONE and up. `side`
- * has side_size bytes and is copied. When a batch is full it is sealed here, on this thread, and told. 0 = accepted:
+ * has side_size bytes and is copied; NULL: see kfk_produce_batch_append. When a batch is full it is sealed here, on this thread, and told. 0 = accepted:
  * there will be one outcome. Otherwise nothing was accepted and there will be none:
  *   KAFKA_EAGAIN  no room in the budget: end the call, wait for room (kfk_producer_room_new), begin anew
  *   KAFKA_ETOOBIG the record does not fit into batch_bytes, or not into the budget
  *   KAFKA_EINVAL  a header without a name
  *   KAFKA_ENOMEM, KAFKA_ECLOSED */
-int kfk_producer_call_append(kfk_producer_call *c, kfk_producer_partition *pt, const kafka_message *m, int64_t time_ms,
-                             int32_t codec, const void *side);
+static inline int kfk_producer_call_append(kfk_producer_call *c, kfk_producer_partition *pt, const kafka_message *m,
+                                           int64_t time_ms, int32_t codec, const void *side)
+{
+    int err = kfk_accum_append((kfk_accum *)(void *)pt, &c->accum, m, time_ms, codec, side); /* its first member */
+    if (__builtin_expect(c->accum.seals != NULL, 0)) kfk_producer_call_full(c);
+    return err;
+}
 /* The same for a topic without a map: the message waits, as a copy, until the partitions are known. KAFKA_EAGAIN: the
  * quarter of the budget for such messages is used up. Further: 1 = nothing was accepted, there is a map now. */
 int kfk_producer_call_wait(kfk_producer_call *c, kfk_producer_topic *t, const kafka_message *m, int64_t time_ms,
                            int32_t codec, const void *side);
 /* Tells the producer: seals what this thread has to seal, and submits once. Also before the thread waits for anything.
  * The call is as new afterwards. */
-void kfk_producer_call_end(kfk_producer_call *c);
+static inline void kfk_producer_call_end(kfk_producer_call *c);
+void kfk_producer_call_tell(kfk_producer_call *c); /* there is something to be told */
 /* The same for a caller who submits an operation of its own anyway: this before submitting, and
  * kfk_producer_kicked_loop first thing when it runs. One submission less. */
 void kfk_producer_call_seal(kfk_producer_call *c);
 void kfk_producer_kicked_loop(kfk_producer *p);
+
+static inline void kfk_producer_call_end(kfk_producer_call *c)
+{
+    if (c->accum.kicks || c->told) kfk_producer_call_tell(c);
+}
 
 /* Any thread: a batch that was delivered goes. */
 void kfk_producer_batch_free(kfk_produce_batch *b);

@@ -2,7 +2,8 @@
  *
  *   producer.c            birth and end, calls of writing threads, kicks
  *   producer_topics.c     topics: found, watched, searched
- *   producer_lobby.c      messages that wait for their topic, and maps, which end that
+ *   producer_lobby.c      messages that wait for their topic
+ *   producer_map.c        what writing threads see of a topic
  *   producer_partition.c  one partition: what there is, what its machine says, outcomes, timers
  *   producer_drain.c      one broker: which partitions go next, when a request is worth it
  *   producer_request.c    one Produce request: filling it, reading its answer
@@ -49,7 +50,7 @@ typedef enum kfk_listing {
 } kfk_listing;
 
 struct kfk_producer_partition {
-    kfk_accum accum; /* any thread */
+    kfk_accum accum; /* any thread. Stays the first: kfk_producer_call_append */
     /* For threads that seal: could the next batch go out at once? Written under the baton. */
     _Atomic(kfk_producer_broker *) pipe; /* to where; NULL = nowhere */
     _Atomic bool may_send;               /* its own order allows it */
@@ -85,9 +86,10 @@ struct kfk_producer_partition {
 struct kfk_producer_topic {
     kfk_map_node by_name; /* under the producer's lock */
     kfk_producer *producer;
-    kfk_lock lock; /* of the map, and around every append to the lobby; then come an accumulator's, the slots' */
-    kfk_producer_map *map; /* NULL = messages go to the lobby */
-    kfk_list fresh;        /* in the producer's list, under its lock, until it is watched */
+    kfk_lock
+        lock; /* around the first map's coming, and every append to the lobby; then come an accumulator's, the slots' */
+    kfk_producer_maps maps; /* none of now = messages go to the lobby */
+    kfk_list fresh;         /* in the producer's list, under its lock, until it is watched */
     /* Under the baton. */
     kfk_topic_watch watch;
     bool has_id;
@@ -236,6 +238,11 @@ void kfk_producer_lobby_fail_loop(kfk_producer_topic *t, const kfk_error *why, u
                                   int64_t accepted_before_ms);
 /* The topic's map is as what is known, and the lobby empty. */
 void kfk_producer_map_update_loop(kfk_producer_topic *t);
+/* producer_map.c: a map of so many partitions as they are now, pinned, which nobody sees yet. NULL without memory. */
+kfk_producer_map *kfk_producer_map_new_loop(kfk_producer_topic *t, size_t count);
+bool kfk_producer_map_is_as(const kfk_producer_map *a, const kfk_producer_map *b);
+/* When the topic goes. */
+void kfk_producer_maps_fini(kfk_producer_maps *maps);
 /* Somebody has something for a partition that nobody leads. */
 void kfk_producer_search_loop(kfk_producer_topic *t);
 

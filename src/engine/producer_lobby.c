@@ -1,4 +1,4 @@
-/* The lobby of a topic: where messages wait whose partitions are not known yet; and maps, which end that.
+/* The lobby of a topic: where messages wait whose partitions are not known yet; and how the first map ends that.
  *
  * The lobby is the accumulator of a partition that does not exist. As soon as the cluster knows the topic its batches are
  * distributed over the partitions, by the writer's balancer, and only then writers see a map, so that nothing overtakes
@@ -13,50 +13,6 @@
 #include <string.h>
 
 enum { MOST_ROUNDS = 8 };
-
-/* ---- maps ------------------------------------------------------------------------------------------------------------ */
-
-kfk_producer_map *kfk_producer_topic_map(kfk_producer_topic *t)
-{
-    kfk_lock_take(&t->lock);
-    kfk_producer_map *m = t->map;
-    if (m) kfk_ref_hold(&m->ref);
-    kfk_lock_give(&t->lock);
-    return m;
-}
-
-void kfk_producer_map_drop(kfk_producer_map *m)
-{
-    if (m && kfk_ref_drop(&m->ref)) kfk_mem_free(m);
-}
-
-/* In one block: the map, the partitions, all ids, the available ones. */
-static kfk_producer_map *map_new(const kfk_producer_topic *t, size_t count)
-{
-    kfk_producer_map *m = kfk_mem_alloc(sizeof *m + count * (sizeof(void *) + 2 * sizeof(int32_t)));
-    if (!m) return NULL;
-    kfk_producer_partition **partitions = (kfk_producer_partition **)(void *)(m + 1);
-    int32_t *ids = (int32_t *)(void *)(partitions + count), *available = ids + count;
-    size_t led = 0;
-    for (size_t i = 0; i < count; i++) {
-        partitions[i] = t->partitions[i];
-        ids[i] = (int32_t)i;
-        if (partitions[i]->broker) available[led++] = (int32_t)i;
-    }
-    kfk_ref_init(&m->ref);
-    m->count = count;
-    m->available_count = led > 0 ? led : count;
-    m->ids = ids;
-    m->available = led > 0 ? available : ids;
-    m->partitions = partitions;
-    return m;
-}
-
-static bool map_is_as(const kfk_producer_map *a, const kfk_producer_map *b)
-{
-    return a->count == b->count && a->available_count == b->available_count &&
-           memcmp(a->available, b->available, a->available_count * sizeof *a->available) == 0;
-}
 
 /* How many partitions there are to write to; 0 = the topic is not known. */
 static size_t known_count(const kfk_producer_topic *t)
@@ -203,10 +159,7 @@ static bool take_or_publish(kfk_producer_topic *t, kfk_producer_map *map, kfk_ac
     kfk_producer_lobby_swap_out(t, call);
     collect(t);
     bool empty = kfk_list_empty(&t->waiting) && t->lobby.view.queued == 0;
-    if (empty) {
-        t->map = map;
-        kfk_ref_hold(&map->ref);
-    }
+    if (empty) atomic_store(&t->maps.now, map);
     kfk_lock_give(&t->lock);
     return empty;
 }
@@ -234,21 +187,13 @@ void kfk_producer_map_update_loop(kfk_producer_topic *t)
 {
     size_t count = known_count(t);
     if (count == 0) return;
-    kfk_producer_map *map = map_new(t, count), *old = NULL;
-    if (!map) {
+    kfk_producer_map *map = kfk_producer_map_new_loop(t, count), *now = atomic_load(&t->maps.now);
+    if (!map)
         kfk_producer_retry_loop(t->producer);
-        return;
-    }
-    if (!t->map) {
+    else if (!now)
         publish(t, map);
-    } else if (!map_is_as(t->map, map)) {
-        kfk_lock_take(&t->lock);
-        old = t->map;
-        t->map = map;
-        kfk_ref_hold(&map->ref);
-        kfk_lock_give(&t->lock);
-    }
-    kfk_producer_map_drop(old);
+    else if (!kfk_producer_map_is_as(now, map))
+        atomic_store(&t->maps.now, map);
     kfk_producer_map_drop(map);
 }
 

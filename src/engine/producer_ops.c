@@ -103,7 +103,7 @@ static void serve_rooms(kfk_producer *p)
         wait *w = KFK_CONTAINER(n, wait, node);
         size_t need = slot_for(w->bytes);
         bool fits = need >= limit ? used == 0 : used + need <= limit;
-        bool lobby = w->topic && !w->topic->map;
+        bool lobby = w->topic && !atomic_load(&w->topic->maps.now);
         if (lobby && fits) fits = need >= most_unknown ? unknown == 0 : unknown + need <= most_unknown;
         if (lobby && !fits) continue; /* it must not hold up the others */
         if (!fits) return;

@@ -220,7 +220,7 @@ void kfk_producer_topic_free(kfk_producer_topic *t)
     }
     kfk_mem_free(t->partitions);
     kfk_partition_fini(&t->lobby);
-    kfk_producer_map_drop(t->map);
+    kfk_producer_maps_fini(&t->maps);
     kfk_lock_fini(&t->lock);
     kfk_mem_free(t);
 }

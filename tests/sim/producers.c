@@ -217,7 +217,7 @@ int book_send(book *b, uint32_t sender, int32_t partition, size_t bytes, bool wa
 static int wait_for_room(book *b, size_t bytes, int64_t ms)
 {
     kfk_op *op;
-    bool lobby = b->topic->map == NULL;
+    bool lobby = atomic_load(&b->topic->maps.now) == NULL;
     int err = kfk_producer_room_new(b->producer, lobby ? b->topic : NULL, bytes, kfk_time_now_ms() + ms, NULL, &op);
     if (err != 0) return err;
     kfk_loop_submit(sim_loop(b->sim), &op->task);
