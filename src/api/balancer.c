@@ -16,6 +16,8 @@
 #include "base/mem.h"
 #include <string.h>
 
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
 enum { MOST_TOPICS = 65536 };
 
 /* ---- states ------------------------------------------------------------------------------------------------------ */
@@ -153,22 +155,43 @@ static int32_t check(const kfk_balancer_topic *t, const kfk_balancer_offer *offe
         (int)partition, t->name, offer->all_count, (int)offer->all[0], (int)offer->all[offer->all_count - 1]);
 }
 
+bool kfk_balancer_is_foreign(const kafka_balancer *b)
+{
+    return b->balance != NULL || b->hash != NULL;
+}
+
+bool kfk_balancer_hashes_as_java(const kafka_balancer *b)
+{
+    return b->kind->java;
+}
+
+bool kfk_balancer_is_sure_of_one(const kafka_balancer *b)
+{
+    return !b->kind->foreign;
+}
+
+/* Nobody leads a partition, or the question must not be asked. */
+static __attribute__((noinline)) int32_t pick_otherwise(kfk_balancer_topic *t, const kafka_message *m,
+                                                        const kfk_balancer_offer *offer, kfk_error *err)
+{
+    if (kfk_fork_is_parents(t->balancer->born))
+        return kfk_error_set(err, KAFKA_EFORKED, "the balancer belongs to the parent process");
+    if (offer->all_count == 0)
+        return kfk_error_set(err, KAFKA_EINVAL, "topic %s has no partitions to choose from", t->name);
+    kfk_balancer_offer dark = {offer->all, offer->all, offer->all_count, offer->all_count};
+    return kfk_balancer_pick(t, m, &dark, err);
+}
+
 int32_t kfk_balancer_pick(kfk_balancer_topic *t, const kafka_message *m, const kfk_balancer_offer *offer,
                           kfk_error *err)
 {
     const kafka_balancer *b = t->balancer;
+    const kfk_balancer_kind *kind = b->kind;
     int32_t partition = -1;
-    if (kfk_fork_is_parents(b->born))
-        return kfk_error_set(err, KAFKA_EFORKED, "the balancer belongs to the parent process");
-    if (offer->led_count == 0) {
-        if (offer->all_count == 0)
-            return kfk_error_set(err, KAFKA_EINVAL, "topic %s has no partitions to choose from", t->name);
-        kfk_balancer_offer dark = {offer->all, offer->all, offer->all_count, offer->all_count};
-        return kfk_balancer_pick(t, m, &dark, err);
-    }
-    int code = b->kind->pick(t, m, offer, &partition, err);
-    if (code != 0) return code;
-    return b->kind->foreign ? check(t, offer, partition, err) : partition;
+    if (UNLIKELY(kfk_fork_is_parents(b->born) || offer->led_count == 0)) return pick_otherwise(t, m, offer, err);
+    int code = kind->pick(t, m, offer, &partition, err);
+    if (UNLIKELY(code != 0)) return code;
+    return UNLIKELY(kind->foreign) ? check(t, offer, partition, err) : partition;
 }
 
 int32_t kafka_balancer_balance(kafka_balancer *b, const kafka_message *m, const int32_t *partitions, size_t count)

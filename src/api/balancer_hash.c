@@ -79,7 +79,7 @@ kafka_balancer *kafka_balancer_reference_hash(kafka_hash32_fn hash)
 
 int32_t kfk_balancer_murmur2(const kafka_message *m, const kfk_balancer_offer *offer)
 {
-    return offer->all[(kfk_murmur2(m->key.data, m->key.len) & INT32_MAX) % offer->all_count];
+    return offer->all[kfk_balancer_java_index(m->key, (uint32_t)offer->all_count)];
 }
 
 static int pick_murmur2(kfk_balancer_topic *t, const kafka_message *m, const kfk_balancer_offer *offer,
@@ -111,7 +111,7 @@ static kafka_balancer *new_consistent(const kfk_balancer_kind *kind, bool consis
 
 kafka_balancer *kafka_balancer_murmur2(bool consistent)
 {
-    static const kfk_balancer_kind kind = {.pick = pick_murmur2, .stateless = true};
+    static const kfk_balancer_kind kind = {.pick = pick_murmur2, .stateless = true, .java = true};
     return new_consistent(&kind, consistent, "kafka_balancer_murmur2");
 }
 

@@ -17,6 +17,7 @@ typedef struct kfk_balancer_kind {
                 kfk_error *err);
     void (*topic_fini)(kfk_balancer_topic *t); /* NULL = nothing to free */
     bool stateless;                            /* one topic is like another: nobody has to look up which */
+    bool java;                                 /* keys go where Java's producer sends them */
     bool foreign; /* what it picks is somebody else's choice: it may not have been offered */
 } kfk_balancer_kind;
 

@@ -78,7 +78,7 @@ static int pick_sticky(kfk_balancer_topic *t, const kafka_message *m, const kfk_
 
 kafka_balancer *kafka_balancer_sticky(void)
 {
-    static const kfk_balancer_kind kind = {.pick = pick_sticky};
+    static const kfk_balancer_kind kind = {.pick = pick_sticky, .java = true};
     return kfk_balancer_new(&kind, "kafka_balancer_sticky");
 }
 

@@ -46,6 +46,7 @@ static int make_producer(kafka_writer *w)
     const kafka_writer_config *c = w->config;
     kfk_log log;
     kfk_log_init(&log, c->logger);
+    w->codec = c->compression == KAFKA_COMPRESSION_NONE ? 0 : c->compression;
     w->side_size = (uint32_t)((c->on_delivery ? sizeof(kfk_told_side) : 0) + (c->async ? 0 : sizeof(kfk_waiting_side)));
     kfk_producer_config cfg = {
         .cluster = cluster_config(w, &log),
@@ -59,7 +60,7 @@ static int make_producer(kafka_writer *w)
         .max_attempts = (int32_t)kfk_writer_number(c->max_attempts, INT32_MAX),
         .acks = c->required_acks == KAFKA_ACKS_NONE ? 0 : (int16_t)c->required_acks,
         .idempotence = w->settings->idempotence,
-        .codec = c->compression == KAFKA_COMPRESSION_NONE ? 0 : c->compression,
+        .codec = w->codec,
         .level = c->compression_level,
         .side_size = w->side_size,
         .delivered = kfk_writer_delivered,
@@ -79,7 +80,12 @@ static int find_own_topic(kafka_writer *w)
     int code = kfk_producer_topic_get(w->producer, name, &w->topic);
     if (code != 0) return code == KAFKA_ENOMEM ? code : 0;
     w->balance = kfk_balancer_topic_of(w->balancer, name.data, name.len);
-    return w->balance ? 0 : KAFKA_ENOMEM;
+    if (!w->balance) return KAFKA_ENOMEM;
+    w->java = kfk_balancer_hashes_as_java(w->balancer);
+    w->maps = kfk_producer_topic_maps(w->topic);
+    w->sure_of_one = kfk_balancer_is_sure_of_one(w->balancer);
+    atomic_init(&w->quick, kfk_writer_can_be_quick(w));
+    return 0;
 }
 
 /* What one has that was made as far as it got. */
@@ -164,6 +170,12 @@ const kafka_writer_config *kafka_writer_get_config(const kafka_writer *w)
 
 /* ---- calls ------------------------------------------------------------------------------------------------------- */
 
+static void refuse_calls(kafka_writer *w)
+{
+    atomic_store(&w->closed, true);
+    atomic_store(&w->quick, false);
+}
+
 int kfk_writer_check(const kafka_writer *w, const kafka_ctx *ctx, const char *call)
 {
     if (!w) return kfk_failf(ctx, KAFKA_EINVAL, "%s: the writer is NULL", call);
@@ -234,7 +246,7 @@ static int close_and_tell(kafka_writer *w, int64_t deadline_ms, kfk_cancel *toke
         kfk_mem_free(d);
         return kfk_error_set(err, KAFKA_ENOMEM, "no memory to close the writer");
     }
-    atomic_store(&w->closed, true);
+    refuse_calls(w);
     int code = run_op(w, op, err);
     kfk_writer_drain_init(d, w, KFK_TIME_NEVER, NULL, drain_destroy);
     int drained = run_op(w, &d->op, err);
@@ -281,7 +293,7 @@ void kafka_writer_free(kafka_writer *w)
     kfk_error ignored = {0};
     bool may_wait = kfk_thread_self()->callback_depth == 0;
     if (may_wait && !atomic_load(&w->closed)) close_and_tell(w, KFK_TIME_NEVER, NULL, &ignored);
-    atomic_store(&w->closed, true);
+    refuse_calls(w);
     kfk_ref_hold(&w->ref); /* the drain's */
     kfk_writer_drain_init(&w->last, w, KFK_TIME_NEVER, NULL, last_destroy);
     w->last.stop = true;

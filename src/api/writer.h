@@ -2,6 +2,7 @@
  *
  *   writer.c          birth, flush, close, free
  *   writer_write.c    a call of kafka_writer_write_messages: checks, balances, appends, waits for room
+ *   writer_quick.c    the same for the call that nothing is special about
  *   writer_call.c     what a synchronous call waits for, and what many results say together
  *   writer_outcome.c  from a batch's outcome to callbacks and waiting calls
  *   writer_stats.c    counting
@@ -71,7 +72,7 @@ void kfk_write_call_ended_loop(kfk_write_call *call, int64_t messages);
 
 /* ---- beside each message, until its outcome ---------------------------------------------------------------------- */
 
-/* With a delivery callback: what it is to be told. */
+/* With a delivery callback: what it is to be told. What kfk_producer_call_append stores without being told. */
 typedef struct kfk_told_side {
     void *userdata;
     int64_t time_ms;
@@ -104,7 +105,7 @@ void kfk_writer_counts_outcome(kafka_writer *w, const kfk_produce_batch *b, bool
 /* A limit has refused messages. */
 void kfk_writer_counts_refused(kafka_writer *w, int64_t messages);
 /* A call that did not wait has ended. Tells whether its time is wanted, for the next function. */
-bool kfk_writer_counts_short_call(kafka_writer *w);
+static inline bool kfk_writer_counts_short_call(kafka_writer *w);
 void kfk_writer_counts_short_time(kafka_writer *w, int64_t ns);
 /* A call that waited has ended. */
 void kfk_writer_counts_long_call(kafka_writer *w, int64_t ns);
@@ -137,8 +138,13 @@ struct kafka_writer {
     const kafka_writer_config *config; /* in settings */
     kafka_balancer *balancer;          /* a reference */
     kfk_producer_topic *topic;         /* the writer's own; NULL without, and for a name that cannot be one */
+    kfk_producer_maps *maps;           /* its; */
     kfk_balancer_topic *balance;       /* the balancer's state for it */
     uint32_t side_size;
+    int32_t codec;      /* of messages that name none */
+    _Atomic bool quick; /* kfk_writer_can_be_quick, and it is not closed */
+    bool sure_of_one;   /* kfk_balancer_is_sure_of_one */
+    bool java;          /* kfk_balancer_hashes_as_java */
     _Atomic bool closed;
     _Atomic int64_t wall_offset_ms, wall_read_ms; /* wall clock - monotonic clock, and when it was looked at */
     kfk_writer_counts counts;
@@ -160,6 +166,20 @@ static inline int64_t kfk_writer_deadline(const kafka_ctx *ctx)
     return ctx && ctx->deadline != 0 ? ctx->deadline : KFK_TIME_NEVER;
 }
 
+/* Tells whether calls may be quick. */
+bool kfk_writer_can_be_quick(const kafka_writer *w);
+/* What the quick way has done of a call, whose rest is for the common one. */
+typedef struct kfk_writer_begun {
+    int64_t at_ns;              /* when the call began, 0 = nobody has looked */
+    size_t done;                /* messages that were accepted, the first ones; the call as a whole is in order then */
+    kfk_producer_partition *at; /* the partition of the next one, NULL = not chosen yet */
+} kfk_writer_begun;
+
+int kfk_writer_write_rest(kafka_writer *w, const kafka_ctx *ctx, const kafka_message *msgs, size_t count, int *results,
+                          const kfk_writer_begun *begun);
+/* The clocks' difference is old: wall_ms reads it anew. */
+int64_t kfk_writer_read_wall_ms(kafka_writer *w, int64_t now_ms);
+
 /* The producer's: kfk_producer_config.delivered. Under the baton. */
 void kfk_writer_delivered(void *writer, kfk_produce_batch *b, const kfk_error *err);
 /* The same: kfk_producer_config.balance. */
@@ -168,5 +188,28 @@ int32_t kfk_writer_balance(void *writer, const kafka_message *m, const kfk_produ
 void kfk_writer_finished(void *writer);
 /* A writer's `tell`. */
 void kfk_writer_tell(kfk_task *t);
+
+/* ---- once per call ----------------------------------------------------------------------------------------------- */
+
+/* Wall clock at that time of the monotonic one. */
+static inline int64_t kfk_writer_wall_ms(kafka_writer *w, int64_t now_ms)
+{
+    enum { CLOCK_MS = 10 };
+    int64_t read = atomic_load_explicit(&w->wall_read_ms, memory_order_acquire);
+    if (__builtin_expect(now_ms < read || now_ms - CLOCK_MS >= read, 0)) return kfk_writer_read_wall_ms(w, now_ms);
+    return now_ms + atomic_load_explicit(&w->wall_offset_ms, memory_order_relaxed);
+}
+
+static inline kfk_balancer_offer kfk_writer_offer(const kfk_producer_map *map)
+{
+    return (kfk_balancer_offer){
+        .all = map->ids, .led = map->available, .all_count = map->count, .led_count = map->available_count};
+}
+
+static inline bool kfk_writer_counts_short_call(kafka_writer *w)
+{
+    enum { TIMED = 64 };
+    return atomic_fetch_add_explicit(&w->counts.short_calls, 1, memory_order_relaxed) % TIMED == 0;
+}
 
 #endif

@@ -61,7 +61,7 @@ static const kfk_error *reason_of(const kfk_produce_batch *b, kfk_error *reserve
     return reserve;
 }
 
-/* Room for the messages of a callback; *cap is how many at once. */
+/* Room for the messages of a callback; *cap is how many at once. What is the same in every outcome stands there. */
 static kafka_message *room_for(kafka_writer *w, size_t count, kafka_message reserve[RESERVE], size_t *cap)
 {
     if (count > MOST_AT_ONCE) count = MOST_AT_ONCE;
@@ -69,8 +69,10 @@ static kafka_message *room_for(kafka_writer *w, size_t count, kafka_message rese
         kfk_mem_free(w->messages);
         w->messages = kfk_mem_array(count, sizeof *w->messages);
         w->message_cap = w->messages ? count : 0;
+        for (size_t i = 0; i < w->message_cap; i++) w->messages[i] = (kafka_message){.leader_epoch = -1};
     }
     *cap = w->messages ? w->message_cap : RESERVE;
+    for (size_t i = 0; !w->messages && i < RESERVE; i++) reserve[i] = (kafka_message){.leader_epoch = -1};
     return w->messages ? w->messages : reserve;
 }
 
@@ -82,32 +84,51 @@ static void call_back(kafka_writer *w, const kafka_message *messages, size_t cou
     kfk_thread_callback_end(&saved);
 }
 
+/* What all messages of a batch are told, and the offset of the next one. */
+typedef struct outcome {
+    const char *topic;
+    int64_t offset, append_time_ms; /* -1 = not known */
+    int32_t partition;
+    kafka_written written;
+} outcome;
+
+static void fill_in(kafka_message *m, size_t count, outcome *o, const kfk_told_side *side, size_t side_size)
+{
+    const outcome all = *o; /* which no store below can change */
+    int64_t offset = all.offset, step = offset >= 0;
+    o->offset += step * (int64_t)count;
+    for (const kafka_message *end = m + count; m < end; m++, offset += step) {
+        m->topic = all.topic;
+        m->partition = all.partition;
+        m->written = all.written;
+        m->offset = offset;
+        m->time_ms = all.append_time_ms >= 0 ? all.append_time_ms : side->time_ms;
+        m->userdata = side->userdata;
+        side = (const void *)((const char *)side - side_size); /* they grow downwards */
+    }
+}
+
 static void call_back_about(kafka_writer *w, kfk_produce_batch *b, const kfk_error *err)
 {
-    const kfk_producer_batch *outcome = &b->producer;
+    const kfk_producer_batch *p = &b->producer;
     kafka_message reserve[RESERVE];
-    size_t cap, filled = 0;
+    size_t cap, run, filled = 0;
     kafka_message *messages = room_for(w, (size_t)kfk_produce_batch_count(b), reserve, &cap);
-    kafka_message like = {
-        .topic = kfk_producer_topic_name(kfk_producer_partition_topic(outcome->partition)),
-        .partition = kfk_producer_partition_id(outcome->partition),
-        .written = outcome->written,
-        .leader_epoch = -1,
+    outcome o = {
+        .topic = kfk_producer_topic_name(kfk_producer_partition_topic(p->partition)),
+        .offset = err || p->base_offset < 0 ? -1 : p->base_offset,
+        .append_time_ms = p->append_time_ms,
+        .partition = kfk_producer_partition_id(p->partition),
+        .written = p->written,
     };
-    int64_t offset = err || outcome->base_offset < 0 ? -1 : outcome->base_offset;
     kfk_side_iter sides;
     kfk_side_iter_init(&sides, b);
-    for (const kfk_told_side *side; (side = kfk_side_iter_next(&sides)) != NULL;) {
-        if (filled == cap) {
-            call_back(w, messages, filled, err);
-            filled = 0;
-        }
-        kafka_message *m = &messages[filled++];
-        *m = like;
-        m->offset = offset;
-        if (offset >= 0) offset++;
-        m->time_ms = outcome->append_time_ms >= 0 ? outcome->append_time_ms : side->time_ms;
-        m->userdata = side->userdata;
+    for (const kfk_told_side *side; (side = kfk_side_iter_run(&sides, cap - filled, &run)) != NULL;) {
+        fill_in(messages + filled, run, &o, side, b->side_size);
+        filled += run;
+        if (filled < cap) continue;
+        call_back(w, messages, filled, err);
+        filled = 0;
     }
     if (filled > 0) call_back(w, messages, filled, err);
 }

@@ -1,12 +1,10 @@
 /* Counting. What happens once per batch or per connection is counted under a lock; what happens once per call of the
  * application in two atomic numbers.
  *
- * Reading the clock costs more than the rest of a small asynchronous call. Of those one in TIMED is timed, and the others
+ * Reading the clock costs more than the rest of a small asynchronous call. Of those one in sixty-four is timed, and the others
  * are taken to have lasted as long; calls that waited are timed all. */
 #include "api/writer.h"
 #include <string.h>
-
-enum { TIMED = 16 };
 
 void kfk_writer_counts_init(kfk_writer_counts *c)
 {
@@ -62,11 +60,6 @@ void kfk_writer_counts_refused(kafka_writer *w, int64_t messages)
     kfk_lock_take(&w->counts.lock);
     w->counts.errors += messages;
     kfk_lock_give(&w->counts.lock);
-}
-
-bool kfk_writer_counts_short_call(kafka_writer *w)
-{
-    return atomic_fetch_add_explicit(&w->counts.short_calls, 1, memory_order_relaxed) % TIMED == 0;
 }
 
 /* The lock is held: short calls that were not counted yet took as long as the last one that was timed. */

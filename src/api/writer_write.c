@@ -5,7 +5,11 @@
  * so that the order of a partition is that of the call; when it may not wait any longer, all that is left is refused. What
  * costs more than an append is done once per call: the clock, the topic's partitions, telling the producer.
  *
- * The clock is read once. The wall clock is the monotonic one plus a difference, which is looked at again after CLOCK_MS. */
+ * The clock is read once. The wall clock is the monotonic one plus a difference, which is looked at again now and
+ * then.
+ *
+ * Most calls do not get here: those that nothing is special about are writer_quick.c's. Where something comes between,
+ * the rest of the call is this file's. */
 #include "api/compress.h"
 #include "api/message.h"
 #include "api/writer.h"
@@ -14,7 +18,7 @@
 #include <limits.h>
 #include <string.h>
 
-enum { CLOCK_MS = 10, NS_PER_MS = 1000000, PLACES = 4, NO_ROOM = INT_MAX /* beside codes */ };
+enum { NS_PER_MS = 1000000, PLACES = 4, NO_ROOM = INT_MAX /* beside codes */ };
 
 /* Where messages of one topic go, for the length of a call. */
 typedef struct place {
@@ -29,9 +33,10 @@ typedef struct writing {
     const kafka_ctx *ctx;
     int *results; /* may be NULL */
     size_t count;
+    kfk_writer_begun begun;
     kfk_write_call *waiting; /* synchronous: what the outcomes come to */
     kfk_producer_call call;
-    int64_t begun_ns, wall_ms;
+    int64_t wall_ms;
     bool waited;      /* for room */
     size_t uncounted; /* messages that were accepted and are not in the counts yet */
     int over;         /* nothing more is accepted: with what it is refused; 0 = it is not over */
@@ -48,11 +53,8 @@ typedef struct side_room {
 
 /* ---- time -------------------------------------------------------------------------------------------------------- */
 
-static int64_t wall_ms(kafka_writer *w, int64_t now_ms)
+int64_t kfk_writer_read_wall_ms(kafka_writer *w, int64_t now_ms)
 {
-    int64_t read = atomic_load_explicit(&w->wall_read_ms, memory_order_acquire);
-    if (now_ms >= read && now_ms - CLOCK_MS < read)
-        return now_ms + atomic_load_explicit(&w->wall_offset_ms, memory_order_relaxed);
     int64_t wall = kfk_time_wall_ms();
     atomic_store_explicit(&w->wall_offset_ms, wall - now_ms, memory_order_relaxed);
     atomic_store_explicit(&w->wall_read_ms, now_ms, memory_order_release);
@@ -61,7 +63,7 @@ static int64_t wall_ms(kafka_writer *w, int64_t now_ms)
 
 static void begin_appending(writing *x, int64_t now_ms)
 {
-    x->wall_ms = wall_ms(x->w, now_ms);
+    x->wall_ms = kfk_writer_wall_ms(x->w, now_ms);
     kfk_producer_call_begin(&x->call, x->w->producer, now_ms, x->waiting != NULL);
 }
 
@@ -157,17 +159,11 @@ static const void *fill_in_side(const writing *x, const kafka_message *m, size_t
     return room;
 }
 
-static kfk_balancer_offer offer_of(const kfk_producer_map *map)
-{
-    return (kfk_balancer_offer){
-        .all = map->ids, .led = map->available, .all_count = map->count, .led_count = map->available_count};
-}
-
 /* The partition for a message: its index in the map is its number. */
 static int pick(writing *x, const place *p, const kafka_message *m, kfk_producer_partition **out)
 {
     const kfk_producer_map *map = p->map;
-    kfk_balancer_offer offer = offer_of(map);
+    kfk_balancer_offer offer = kfk_writer_offer(map);
     x->err->code = 0;
     int32_t number = kfk_balancer_pick(p->balance, m, &offer, x->err);
     if (x->err->code != 0) return x->err->code;
@@ -258,7 +254,7 @@ static int accept_one(writing *x, const kafka_message *m, size_t index)
     place *p = NULL;
     int32_t codec = 0;
     side_room room;
-    kfk_producer_partition *at = NULL;
+    kfk_producer_partition *at = index == x->begun.done ? x->begun.at : NULL;
     int code = check(x, m, &codec);
     if (code == 0) code = find_place(x, m, &p);
     if (code != 0) return code;
@@ -287,8 +283,8 @@ static void refuse(writing *x, size_t index, int code)
 static void accept_all(writing *x, const kafka_message *msgs)
 {
     int64_t refused_by_limits = 0;
-    begin_appending(x, x->begun_ns / NS_PER_MS);
-    for (size_t i = 0; i < x->count; i++) {
+    begin_appending(x, x->begun.at_ns / NS_PER_MS);
+    for (size_t i = x->begun.done; i < x->count; i++) {
         int code = x->over != 0 ? x->over : accept_one(x, &msgs[i], i);
         if (code != 0) refuse(x, i, code);
         if (code == KAFKA_ETOOBIG || code == KAFKA_EAGAIN) refused_by_limits++;
@@ -328,7 +324,7 @@ static int wait_for_outcomes(writing *x)
         if (x->results) memcpy(x->results, call->codes, x->count * sizeof *x->results);
         if (code == 0) {
             kfk_write_sum_take(&x->sum, &call->sum);
-            kfk_writer_counts_long_call(x->w, kfk_time_now_ns() - x->begun_ns);
+            kfk_writer_counts_long_call(x->w, kfk_time_now_ns() - x->begun.at_ns);
             code = kfk_write_sum_publish(&x->sum, x->ctx);
         } else {
             code = still_open(x, code);
@@ -345,9 +341,9 @@ static int leave_it(writing *x)
     x->sum.fine = x->count - x->sum.failed;
     if (x->sum.fine > 0) {
         if (x->waited)
-            kfk_writer_counts_long_call(x->w, kfk_time_now_ns() - x->begun_ns);
+            kfk_writer_counts_long_call(x->w, kfk_time_now_ns() - x->begun.at_ns);
         else if (kfk_writer_counts_short_call(x->w))
-            kfk_writer_counts_short_time(x->w, kfk_time_now_ns() - x->begun_ns);
+            kfk_writer_counts_short_time(x->w, kfk_time_now_ns() - x->begun.at_ns);
     }
     return kfk_write_sum_publish(&x->sum, x->ctx);
 }
@@ -368,8 +364,8 @@ static int refuse_all(writing *x, const kafka_message *msgs)
     if (atomic_load(&x->w->closed)) return kfk_failf(ctx, KAFKA_ECLOSED, "%s: the writer was closed", this_call);
     if (ctx && kfk_cancel_fired(ctx->cancel))
         return kfk_failf(ctx, KAFKA_ECANCELED, "%s: canceled before it began; no message was accepted", this_call);
-    x->begun_ns = kfk_time_now_ns();
-    bool may_wait = !x->w->config->async || kfk_writer_deadline(ctx) > x->begun_ns / NS_PER_MS;
+    if (x->begun.at_ns == 0) x->begun.at_ns = kfk_time_now_ns();
+    bool may_wait = !x->w->config->async || kfk_writer_deadline(ctx) > x->begun.at_ns / NS_PER_MS;
     if (may_wait && kfk_thread_self()->callback_depth > 0)
         return kfk_failf(ctx, KAFKA_EAGAIN,
                          "%s would have to wait, which a callback must not; an asynchronous write with KAFKA_WITHIN(0) "
@@ -380,12 +376,12 @@ static int refuse_all(writing *x, const kafka_message *msgs)
     return x->waiting ? 0 : kfk_failf(ctx, KAFKA_ENOMEM, "%s: out of memory", this_call);
 }
 
-int kafka_writer_write_messages(kafka_writer *w, const kafka_ctx *ctx, const kafka_message *msgs, size_t count,
-                                int *results)
+int kfk_writer_write_rest(kafka_writer *w, const kafka_ctx *ctx, const kafka_message *msgs, size_t count, int *results,
+                          const kfk_writer_begun *begun)
 {
     kfk_error err; /* not zeroed: it is long */
-    writing x = {.w = w, .ctx = ctx, .results = results, .count = count, .err = &err};
-    int code = count == 0 ? kfk_writer_check(w, ctx, this_call) : refuse_all(&x, msgs);
+    writing x = {.w = w, .ctx = ctx, .results = results, .count = count, .begun = *begun, .err = &err};
+    int code = count == 0 ? kfk_writer_check(w, ctx, this_call) : begun->done == 0 ? refuse_all(&x, msgs) : 0;
     if (code != 0) {
         kfk_thread_self()->last_written = KAFKA_WRITTEN_NO;
         for (size_t i = 0; results && i < count; i++) results[i] = code;
@@ -405,7 +401,7 @@ int kafka_writer_write_messages(kafka_writer *w, const kafka_ctx *ctx, const kaf
 int32_t kfk_writer_balance(void *writer, const kafka_message *m, const kfk_producer_map *map, kfk_error *err)
 {
     kafka_writer *w = writer;
-    kfk_balancer_offer offer = offer_of(map);
+    kfk_balancer_offer offer = kfk_writer_offer(map);
     kfk_balancer_topic *t = kfk_balancer_topic_of(w->balancer, m->topic, strlen(m->topic));
     if (!t) return kfk_error_set(err, KAFKA_ENOMEM, "no memory for the balancer's state of the topic");
     int32_t number = kfk_balancer_pick(t, m, &offer, err);
