@@ -75,6 +75,29 @@ static void a_failure_is_told_with_its_reason(void **state)
     kafka_cluster_free(c);
 }
 
+static void where_brokers_set_the_time_it_is_theirs_that_is_told(void **state)
+{
+    (void)state;
+    kafka_cluster *c = writers_cluster(1);
+    kafka_conn *admin = NULL;
+    static const kafka_config_entry entry = {.name = "message.timestamp.type", .value = "LogAppendTime"};
+    const kafka_topic_config made = {.topic = "appended", .num_partitions = 1, .entries = &entry, .entry_count = 1};
+    assert_works(kafka_dial(NULL, PATIENTLY, kafka_cluster_bootstrap(c), &admin));
+    assert_works(kafka_conn_create_topics(admin, &made, 1, NULL));
+    kafka_conn_free(admin);
+    kafka_writer *w = WRITER(c, .on_delivery = tell, .on_delivery_userdata = &t);
+    kafka_message m[2] = {{.topic = "appended", .value = KAFKA_LIT("v"), .time_ms = 7}, {.topic = "t", .time_ms = 7}};
+    for (int i = 0; i < 2; i++) assert_works(kafka_writer_write_messages(w, PATIENTLY, &m[i], 1, NULL));
+    kafka_message *stored = writers_read(c, "appended", 0, 0);
+    assert_int_equal(t.count, 2);
+    assert_true(stored->time_ms > 7);
+    assert_int_equal(t.items[0].time_ms, stored->time_ms);
+    assert_int_equal(t.items[1].time_ms, 7);
+    kafka_message_free(stored);
+    kafka_writer_free(w);
+    kafka_cluster_free(c);
+}
+
 static void with_acks_none_offsets_are_unknown(void **state)
 {
     (void)state;
@@ -391,6 +414,7 @@ int main(void)
         CALLBACK_TEST(each_message_is_told_once_in_order_with_its_offset),
         CALLBACK_TEST(a_synchronous_write_has_run_the_callbacks_of_its_messages),
         CALLBACK_TEST(a_failure_is_told_with_its_reason),
+        CALLBACK_TEST(where_brokers_set_the_time_it_is_theirs_that_is_told),
         CALLBACK_TEST(with_acks_none_offsets_are_unknown),
         CALLBACK_TEST(refusals_are_not_told_but_what_is_found_wrong_later_is),
         CALLBACK_TEST(what_close_gives_up_is_told_as_canceled),
