@@ -4,10 +4,12 @@
  * all of them, also where its partition has no leader at the moment, as all these clients do. Messages without a key
  * may go anywhere, and go where somebody is.
  *
- * hash             Sarama   |int32(h) % n|           null key: in turn (kafka-go), random in Sarama reference hash
- * Sarama   (h & 0x7fffffff) % n     null key: random murmur2          Java     (h & 0x7fffffff) % n     null key:
- * random, or hashed as an empty one crc32            librdkafka   h % n                null and empty key: random, or
- * hashed (to 0) */
+ * n partitions, a hash h, and where a null key goes:
+ *
+ *   hash            Sarama: |int32(h) % n|; null keys in turn, as in kafka-go
+ *   reference_hash  Sarama: (h & 0x7fffffff) % n; null keys at random
+ *   murmur2         Java: (h & 0x7fffffff) % n; null keys at random, or with `consistent` as empty ones
+ *   crc32           librdkafka: h % n; null and empty keys at random, or with `consistent` by their hash, which is 0 */
 #include "api/balancer_impl.h"
 #include "base/crc32.h"
 #include "base/fnv1a.h"

@@ -84,7 +84,11 @@ static int look_up(writing *x, const char *name, place *p)
     kafka_bytes bytes = kafka_str(name);
     int code = kfk_producer_topic_get(x->w->producer, bytes, &p->topic);
     if (code == KAFKA_ERR_INVALID_TOPIC)
-        return kfk_error_set(x->err, code, "\"%.100s\" cannot be the name of a topic: %s", name, kafka_strerror(code));
+        return kfk_error_set(
+            x->err, code,
+            "\"%.100s\" cannot be the name of a topic: these have 1 to 249 letters (a-z, A-Z), digits, "
+            "'.', '_' or '-', and are neither \".\" nor \"..\"",
+            name);
     if (code == KAFKA_EAGAIN) {
         p->topic = NULL;
         return kfk_error_set(x->err, code, "topic %.250s: the writer has been given %d names, and remembers no more",

@@ -223,6 +223,7 @@ static void what_cannot_be_a_topic_is_refused(void **state)
     kafka_message m = {.topic = "not a name!"};
     assert_fails(kafka_writer_write_messages(any, PATIENTLY, &m, 1, NULL), KAFKA_ERR_INVALID_TOPIC, "\"not a name!\"");
     assert_fails(kafka_writer_write_messages(own, PATIENTLY, &m, 1, NULL), KAFKA_ERR_INVALID_TOPIC, "\"not a name!\"");
+    assert_non_null(strstr(kafka_last_error(), "1 to 249 letters (a-z, A-Z), digits, '.', '_' or '-'"));
     kafka_writer_free(any);
     kafka_writer_free(own);
     kafka_cluster_free(c);
