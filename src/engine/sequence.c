@@ -239,11 +239,12 @@ static void acknowledged(kfk_sequence *s, const kfk_sequence_copy *copy, kfk_seq
     if (s->proof != 0) kfk_sequence_proof_failed(s, now_ms);
 }
 
-/* Another try after a refusal or an unknown outcome; `counts`: it was an attempt. */
-static void again(kfk_sequence *s, kfk_sequence_batch *b, bool counts, int64_t now_ms)
+/* Another try after a refusal or an unknown outcome; `counts`: it was an attempt. What an earlier leader says late, of
+ * several copies that it was sent, does not hold up its successor. */
+static void again(kfk_sequence *s, const kfk_sequence_copy *copy, kfk_sequence_batch *b, bool counts, int64_t now_ms)
 {
     s->proof = 0;
-    kfk_sequence_pause(s, now_ms);
+    if (copy->term == s->term) kfk_sequence_pause(s, now_ms);
     if (counts && ++b->attempts >= s->cfg->max_attempts && b->in_flight == 0) kfk_sequence_fail(s, b, b->last_code);
 }
 
@@ -293,8 +294,8 @@ static void judge(kfk_sequence *s, const kfk_sequence_copy *copy, kfk_sequence_b
     switch (o.kind) {
     case KFK_PRODUCE_DONE: acknowledged(s, copy, b, a, now_ms); break;
     case KFK_PRODUCE_RETRY:
-    case KFK_PRODUCE_UNTOLD: again(s, b, true, now_ms); break;
-    case KFK_PRODUCE_UNKNOWN: again(s, b, false, now_ms); break;
+    case KFK_PRODUCE_UNTOLD: again(s, copy, b, true, now_ms); break;
+    case KFK_PRODUCE_UNKNOWN: again(s, copy, b, false, now_ms); break;
     case KFK_PRODUCE_OUT_OF_LINE:
     case KFK_PRODUCE_DUPLICATE: out_of_line(s, copy, b, now_ms); break;
     case KFK_PRODUCE_TOO_LARGE:

@@ -119,6 +119,23 @@ static void a_new_id_that_was_refused_is_wanted_again_by_the_next_batch(void **s
     triple(&p, 2, 200, 0, 0);
 }
 
+static void what_an_earlier_leader_says_late_begins_no_pause(void **state)
+{
+    partition p;
+    (void)state;
+    begin_acknowledged(&p);
+    push(&p, 1);
+    push(&p, 1);
+    send(&p, 1, 1);
+    send(&p, 1, 2);
+    answer(&p, 1, KAFKA_ERR_NOT_LEADER_OR_FOLLOWER, -1);
+    assert_int_equal(next(&p, 2), NONE); /* a pause */
+    kfk_sequence_leader_changed(&p.s);
+    assert_int_equal(next(&p, 2), 1);
+    answer(&p, 2, KAFKA_ERR_NOT_LEADER_OR_FOLLOWER, -1);
+    assert_int_equal(next(&p, 2), 1);
+}
+
 static void an_id_that_was_refused_is_wanted_again_by_the_next_batch(void **state)
 {
     partition p;
@@ -555,6 +572,7 @@ int main(void)
         MEMCHECK_TEST(a_topic_created_anew_gets_a_new_epoch),
         MEMCHECK_TEST(after_the_last_epoch_comes_a_new_id),
         MEMCHECK_TEST(a_new_id_that_was_refused_is_wanted_again_by_the_next_batch),
+        MEMCHECK_TEST(what_an_earlier_leader_says_late_begins_no_pause),
         MEMCHECK_TEST(an_id_that_was_refused_is_wanted_again_by_the_next_batch),
         MEMCHECK_TEST(the_first_batch_of_an_epoch_is_alone),
         MEMCHECK_TEST(a_new_connection_is_not_trusted),

@@ -16,11 +16,16 @@ typedef struct slip {
     uint32_t sequence;
 } slip;
 
+/* What a clerk writes to one partition of one topic. */
+typedef struct row {
+    uint32_t next;
+    int acked, under_way;
+} row;
+
 typedef struct clerk {
     desk *desk;
     int number;
-    uint32_t next[2][JOURNAL_PARTITIONS]; /* by topic and partition */
-    int acked, under_way;
+    row rows[2][JOURNAL_PARTITIONS]; /* by topic and partition */
     bool over;
 } clerk;
 
@@ -102,7 +107,7 @@ static void next_sheet(clerk *c, sheet *x)
     int32_t p = (int32_t)sim_below(d->sim, (uint64_t)d->cfg.partitions);
     x->journal = journal_of(d, topic);
     x->writer = (uint16_t)((d->cfg.first_clerk + c->number) * d->cfg.stride + p);
-    x->sequence = c->next[topic][p]++;
+    x->sequence = c->rows[topic][p].next++;
     x->journal->partition_of[x->writer] = p;
 }
 
@@ -112,6 +117,11 @@ static clerk *clerk_of(desk *d, uint16_t writer)
 {
     int number = writer / d->cfg.stride - d->cfg.first_clerk;
     return &d->clerks[number >= 0 && number < DESK_CLERKS ? number : 0];
+}
+
+static row *row_of(desk *d, const journal *j, uint16_t writer)
+{
+    return &clerk_of(d, writer)->rows[j == d->cfg.other][j->partition_of[writer]];
 }
 
 static journal *journal_by_name(desk *d, const char *topic)
@@ -143,10 +153,9 @@ static void check_time(desk *d, const journal_entry *e)
 
 static void settle(desk *d, journal *j, uint16_t writer, uint32_t sequence, int code, const char *why)
 {
-    clerk *c = clerk_of(d, writer);
     check_time(d, &j->records[writer][sequence]);
     if (code == 0)
-        c->acked++;
+        row_of(d, j, writer)->acked++;
     else
         note_failure(d, code, why, j, writer, sequence);
 }
@@ -171,7 +180,7 @@ static void delivered(void *userdata, const kafka_message *msgs, size_t count, i
         journal_delivered(j, m->userdata, m->partition, m->offset, outcome);
         if (!m->userdata || id >> 32 >= JOURNAL_WRITERS) return;
         settle(d, j, (uint16_t)(id >> 32), (uint32_t)id, err, why);
-        clerk_of(d, (uint16_t)(id >> 32))->under_way--;
+        row_of(d, j, (uint16_t)(id >> 32))->under_way--;
     }
     d->under_way -= (int)count;
     d->nothing_under_way = d->under_way == 0;
@@ -191,7 +200,7 @@ static bool is_refusal(const desk *d, const sheet *x, int result)
 static void refused(clerk *c, sheet *x, int code)
 {
     desk *d = c->desk;
-    clerk_of(d, x->writer)->under_way--;
+    row_of(d, x->journal, x->writer)->under_way--;
     d->under_way--;
     d->nothing_under_way = d->under_way == 0;
     journal_refused(x->journal, x->writer, x->sequence, 1);
@@ -208,7 +217,7 @@ static void tell(clerk *c, sheet *x, int code, kafka_written of_failures, const 
 {
     desk *d = c->desk;
     kafka_written outcome = code == 0 ? KAFKA_WRITTEN_YES : code == KAFKA_EPENDING ? KAFKA_WRITTEN_MAYBE : of_failures;
-    c->under_way--;
+    row_of(d, x->journal, x->writer)->under_way--;
     d->under_way--;
     d->nothing_under_way = d->under_way == 0;
     journal_delivered(x->journal, journal_ticket(x->writer, x->sequence), x->journal->partition_of[x->writer], -1,
@@ -260,7 +269,7 @@ static void write_sheets(sim *s, clerk *c, sheet *sheets, int count)
     for (int i = 0; i < count; i++) {
         sheet *x = &sheets[i];
         fill(d, x, &messages[i]);
-        clerk_of(d, x->writer)->under_way++;
+        row_of(d, x->journal, x->writer)->under_way++;
         journal_owed(x->journal, x->writer, x->sequence, 1); /* before: outcomes may come inside of the call */
     }
     d->under_way += count;
@@ -435,7 +444,7 @@ void desk_warm_up(desk *d)
         c->desk = d;
         sheet x = {.journal = world_journal(d->world),
                    .writer = (uint16_t)(d->cfg.first_clerk * d->cfg.stride + p),
-                   .sequence = c->next[0][p]++};
+                   .sequence = c->rows[0][p].next++};
         x.journal->partition_of[x.writer] = p;
         write_sheets(d->sim, c, &x, 1);
     }
@@ -513,20 +522,40 @@ void desk_expect_no_failure(const desk *d)
     if (d) sim_check_equal(d->sim, d->failures, 0);
 }
 
+typedef struct progress {
+    int acked[DESK_CLERKS][2][JOURNAL_PARTITIONS];
+} progress;
+
+/* Something of each clerk was acknowledged since, in each partition, or there is nothing left to be. */
+static bool all_got_on(const desk *d, const progress *before, int *clerk_no, int *partition)
+{
+    for (int i = 0; i < d->cfg.clerks; i++) {
+        for (int k = 0; k < (d->cfg.other ? 2 : 1) * d->cfg.partitions; k++) {
+            const clerk *c = &d->clerks[i];
+            const row *r = &c->rows[k / d->cfg.partitions][k % d->cfg.partitions];
+            if (r->acked > before->acked[i][k / d->cfg.partitions][k % d->cfg.partitions]) continue;
+            if (c->over && r->under_way == 0) continue;
+            *clerk_no = i;
+            *partition = k % d->cfg.partitions;
+            return false;
+        }
+    }
+    return true;
+}
+
 void desk_expect_progress(desk *d, int64_t ms)
 {
-    int before[DESK_CLERKS];
+    progress before;
     int64_t until = sim_now_ms(d->sim) + ms;
-    for (int i = 0; i < DESK_CLERKS; i++) before[i] = d->clerks[i].acked;
-    while (!sim_failed(d->sim)) {
-        int stuck = -1;
-        for (int i = 0; i < d->cfg.clerks; i++) {
-            const clerk *c = &d->clerks[i];
-            if (c->acked == before[i] && !(c->over && c->under_way == 0)) stuck = i;
-        }
-        if (stuck < 0) return;
+    int stuck = 0, partition = 0;
+    for (int i = 0; i < DESK_CLERKS * 2 * JOURNAL_PARTITIONS; i++) {
+        int c = i / (2 * JOURNAL_PARTITIONS), t = i / JOURNAL_PARTITIONS % 2, p = i % JOURNAL_PARTITIONS;
+        before.acked[c][t][p] = d->clerks[c].rows[t][p].acked;
+    }
+    while (!sim_failed(d->sim) && !all_got_on(d, &before, &stuck, &partition)) {
         if (sim_now_ms(d->sim) >= until)
-            sim_fail(d->sim, "clerk %d gets nothing done within %lld ms", stuck, (long long)ms);
+            sim_fail(d->sim, "clerk %d gets nothing done in partition %d within %lld ms", stuck, partition,
+                     (long long)ms);
         sim_sleep_ms(d->sim, TICK_MS);
     }
 }

@@ -74,7 +74,7 @@ void desk_close(desk *d);
 void desk_close_early(desk *d, int64_t ms);
 /* No accepted message failed: there was time enough. */
 void desk_expect_no_failure(const desk *d);
-/* Each clerk has a message acknowledged within so many ms from now on, or has none left to write. */
+/* Each clerk has a message acknowledged in each partition within so many ms from now on, or has none left to write. */
 void desk_expect_progress(desk *d, int64_t ms);
 
 /* Clerks write to so many partitions from now on, desk_config.stride at most. */

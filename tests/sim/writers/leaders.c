@@ -6,7 +6,7 @@
  * a restarted broker denies batches that it has, and a younger one proves them. */
 #include "writers.h"
 
-enum { GETS_ON_MS = 1500 };
+enum { GETS_ON_MS = 1500, HANDED_OVER_MS = 500 };
 
 static const char *const killed[] = {DESK_RETRIED, DESK_PIPELINED, DESK_DUPLICATE, NULL};
 
@@ -71,6 +71,7 @@ WRITER_SCENARIO(writer_s03_rolling_restart, .sometimes = restarted, .seeds = 80)
         for (int32_t p = 0; p < 2; p++) { /* a clean one hands its partitions over first */
             if (world_leader(w, p) == broker) world_move_leader(w, p);
         }
+        if (sim_plan_below(s, 2)) desk_expect_progress(d, HANDED_OVER_MS);
         sim_sleep_ms(s, (int64_t)sim_plan_below(s, 40));
         world_stop_broker(w, broker, 40 + (int64_t)sim_plan_below(s, 80));
         desk_expect_progress(d, GETS_ON_MS);
