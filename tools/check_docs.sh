@@ -21,6 +21,27 @@ for name in $(grep -oE '\bKAFKA_FAULT_[A-Z_]+|\bkafka_cluster_[a-z_]+\(' include
   grep -q "$name" docs/testing-your-application.md || complain "docs/testing-your-application.md does not tell of $name"
 done
 
+# the table of the writer's scenarios: each row has some, they exist, want what the row says, and each has its place
+rows=tests/sim/writers/README.md
+scenarios() { sed -n 's/^ *X(\(writer_.*\)).*/\1/p' tests/sim/writers/writers.h; }
+for row in B01 B0{3..9} B1{5..7} B63 S0{1..9} S10 S16 S17 S22 S23 S35 S37; do
+  grep -qE "^\| $row \|.*\| \`writer_" $rows || complain "$rows has no row $row with a scenario"
+done
+while read -r name; do grep -q "\`$name\`" $rows || complain "$rows does not tell of $name"; done < <(scenarios)
+while IFS='|' read -r _ _ _ names _ wanted bugs _; do
+  for name in $(grep -oE '`[a-z0-9_]+`' <<< "$names" | tr -d '`'); do
+    scenarios | grep -qx "$name" || { complain "$rows tells of $name, which is no scenario"; continue; }
+    list=$(grep -hE "^WRITER_SCENARIO\($name," tests/sim/writers/*.c | sed -n 's/.*\.sometimes = \([a-z_]*\).*/\1/p')
+    file=$(grep -lE "^WRITER_SCENARIO\($name," tests/sim/writers/*.c)
+    for wish in $(grep -oE '`[A-Z_]+`' <<< "$wanted" | tr -d '`'); do
+      tr '\n' ' ' < "$file" | grep -qE "const $list\[\] = \{[^}]*\b$wish\b" || complain "$name does not ask for $wish, $rows says so"
+    done
+  done
+  for name in $(grep -oE '`[a-z0-9_]+`' <<< "$bugs" | tr -d '`'); do
+    [ -f "tests/sim/mutants/$name.patch" ] || complain "$rows names $name, which is no patch of tests/sim/mutants"
+  done
+done < <(grep -E '^\| [BS][0-9]+ \|' $rows)
+
 for page in *.md docs/*.md fuzz/README.md tests/kafka/README.md tests/sim/README.md schema/GRAMMAR.md; do
   while read -r link; do
     [ -e "$(dirname "$page")/$link" ] || complain "$page links to $link, which is not there"

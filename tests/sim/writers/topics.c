@@ -60,13 +60,12 @@ WRITER_SCENARIO(writer_b16_a_topic_is_deleted, .sometimes = gone, .seeds = 80)
     world_end(w);
 }
 
-static const char *const recreated[] = {WORLD_WRITTEN, NULL};
+static const char *const recreated[] = {"messages were under way when their topic was made anew", NULL};
 
 WRITER_SCENARIO(writer_s16_topic_is_recreated, .sometimes = recreated, .seeds = 80)
 {
     world *w = world_new(s, &(world_config){.brokers = 3, .writers = -1, .readers = -1});
     if (!w) return;
-    sim_sometimes(s, WORLD_WRITTEN);
     desk *d =
         desk_open(w, &(desk_config){.writer = {.async = sim_below(s, 3) != 0, .batch_bytes = 800, .max_attempts = 1000},
                                     .pause_us = 15000});
@@ -75,8 +74,9 @@ WRITER_SCENARIO(writer_s16_topic_is_recreated, .sometimes = recreated, .seeds = 
         world_move_leader(w, (int32_t)sim_plan_below(s, 2));
         sim_sleep_ms(s, (int64_t)sim_plan_below(s, 40));
     }
+    if (desk_under_way(d) > 0) sim_sometimes(s, recreated[0]);
     world_recreate_topic(w, 2 + (int32_t)sim_plan_below(s, 3));
-    desk_expect_progress(d, 6000);
+    desk_expect_progress(d, 2000);
     desk_close(d);
     desk_expect_no_failure(d);
     world_end(w);
