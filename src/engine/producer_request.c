@@ -218,7 +218,7 @@ static int fill(kfk_request *r, kfk_error *err)
 /* ---- the answer ------------------------------------------------------------------------------------------------------ */
 
 /* Which records were refused, for whoever takes them out: each batch keeps its own, since those behind it are answered,
- * too, before it is split. How many. */
+ * too, before it is split. How many; -1 without memory for them. */
 static int32_t keep_bad(entry *e, const kfk_produce_response_partition *a)
 {
     int32_t count = a->record_errors.count, most = kfk_produce_batch_count(e->batch);
@@ -228,8 +228,9 @@ static int32_t keep_bad(entry *e, const kfk_produce_response_partition *a)
     kfk_mem_free(b->bad);
     b->bad_count = 0;
     b->bad = kfk_mem_array((size_t)count, sizeof *b->bad);
-    for (int32_t i = 0; b->bad && i < count; i++) b->bad[b->bad_count++] = a->record_errors.items[i].batch_index;
-    return (int32_t)b->bad_count;
+    if (!b->bad) return -1;
+    for (int32_t i = 0; i < count; i++) b->bad[b->bad_count++] = a->record_errors.items[i].batch_index;
+    return count;
 }
 
 static void note_refusal(const kfk_producer_request *q, entry *e, const kfk_produce_response_partition *a, int16_t code)
@@ -270,6 +271,7 @@ static void judge(kfk_producer_request *q, entry *e, const kfk_produce_response_
         kfk_mem_free(pt->why);
         pt->why = NULL;
     }
+    if (to.bad_records < 0) to.code = KAFKA_ERR_CORRUPT_MESSAGE; /* refused as well: the broker is asked once more */
     pt->asked_leader = e->leader;
     pt->asked_epoch = e->leader_epoch;
     kfk_sequence_answered(&pt->sequence, &e->copy, &to, now);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- what answers hold ------------------------------------------------------------------------------------------------ */
 
@@ -479,6 +480,35 @@ SCENARIO_WITH(ten_thousand_partitions_with_a_message_each_stay_within_64_mib, .s
     book_end(b);
 }
 
+/* Writing, flushing, following leaders that move, and one that dies, with so many partitions: processor time. */
+static double seconds_with(sim *s, int partitions)
+{
+    clock_t from = clock();
+    book *b = book_new(s, 3, partitions);
+    if (!b || !book_start(b)) return 0;
+    for (int round = 0; round < 4 && !sim_failed(s); round++) {
+        if (round == 2)
+            for (int i = 0; i < partitions; i++)
+                sim_check_equal(s, kafka_cluster_move_leader(b->cluster, BOOK_TOPIC, i, 1), 0);
+        if (round == 3) sim_check_equal(s, kafka_cluster_stop_broker(b->cluster, 1), 0);
+        for (int i = 0; i < partitions; i++) book_send(b, 0, i, 100, false);
+        if (round == 1) sim_check_equal(s, book_flush(b, 20000), 0);
+        book_wait(b, 60000);
+    }
+    book_expect_written(b);
+    book_close(b, 10000);
+    b->partitions = b->cfg.acks = 0; /* as above */
+    book_end(b);
+    return (double)(clock() - from) / CLOCKS_PER_SEC;
+}
+
+SCENARIO_WITH(the_time_that_partitions_take_grows_with_their_number, .seeds = 1, .parts = 1000, .config.calm = true)
+{
+    enum { FEW = 500, TIMES = 8 };
+    double few = seconds_with(s, FEW), many = seconds_with(s, FEW * TIMES);
+    sim_check(s, many < few * TIMES * 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -496,6 +526,7 @@ int main(void)
         MEMCHECK_TEST(what_may_be_written_is_not_taken_apart_for_an_older_leader),
         MEMCHECK_TEST(idempotence_is_not_given_up_for_an_older_leader),
         MEMCHECK_TEST(ten_thousand_partitions_with_a_message_each_stay_within_64_mib),
+        MEMCHECK_TEST(the_time_that_partitions_take_grows_with_their_number),
     };
     int failed = RUNNER_MAIN(tests);
     runner_sum_up();
