@@ -15,7 +15,7 @@ kafka=$root/tests/kafka/kafka.sh
 # ---- the steps ----------------------------------------------------------------------------------------------------------
 
 steps=(setup sources jars build-dev build-clang build-release build-asan build-tsan build-bare schemas
-       unit sim mutants install demo abi docs tidy asan sim-traces tsan kafka kafka-asan kafka-tsan conformance)
+       unit sim mutants install demo abi docs tidy asan sim-traces tsan versions kafka kafka-asan kafka-tsan conformance)
 long_steps=(setup parts coverage sim-long all-mutants)
 
 step_setup() { tools/setup.sh build test; }
@@ -26,7 +26,7 @@ step_sources() { # arrows between the layers, generated code, layout
 }
 step_tidy() { tools/tidy.sh; }
 step_coverage() { tools/coverage.sh; }
-step_jars() { "$kafka" jars && "$kafka" client-jar 4.4.0 && "$kafka" client-jar 3.9.1; }
+step_jars() { "$kafka" jars && "$kafka" client-jar 4.4.0 && "$kafka" client-jar 3.9.1 && tests/kafka/versions.sh jars; }
 step_schemas() { tools/check_schema.py "$("$kafka" client-jar 4.4.0)" "$("$kafka" client-jar 3.9.1)"; }
 
 preset() { cmake --preset "$1" > /dev/null && cmake --build --preset "$1" -- -j "$jobs"; }
@@ -61,6 +61,7 @@ step_abi() { preset release && tests/abi/abi_test.sh build/release &&
 step_docs() { tools/check_docs.sh; }
 step_asan() { tests_in asan -LE 'kafka|install|model'; }
 step_tsan() { tests_in tsan -LE 'kafka|install|model|sim'; }
+step_versions() { tests_in release -L versions; } # each with a broker of its own
 step_kafka() { tests_in release -L kafka; }
 step_kafka-asan() { tests_in asan -L kafka; }
 step_kafka-tsan() { tests_in tsan -L kafka; }

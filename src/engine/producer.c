@@ -170,6 +170,7 @@ void kfk_producer_batch_drop(kfk_produce_batch *b)
     if (!kfk_ref_drop(&b->producer.uses)) return;
     kfk_producer *p = kfk_partition_producer(b->producer.partition);
     kfk_mem_free(b->producer.bad);
+    kfk_mem_free(b->producer.why);
     if (kfk_produce_batch_free(b)) tell(p);
 }
 

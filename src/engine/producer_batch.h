@@ -23,6 +23,7 @@ typedef struct kfk_producer_batch {
     int32_t codec;        /* of one that waits for its topic: what its records want */
     int32_t *bad;         /* the records that its last answer refused, sorted once it is split; NULL = none */
     size_t bad_count;
+    char *why;    /* it failed and waits for its turn to be told: the cause; NULL = the partition's */
     kfk_ref uses; /* the producer or the owner, and each request that refers to its bytes */
 } kfk_producer_batch;
 

@@ -276,6 +276,8 @@ bool kfk_partition_is_empty(const kfk_producer_partition *pt);
 bool kfk_partition_waits_for_leader(const kfk_producer_partition *pt);
 /* Why something failed, for the text of later outcomes. */
 void kfk_partition_note(kfk_producer_partition *pt, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The batch has failed for what was noted last. It is told behind older ones, and their success takes the note away. */
+void kfk_partition_keep_note(const kfk_producer_partition *pt, kfk_produce_batch *b);
 /* A batch is seen for the first time: it counts as outstanding. */
 void kfk_producer_adopt_loop(kfk_producer *p, kfk_produce_batch *b);
 /* Its outcome, told. `why` NULL: written. */

@@ -35,6 +35,11 @@ void kfk_partition_note(kfk_producer_partition *pt, const char *fmt, ...)
     pt->why = copy;
 }
 
+void kfk_partition_keep_note(const kfk_producer_partition *pt, kfk_produce_batch *b)
+{
+    if (pt->why && !b->producer.why) b->producer.why = kfk_mem_strdup(pt->why);
+}
+
 /* ---- coming ---------------------------------------------------------------------------------------------------------- */
 
 static void push(kfk_producer_partition *pt, kfk_produce_batch *b)
@@ -160,7 +165,7 @@ static void describe(const kfk_producer_partition *pt, const kfk_produce_batch *
         snprintf(tried, sizeof tried, "it was never sent");
     else
         snprintf(tried, sizeof tried, "sent %d time%s", (int)s->sent, s->sent == 1 ? "" : "s");
-    const char *cause = cause_of(pt, doing, sizeof doing);
+    const char *cause = b->producer.why ? b->producer.why : cause_of(pt, doing, sizeof doing);
     if (s->code == KAFKA_ETIMEDOUT)
         kfk_error_set(why, s->code, "topic %s partition %d: no outcome within %lld ms, %s%s%s", pt->topic->name,
                       (int)pt->id, (long long)p->cfg.delivery_timeout_ms, tried, cause[0] ? "; the last failure: " : "",

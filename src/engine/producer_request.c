@@ -235,8 +235,9 @@ static int32_t keep_bad(entry *e, const kfk_produce_response_partition *a)
 
 static void note_refusal(const kfk_producer_request *q, entry *e, const kfk_produce_response_partition *a, int16_t code)
 {
-    kafka_bytes said = a->error_message;
-    if (said.len == 0 && a->record_errors.count > 0) said = a->record_errors.items[0].batch_index_error_message;
+    kafka_bytes said = {0}; /* best of one record: of all together brokers say only that something is wrong */
+    if (a->record_errors.count > 0) said = a->record_errors.items[0].batch_index_error_message;
+    if (said.len == 0) said = a->error_message;
     int len = said.data ? (said.len > 200 ? 200 : (int)said.len) : 0;
     kfk_partition_note(e->partition, "%s: %s%s%.*s", kfk_broker_name(q->link), kafka_strerror(code),
                        len > 0 ? " The broker says: " : "", len, len > 0 ? (const char *)said.data : "");
@@ -274,7 +275,9 @@ static void judge(kfk_producer_request *q, entry *e, const kfk_produce_response_
     if (to.bad_records < 0) to.code = KAFKA_ERR_CORRUPT_MESSAGE; /* refused as well: the broker is asked once more */
     pt->asked_leader = e->leader;
     pt->asked_epoch = e->leader_epoch;
+    bool open = e->copy.batch != NULL;
     kfk_sequence_answered(&pt->sequence, &e->copy, &to, now);
+    if (open && to.code != 0 && e->batch->sequence.ended) kfk_partition_keep_note(pt, e->batch);
 }
 
 /* Told after the refusals, since a new leader ends the pauses that they begin; and at once, since whoever is told looks at

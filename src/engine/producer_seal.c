@@ -125,8 +125,9 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void fail_in_turn(kfk_produce_batch *b, int code)
+static void fail_in_turn(const kfk_producer_partition *pt, kfk_produce_batch *b, int code)
 {
+    kfk_partition_keep_note(pt, b);
     b->sequence.ended = true;
     b->sequence.code = code;
     b->sequence.written = KAFKA_WRITTEN_NO;
@@ -135,6 +136,7 @@ static void fail_in_turn(kfk_produce_batch *b, int code)
 
 void kfk_producer_refuse_loop(kfk_producer_partition *pt, kfk_produce_batch *b, int code)
 {
+    kfk_partition_keep_note(pt, b);
     kfk_sequence_refuse(&pt->sequence, &b->sequence, code, kfk_loop_now_ms(kfk_partition_producer(pt)->loop));
 }
 
@@ -153,7 +155,7 @@ static void replace(work *w, int named_code)
         part->sequence.records = kfk_produce_batch_count(part);
         part->sequence.newest_ms = part->writer.max_timestamp;
         part->sequence.deadline_ms = b->sequence.deadline_ms;
-        if (i % 2 == 1 && named_code != 0) fail_in_turn(part, named_code);
+        if (i % 2 == 1 && named_code != 0) fail_in_turn(pt, part, named_code);
         w->in_parts[count++] = &part->sequence;
         w->parts[i] = NULL;
     }
