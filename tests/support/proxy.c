@@ -324,6 +324,11 @@ static void wake(proxy *x)
 
 proxy *proxy_new(const char *to)
 {
+    return proxy_new_at(to, 0);
+}
+
+proxy *proxy_new_at(const char *to, int at_port)
+{
     proxy *x = calloc(1, sizeof *x);
     struct sockaddr_in at = {0};
     socklen_t len = sizeof at;
@@ -335,7 +340,7 @@ proxy *proxy_new(const char *to)
     x->to = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     assert_int_equal(inet_pton(AF_INET, host, &x->to.sin_addr), 1);
     pthread_mutex_init(&x->lock, NULL);
-    assert_true((x->listen_fd = listen_at(0)) >= 0);
+    assert_true((x->listen_fd = listen_at(at_port)) >= 0);
     assert_int_equal(getsockname(x->listen_fd, (struct sockaddr *)&at, &len), 0);
     x->port = ntohs(at.sin_port);
     snprintf(x->address, sizeof x->address, "127.0.0.1:%d", x->port);

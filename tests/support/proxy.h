@@ -35,6 +35,8 @@ typedef struct proxy_plan {
 
 /* `to`: "ip:port", IPv4. Everything passes at first. */
 proxy *proxy_new(const char *to);
+/* The same at a port that was chosen before, by whoever tells others the address. */
+proxy *proxy_new_at(const char *to, int port);
 /* Closes all connections. */
 void proxy_free(proxy *x);
 const char *proxy_address(const proxy *x); /* "127.0.0.1:port" */
