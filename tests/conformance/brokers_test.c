@@ -374,6 +374,29 @@ static void a_restart_forgets_producers_without_records(void **state)
     EXPECT(w.got.base_offset, 2);
 }
 
+/* Records decide how old a producer is, not the clock: one whose newest record is older than producer.id.expiration.ms is
+ * not among those that a restarted broker remembers. What it sends again is appended again. */
+static void a_restart_forgets_producers_of_old_records(void **state)
+{
+    (void)state;
+    topic t;
+    TOPIC(&t, .replication = 1);
+    int32_t first = topic_leader(&t, 0, 1, NULL);
+    client *c = suite_client(first);
+    kafka_bytes old =
+        BATCH_OF(.producer_id = new_producer(c), .time_ms = suite_now_ms() - (int64_t)2 * 24 * 3600 * 1000);
+    EXPECT(produce(c, &t, 0, old).base_offset, 0);
+    EXPECT(produce(c, &t, 0, old).base_offset, 0);
+    suite_stop(first);
+    suite_wait(is_leaderless, &(seen){.t = &t, .asked = another_than(first)}, "without a leader");
+    suite_start(first);
+    topic_await(&t);
+    writer w = {.c = suite_client(first), .t = &t, .batch = old};
+    suite_wait(is_written, &w, "answered by the restarted broker");
+    EXPECT(w.got.error_code, 0);
+    EXPECT(w.got.base_offset, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +411,7 @@ int main(void)
         SUITE_TEST(a_broker_that_stops_gives_leadership_away_for_good),
         SUITE_TEST(a_restarted_broker_knows_only_the_newest_batch_of_a_producer),
         SUITE_TEST(a_restart_forgets_producers_without_records),
+        SUITE_TEST(a_restart_forgets_producers_of_old_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
