@@ -8,10 +8,12 @@ def number(value):
     return f"{value:,.0f}".replace(",", " ") if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def print_table(head, lines, left=2):
+def print_table(head, lines):
+    """The first two columns and words are put to the left, numbers to the right."""
     widths = [max(len(str(line[i])) for line in [head, *lines]) for i in range(len(head))]
     for line in [head, *lines]:
-        cells = [str(c).ljust(w) if i < left else str(c).rjust(w) for i, (c, w) in enumerate(zip(line, widths))]
+        cells = [str(c).ljust(w) if i < 2 or h == "verdict" else str(c).rjust(w)
+                 for i, (h, c, w) in enumerate(zip(head, line, widths))]
         print("  ".join(cells).rstrip())
     print(flush=True)
 

@@ -301,6 +301,13 @@ def write_json(name, result, targets):
         json.dump({**every, "targets": [vars(t) for t in targets]}, out, indent=1)
 
 
+def warn_of_load():
+    """Ratios bear others on the machine, rates and latencies do not."""
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if load > cores / 2:
+        print(f"# others are busy on this machine (load {load:.1f}, {cores} cores): believe ratios and counts only\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="?", default="sink", choices=["sink", "count", "broker", "targets"])
@@ -321,6 +328,7 @@ def main():
         return re.search(args.rows, row.name) is not None
 
     targets = []
+    warn_of_load()
     result = {"sink": sink_tables, "count": count_tables, "broker": broker_tables}[args.what](args, wanted, targets)
     if args.json:
         write_json(args.json, result, targets)

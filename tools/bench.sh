@@ -8,10 +8,14 @@
 #   BENCH_TABLE=1 make bench            only kafka-c next to other clients, and that table
 #   BENCH_COUNT=1 make bench            only the instructions that a message takes, next to librdkafka
 #   BENCH_BROKER=HOST:PORT make bench   only messages per second against that Kafka, next to other clients
-#   BENCH_ROUNDS=N                      how many rounds the comparisons take (9, with a broker 3, for counts 2)
+#   BENCH_ROUNDS=N                      how many rounds the comparisons take, 9 unless told: a third of that with a broker,
+#                                       a fifth for counts, which hardly vary. BENCH_TABLE=1 takes about a minute a round
 set -euo pipefail
 cd "$(dirname "$0")/.."
-rounds=(${BENCH_ROUNDS:+--rounds "$BENCH_ROUNDS"})
+rounds=${BENCH_ROUNDS:-9}
+rounds_of() { # WHAT
+  case $1 in sink) echo "$rounds" ;; broker) echo $(((rounds + 2) / 3)) ;; count) echo $(((rounds + 4) / 5)) ;; esac
+}
 
 title() { printf '== %s\n' "$*"; }
 not_run() { printf '%s: not run: %s\n\n' "$1" "$2"; }
@@ -29,7 +33,7 @@ small_ones() { # each program of bench/ that takes nothing else
 }
 
 compare() { # WHAT: kafka-c next to others; its targets go to a file for the last table
-  bench/run.py "$1" "${rounds[@]}" --json "$figures/$1.json" || not_run "run.py $1" "it failed"
+  bench/run.py "$1" --rounds "$(rounds_of "$1")" --json "$figures/$1.json" || not_run "run.py $1" "it failed"
 }
 
 beside_kafka() {
@@ -54,8 +58,8 @@ fi
 tools/setup.sh build bench || echo "bench.sh: going on without what could not be installed" >&2
 cmake --preset release > /dev/null
 cmake --build --preset release > /dev/null
-if [ -n "${BENCH_COUNT:-}" ]; then exec bench/run.py count "${rounds[@]}"; fi
-if [ -n "${BENCH_BROKER:-}" ]; then exec bench/run.py broker "${rounds[@]}"; fi
+if [ -n "${BENCH_COUNT:-}" ]; then exec bench/run.py count --rounds "$(rounds_of count)"; fi
+if [ -n "${BENCH_BROKER:-}" ]; then exec bench/run.py broker --rounds "$(rounds_of broker)"; fi
 
 figures=$(mktemp -d)
 trap 'rm -rf "$figures"' EXIT
@@ -68,5 +72,6 @@ title instructions
 compare count
 PORT=${PORT:-19492} tests/kafka/kafka.sh with tools/bench.sh beside-kafka "$figures" ||
   not_run "beside Apache Kafka" "tests/kafka/kafka.sh could not start one, or it failed; see above"
+shopt -s nullglob
 title targets
 bench/run.py targets "$figures"/*.json
