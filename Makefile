@@ -6,6 +6,7 @@
 #   make demo-real  the same with a real Apache Kafka
 #   make sim        the simulation's scenarios: make sim SEEDS=500 FROM=0 (tools/sim.sh)
 #   make mutants    bugs that the simulation must find: make mutants MUTANTS="name ..." (tools/mutants.sh)
+#   make chaos      writers against three real brokers that are killed: make chaos CHAOS_SECONDS=600 SEED=1 (tests/chaos/README.md)
 #   make bench      print the figures of bench/, beside other clients (tools/bench.sh says how to ask for some of them)
 #   make check-long what takes longer: every combination of optional parts, and more (tools/check.sh list long)
 #   make install    install from build/release (PREFIX=/usr/local, DESTDIR)
@@ -20,7 +21,7 @@
 PREFIX ?= /usr/local
 CMAKE_FLAGS ?=
 
-.PHONY: all setup check check-long demo demo-real sim mutants bench install uninstall generate format fuzz coverage tidy clean
+.PHONY: all setup check check-long demo demo-real sim mutants chaos bench install uninstall generate format fuzz coverage tidy clean
 
 all: setup-build
 	cmake -S . -B build/release -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo $(CMAKE_FLAGS)
@@ -57,6 +58,14 @@ sim:
 mutants:
 	@tools/setup.sh build test
 	@tools/mutants.sh $(MUTANTS)
+
+CHAOS_SECONDS ?= 600
+SEED ?=
+chaos:
+	@tools/setup.sh build test
+	cmake --preset release > /dev/null
+	cmake --build --preset release --target chaos
+	@tools/chaos.sh $(CHAOS_SECONDS) $(SEED)
 
 bench:
 	@tools/bench.sh

@@ -25,7 +25,7 @@ leader.imbalance.check.interval.seconds=5' \
 if [ $rc -eq 0 ]; then
   rm -f "$dir"/broker-*.log
 else
-  echo "chaos: FAILED with seed $seed. Again: make chaos SECONDS=$seconds SEED=$seed"
+  echo "chaos: FAILED with seed $seed. Again: make chaos CHAOS_SECONDS=$seconds SEED=$seed"
   echo "chaos: all of it: $dir (timeline.txt; broker-N.log; kafka.sh.log; the partitions)"
 fi
 exit $rc

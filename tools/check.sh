@@ -15,8 +15,8 @@ kafka=$root/tests/kafka/kafka.sh
 # ---- the steps ----------------------------------------------------------------------------------------------------------
 
 steps=(setup sources jars build-dev build-clang build-release build-asan build-tsan build-bare schemas
-       unit sim mutants install demo abi docs tidy asan sim-traces tsan versions kafka kafka-asan kafka-tsan conformance)
-long_steps=(setup parts coverage sim-long all-mutants)
+       unit sim mutants install demo abi docs tidy asan sim-traces tsan chaos versions kafka kafka-asan kafka-tsan conformance)
+long_steps=(setup parts coverage sim-long all-mutants chaos-long)
 
 step_setup() { tools/setup.sh build test; }
 step_sources() { # arrows between the layers, generated code, layout
@@ -62,6 +62,7 @@ step_docs() { tools/check_docs.sh; }
 step_asan() { tests_in asan -LE 'kafka|install|model'; }
 step_tsan() { tests_in tsan -LE 'kafka|install|model|sim'; }
 step_versions() { tests_in release -L versions; } # each with a broker of its own
+step_chaos() { preset release && tools/chaos.sh 60; } # has three brokers of its own
 step_kafka() { tests_in release -L kafka; }
 step_kafka-asan() { tests_in asan -L kafka; }
 step_kafka-tsan() { tests_in tsan -L kafka; }
@@ -70,6 +71,7 @@ step_conformance() { tools/check_conformance.py "$logs"/*.tests; } # the tests t
 # ---- the long ones ------------------------------------------------------------------------------------------------------
 
 step_sim-long() { preset release && tools/sim.sh 10000; }
+step_chaos-long() { preset release && tools/chaos.sh 600; }
 step_all-mutants() { tools/mutants.sh; }
 step_parts() { # each optional part left out alone: the rest builds, passes its tests, and serves programs once installed
   local failed_parts=0 part
