@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { READ_MS = 120000, SETTLE_US = 500000, SETTLE_TIMES = 60 };
+enum { READ_MS = 120000, SETTLE_US = 100000, SETTLE_TIMES = 300 };
 
 static kafka_conn *dial(const journal *j, int32_t partition)
 {
     kafka_conn *c = NULL;
-    for (int i = 0; i < 20; i++) { /* leaders may move home */
+    for (int i = 0; i < 100; i++) { /* leaders may move home */
         if (kafka_dial_leader(NULL, NULL, nodes_brokers(), j->topic, partition, &c) == 0) break;
         usleep(SETTLE_US);
     }
@@ -65,7 +65,7 @@ static void read_ourselves(journal *j, int32_t partition, int64_t end)
     int64_t at = 0;
     int failures = 0;
     kafka_conn *c = dial(j, partition);
-    while (c && at < end && failures < 20) {
+    while (c && at < end && failures < 100) {
         kafka_batch *batch = NULL;
         if (kafka_conn_read_batch(c, NULL, &batch) == 0) {
             read_batch(j, partition, batch, &at, end);

@@ -30,7 +30,7 @@ void report_open(const char *dir)
     snprintf(report.dir, sizeof report.dir, "%s", dir);
     snprintf(path, sizeof path, "%s/timeline.txt", dir);
     report.begin_us = clock_us();
-    report.file = fopen(path, "w");
+    report.file = fopen(path, "we");
     if (!report.file) {
         fprintf(stderr, "chaos: cannot write to %s\n", path);
         exit(2);
