@@ -129,6 +129,7 @@ typedef struct worker {
     int number;
     kfk_rand rand;
     uint32_t next[CREW_PARTITIONS];
+    kafka_compression codec; /* of most messages of a call: where it changes, a batch ends */
     sheet sheet;
 } worker;
 
@@ -141,7 +142,7 @@ static kafka_compression some_codec(worker *w)
 {
     static const kafka_compression all[] = {KAFKA_COMPRESSION_NONE, KAFKA_COMPRESSION_LZ4, KAFKA_COMPRESSION_ZSTD,
                                             KAFKA_COMPRESSION_DEFAULT};
-    return w->crew->cfg->mixed ? all[below(w, 4)] : KAFKA_COMPRESSION_DEFAULT;
+    return w->crew->cfg->mixed ? all[below(w, sizeof all / sizeof *all)] : KAFKA_COMPRESSION_DEFAULT;
 }
 
 /* With the lock. */
@@ -159,7 +160,7 @@ static void fill(worker *w, int i)
     journal_owed(&c->journal, writer, sequence, 1);
     s->messages[i] = (kafka_message){.value = KAFKA_BYTES(s->values[i], len),
                                      .partition = c->cfg->keyed ? 0 : p,
-                                     .compression = some_codec(w),
+                                     .compression = below(w, 64) ? w->codec : some_codec(w),
                                      .userdata = journal_ticket(writer, sequence)};
     if (c->cfg->keyed) s->messages[i].key = kafka_str(c->keys[p]);
     c->counts.pending_bytes += (int64_t)len;
@@ -213,6 +214,7 @@ static void write_some(worker *w, int count, int64_t within_ms)
     crew *c = w->crew;
     sheet *s = &w->sheet;
     pthread_mutex_lock(&c->lock);
+    w->codec = below(w, 16) ? w->codec : some_codec(w);
     for (int i = 0; i < count; i++) fill(w, i);
     pthread_mutex_unlock(&c->lock);
     memset(s->results, 0, sizeof s->results);
