@@ -1,9 +1,7 @@
 /* Writers whose users do what nobody expects: numbers at the ends of their ranges, budgets that hold next to nothing,
- * thousands of messages a call of which some fail, more topics than are remembered, tokens and forks at any time. What
- * was promised has to hold all the same: a result for each message, and the log says the same. */
+ * thousands of messages a call of which some fail, more topics than are remembered, tokens at any time, callbacks that
+ * write. What was promised has to hold all the same: a result for each message, and the log says the same. */
 #include "api/writers.h"
-#include <sys/wait.h>
-#include <unistd.h>
 
 /* ---- many messages, some of which fail --------------------------------------------------------------------------- */
 
@@ -325,6 +323,80 @@ static void a_topic_that_is_not_there_does_not_keep_others_waiting(void **state)
     kafka_cluster_free(c);
 }
 
+/* ---- writers whose callbacks write to each other ----------------------------------------------------------------- */
+
+typedef struct couple {
+    kafka_writer *writer, *other; /* who tells, whom it writes to */
+    atomic_int *left, *accepted, *ended, *wrong;
+} couple;
+
+static void write_to_the_other(void *userdata, const kafka_message *msgs, size_t count, int err)
+{
+    couple *x = userdata;
+    const kafka_message m = {.value = KAFKA_LIT("again")};
+    int result;
+    (void)msgs;
+    (void)err;
+    atomic_fetch_add(x->ended, (int)count);
+    if (atomic_fetch_sub(x->left, 1) <= 0) return;
+    int code = kafka_writer_write_messages(x->other, KAFKA_WITHIN(0), &m, 1, &result);
+    if (code == 0) atomic_fetch_add(x->accepted, 1);
+    if (code != result || (code != 0 && code != KAFKA_EAGAIN && code != KAFKA_ECLOSED)) atomic_fetch_add(x->wrong, 1);
+    code = kafka_writer_flush(x->other, KAFKA_WITHIN(0));
+    if (code != KAFKA_EAGAIN && code != KAFKA_ECLOSED) atomic_fetch_add(x->wrong, 1);
+}
+
+static void *write_much(void *arg)
+{
+    couple *x = arg;
+    static char large[3000];
+    for (int i = 0; i < 400; i++) {
+        kafka_message m[5];
+        int results[5];
+        for (int k = 0; k < 5; k++) m[k] = (kafka_message){.value = {large, (size_t)(i * 7 + k * 501) % sizeof large}};
+        m[i % 5].key = (kafka_bytes){NULL, i % 20 == 0 ? 4 : 0}; /* malformed now and then */
+        int code = kafka_writer_write_messages(x->writer, KAFKA_WITHIN(i % 3), m, 5, results);
+        for (int k = 0; k < 5; k++) atomic_fetch_add(x->accepted, results[k] == 0);
+        if (code == KAFKA_ECLOSED) break;
+    }
+    return NULL;
+}
+
+static void two_whose_callbacks_write_to_each_other_tell_each_message_once(void **state)
+{
+    (void)state;
+    enum { THREADS = 4 };
+    for (int round = 0; round < 3; round++) { /* with room, without, and closed in the middle */
+        kafka_cluster *c = writers_cluster(5);
+        atomic_int left = 2000, accepted = 0, ended = 0, wrong = 0;
+        couple x[2];
+        pthread_t threads[THREADS];
+        for (int i = 0; i < 2; i++) {
+            x[i] = (couple){.left = &left, .accepted = &accepted, .ended = &ended, .wrong = &wrong};
+            x[i].writer =
+                WRITER(c, .topic = "t", .async = 1, .batch_timeout_ms = 5, .buffer_bytes = round == 1 ? 100000 : 0,
+                       .on_delivery = write_to_the_other, .on_delivery_userdata = &x[i]);
+        }
+        for (int i = 0; i < 2; i++) x[i].other = x[1 - i].writer;
+        for (int i = 0; i < THREADS; i++) threads[i] = calls_start(write_much, &x[i % 2]);
+        if (round < 2) {
+            for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+        } else {
+            writers_await(c, KAFKA_REQUEST_PRODUCE, 20);
+        }
+        for (int i = 0; i < 2; i++) {
+            int code = kafka_writer_close(x[i].writer, round < 2 ? PATIENTLY : KAFKA_WITHIN(0));
+            assert_true(code == 0 || (round == 2 && code == KAFKA_ETIMEDOUT));
+        }
+        for (int i = 0; i < THREADS && round == 2; i++) pthread_join(threads[i], NULL);
+        assert_int_equal(wrong, 0);
+        assert_int_equal(ended, accepted);
+        for (int i = 0; i < 2; i++) kafka_writer_free(x[i].writer);
+        assert_int_equal(ended, accepted);
+        kafka_cluster_free(c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +407,7 @@ int main(void)
         API_TEST(the_smallest_numbers_work_as_well),
         API_TEST(a_message_above_buffer_bytes_is_refused_at_once_and_the_limit_is_named),
         API_TEST(one_topic_too_many_is_refused_and_the_others_go_on),
+        API_TEST(two_whose_callbacks_write_to_each_other_tell_each_message_once),
         API_TEST(a_topic_that_is_not_there_does_not_keep_others_waiting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
