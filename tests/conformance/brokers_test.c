@@ -174,9 +174,8 @@ static bool has_moved(void *arg)
     return s->leader > 0 && s->leader != s->not_leader;
 }
 
-static int isr_count(const topic *t, int32_t asked)
+static int isr_count(const topic *t, client *c)
 {
-    client *c = suite_client(asked);
     kfk_metadata_request_topic one = {.name = kafka_str(t->name)};
     kfk_metadata_request r = DEFAULTS(metadata);
     r.topics = (kfk_metadata_request_topic_array){&one, 1};
@@ -199,21 +198,26 @@ static bool is_written(void *arg)
     return w->got.error_code != KAFKA_ERR_NOT_LEADER_OR_FOLLOWER;
 }
 
+/* Broker 2 leads it. */
+static void on_brokers_2_and_3(topic *t)
+{
+    int32_t brokers[] = {2, 3};
+    kfk_create_topics_request_assignment as = {0, {brokers, 2}};
+    topic_name(t, "lagging");
+    kfk_create_topics_request_topic one = {
+        .name = kafka_str(t->name), .num_partitions = -1, .replication_factor = -1, .assignments = {&as, 1}};
+    kfk_create_topics_request r = DEFAULTS(create_topics);
+    r.topics = (kfk_create_topics_request_topic_array){&one, 1};
+    EXPECT(ASK(suite_client(1), create_topics, 7, &r)->topics.items[0].error_code, 0);
+    topic_delete_later(t);
+    topic_await(t);
+}
+
 static void what_is_not_copied_is_not_acknowledged_to_who_wants_all(void **state)
 {
     (void)state;
     topic t;
-    client *c = suite_client(1);
-    int32_t brokers[] = {2, 3};
-    kfk_create_topics_request_assignment as = {0, {brokers, 2}};
-    topic_name(&t, "lagging");
-    kfk_create_topics_request_topic one = {
-        .name = kafka_str(t.name), .num_partitions = -1, .replication_factor = -1, .assignments = {&as, 1}};
-    kfk_create_topics_request r = DEFAULTS(create_topics);
-    r.topics = (kfk_create_topics_request_topic_array){&one, 1};
-    EXPECT(ASK(c, create_topics, 7, &r)->topics.items[0].error_code, 0);
-    topic_delete_later(&t);
-    topic_await(&t);
+    on_brokers_2_and_3(&t);
     client *leader = suite_client(2);
     EXPECT(produce(leader, &t, 0, BATCH_OF(.count = 2)).error_code, 0);
     suite_hold(t.name, 3, true);
@@ -260,7 +264,7 @@ static void a_broker_that_stops_gives_leadership_away_for_good(void **state)
     EXPECT(w.got.error_code, 0);
     EXPECT(w.got.base_offset, 3);
     EXPECT(produce(c, &t, 0, BATCH_OF(.producer_id = id, .sequence = 0)).base_offset, 0); /* followers remember, too */
-    EXPECT(isr_count(&t, s.leader), 1);
+    EXPECT(isr_count(&t, suite_client(s.leader)), 1);
 
     kfk_fetch_response_partition a = FETCH(c, &t, 0, .leader_epoch = epoch + 1);
     EXPECT(a.error_code, KAFKA_ERR_FENCED_LEADER_EPOCH);
@@ -397,6 +401,60 @@ static void a_restart_forgets_producers_of_old_records(void **state)
     EXPECT(w.got.base_offset, 1);
 }
 
+typedef struct pending {
+    const topic *t;
+    client *c;
+    int32_t epoch;
+    int64_t end;
+} pending;
+
+static bool has_two_in_sync(void *arg)
+{
+    const pending *p = arg;
+    return isr_count(p->t, p->c) == 2;
+}
+
+static bool has_appended(void *arg)
+{
+    const pending *p = arg;
+    return end_of(p->c, p->t, p->epoch, p->epoch).end_offset == p->end;
+}
+
+/* The same code without an offset means that nothing was appended. */
+static void a_leader_that_appended_and_lost_its_role_says_so_with_the_offset(void **state)
+{
+    (void)state;
+    topic t;
+    on_brokers_2_and_3(&t);
+    suite_stop(2); /* so that it is no longer the leader, only the preferred one */
+    seen s = {.t = &t, .asked = 3, .not_leader = 2};
+    suite_wait(has_moved, &s, "led by broker 3");
+    suite_start(2);
+    topic_await(&t);
+    client *c = suite_client(3);
+    pending p = {&t, suite_client(3), s.epoch, 0};
+    writer w = {.c = c, .t = &t, .batch = BATCH_OF(.count = 1)};
+    suite_wait(is_written, &w, "written to broker 3");
+    kfk_produce_response_partition told = {0};
+    for (int i = 0; i < 4 && told.error_code == 0;
+         i++) { /* a real controller may be too late: then it is acknowledged */
+        suite_wait(has_two_in_sync, &p, "in sync again");
+        suite_hold(t.name, 2, true);
+        produce_ahead(c, &t, 0, BATCH_OF(.count = 1));
+        p.end = 2 + i;
+        suite_wait(has_appended, &p, "appended by the old leader");
+        suite_prefer(t.name, 2);
+        const kfk_produce_response *a = client_receive(c, &kfk_produce_request_schema, 12);
+        told = a->responses.items[0].partition_responses.items[0];
+        suite_hold(t.name, 2, false);
+        EXPECT(told.base_offset, p.end - 1);
+    }
+    EXPECT(told.error_code, KAFKA_ERR_NOT_LEADER_OR_FOLLOWER);
+    kfk_produce_response_partition refused = produce(c, &t, 0, BATCH_OF(.count = 1));
+    EXPECT(refused.error_code, KAFKA_ERR_NOT_LEADER_OR_FOLLOWER);
+    EXPECT(refused.base_offset, -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +470,7 @@ int main(void)
         SUITE_TEST(a_restarted_broker_knows_only_the_newest_batch_of_a_producer),
         SUITE_TEST(a_restart_forgets_producers_without_records),
         SUITE_TEST(a_restart_forgets_producers_of_old_records),
+        SUITE_TEST(a_leader_that_appended_and_lost_its_role_says_so_with_the_offset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

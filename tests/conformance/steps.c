@@ -42,6 +42,13 @@ kfk_produce_response_partition produce(client *c, const topic *t, int32_t partit
     return PRODUCE(c, t, partition, records, .version = 12);
 }
 
+void produce_ahead(client *c, const topic *t, int32_t partition, kafka_bytes records)
+{
+    produce_parts p;
+    produce_request(&p, t, partition, records);
+    client_send(c, &kfk_produce_request_schema, 12, &p.request);
+}
+
 void produce_unanswered(client *c, const topic *t, int32_t partition, kafka_bytes records)
 {
     produce_parts p;

@@ -21,6 +21,8 @@ kfk_produce_response_partition produce_how_to(client *c, const topic *t, int32_t
                                               const produce_how *how);
 #define PRODUCE(c, t, partition, records, ...) \
     produce_how_to((c), (t), (partition), (records), &(produce_how){__VA_ARGS__})
+/* Sends, and leaves the answer (of version 12) to be received. */
+void produce_ahead(client *c, const topic *t, int32_t partition, kafka_bytes records);
 /* Sends without waiting for an answer. */
 void produce_unanswered(client *c, const topic *t, int32_t partition, kafka_bytes records);
 

@@ -165,6 +165,32 @@ void suite_hold(const char *name, int32_t follower, bool hold)
     world.frozen = hold && !world.cluster ? follower : 0;
 }
 
+/* ElectLeaders, which the library has no messages for: version 0, which means the preferred leader. */
+static void elect_preferred(client *c, const char *name)
+{
+    enum { FIXED = 4 + 10 + 4 + 2, BEHIND = 4 + 4 + 4, MOST_NAME = 80 };
+    uint8_t bytes[FIXED + MOST_NAME + BEHIND] = {0};
+    size_t len = strlen(name);
+    assert_true(len <= MOST_NAME);
+    kfk_prim_put_be32(bytes, (uint32_t)(FIXED - 4 + len + BEHIND));
+    kfk_prim_put_be16(bytes + 4, 43);          /* version 0, correlation 0 */
+    kfk_prim_put_be16(bytes + 12, UINT16_MAX); /* no client id */
+    kfk_prim_put_be32(bytes + 14, 1);          /* topic */
+    kfk_prim_put_be16(bytes + 18, (uint16_t)len);
+    memcpy(bytes + FIXED, name, len);
+    kfk_prim_put_be32(bytes + FIXED + len, 1); /* partition, which is 0 */
+    kfk_prim_put_be32(bytes + FIXED + len + 8, 10000);
+    assert_true(client_send_bytes(c, bytes, FIXED + len + BEHIND));
+}
+
+void suite_prefer(const char *name, int32_t broker)
+{
+    if (!world.cluster) /* it may be frozen itself; the answer is not looked at */
+        elect_preferred(suite_client(broker == 1 ? 2 : 1), name);
+    else if (kafka_cluster_move_leader(world.cluster, name, 0, broker) != 0)
+        fail_msg("%s", kafka_last_error());
+}
+
 /* ---- topics --------------------------------------------------------------------------------------------------------- */
 
 void topic_name(topic *t, const char *stem)

@@ -35,6 +35,9 @@ void suite_start(int32_t broker);
 /* Keeps the followers of partition 0 from copying, of which `follower` is the only one; and lets go. */
 void suite_hold(const char *name, int32_t follower, bool hold);
 
+/* Has partition 0 led by `broker`, which is the first of its replicas, in sync, and does not lead it. Does not wait. */
+void suite_prefer(const char *name, int32_t broker);
+
 /* Calls `is_so` until it is, 30 s long. */
 void suite_wait(bool (*is_so)(void *arg), void *arg, const char *what);
 
