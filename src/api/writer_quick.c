@@ -45,21 +45,27 @@ static inline bool is_fine(const kafka_writer *w, const kafka_message *m)
 typedef struct quick {
     const kfk_producer_map *map;
     kfk_producer_partition *only; /* where all of them go; NULL = the balancer is asked */
-    kfk_balancer_offer offer;
     int64_t wall_ms;
     kfk_producer_call call;
 } quick;
 
 /* NULL: the balancer refuses, and will again. */
-static inline kfk_producer_partition *choose(kafka_writer *w, const quick *x, const kafka_message *m)
+static __attribute__((noinline)) kfk_producer_partition *ask(const kafka_writer *w, const kfk_producer_map *map,
+                                                             const kafka_message *m)
 {
     kfk_error err; /* not zeroed: it is long */
-    if (x->only) return x->only;
-    if (w->java && m->key.data) /* that is what it answers */
-        return x->map->partitions[kfk_balancer_java_index(m->key, (uint32_t)x->offer.all_count)];
+    kfk_balancer_offer offer = kfk_writer_offer(map);
     err.code = 0;
-    int32_t number = kfk_balancer_pick(w->balance, m, &x->offer, &err);
-    return LIKELY(err.code == 0) ? x->map->partitions[number] : NULL;
+    int32_t number = kfk_balancer_pick(w->balance, m, &offer, &err);
+    return LIKELY(err.code == 0) ? map->partitions[number] : NULL;
+}
+
+static inline kfk_producer_partition *choose(const kafka_writer *w, const quick *x, const kafka_message *m)
+{
+    if (x->only) return x->only;
+    if (w->java && m->key.data) /* that is what it would answer */
+        return x->map->partitions[kfk_balancer_java_index(m->key, (uint32_t)x->map->count)];
+    return ask(w, x->map, m);
 }
 
 /* How many messages were accepted. `*at`: the partition of the one behind them, if it was chosen. */
@@ -84,7 +90,6 @@ static inline void begin(quick *x, kafka_writer *w, const kfk_producer_map *map,
 {
     x->map = map;
     x->only = w->sure_of_one ? map->only : NULL;
-    if (!x->only) x->offer = kfk_writer_offer(map);
     x->wall_ms = kfk_writer_wall_ms(w, now_ms);
     kfk_producer_call_begin(&x->call, w->producer, now_ms, false);
 }
