@@ -49,8 +49,8 @@ LOAD = [
 ]
 LONE = Row("lone message", "--mode lone --size 100 --warm 500", 3000, 0.9)
 HELD = [
-    Row("100 B", "--mode held --topic held --size 100", 400000, 0.45),
-    Row("1 KB", "--mode held --topic held --size 1024", 120000, 0.90),
+    Row("100 B", "--mode held --topic held --size 100", 1000000, 0.45),
+    Row("1 KB", "--mode held --topic held --size 1024", 200000, 0.90),
 ]
 HELD_FROM = 4        # part of them in the shorter run: by then a client has found the sizes that it works with
 COUNT = [
