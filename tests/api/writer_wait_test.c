@@ -37,11 +37,13 @@ static void who_gives_up_is_told_what_the_messages_wait_for(void **state)
                  "the writer's oldest: topic missing: ");
     assert_non_null(strstr(kafka_last_error(), kafka_strerror(KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION)));
     assert_fails(kafka_writer_flush(w, KAFKA_WITHIN(50)), KAFKA_ETIMEDOUT, "the oldest: topic missing: ");
+    (void)kafka_writer_close(w, KAFKA_WITHIN(1)); /* free would wait for the outcome */
     kafka_writer_free(w);
     w = writers_new(&(kafka_writer_config){.brokers = "127.0.0.1:1", .topic = "t", .max_attempts = 1000});
     assert_fails(kafka_writer_write_messages(w, KAFKA_WITHIN(500), &m, 1, NULL), KAFKA_ETIMEDOUT, "topic t: ");
     assert_non_null(strstr(kafka_last_error(), "127.0.0.1:1"));
     assert_non_null(strstr(kafka_last_error(), "refused"));
+    (void)kafka_writer_close(w, KAFKA_WITHIN(1));
     kafka_writer_free(w);
     w = WRITER(c, .topic = "t");
     assert_works(kafka_writer_write_messages(w, PATIENTLY, &m, 1, NULL));
