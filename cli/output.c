@@ -43,9 +43,10 @@ static ssize_t write_some(const char *data, size_t len)
 {
     struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
     if (kc_stop_signal() == 0) return write(STDOUT_FILENO, data, len);
-    if (poll(&p, 1, STOPPING_MS) != 0) return write(STDOUT_FILENO, data, len < PIPE_BUF ? len : PIPE_BUF);
-    errno = EPIPE;
-    return -1;
+    int ready = poll(&p, 1, STOPPING_MS);
+    if (ready > 0) return write(STDOUT_FILENO, data, len < PIPE_BUF ? len : PIPE_BUF);
+    if (ready == 0) errno = EPIPE;
+    return -1; /* also for the next signal: it is tried again */
 }
 
 static bool write_all(const char *data, size_t len)

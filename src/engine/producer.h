@@ -82,8 +82,9 @@ kfk_loop *kfk_producer_loop(const kfk_producer *p);
 /* Under the baton: see kfk_producer_config.finished. */
 bool kfk_producer_is_finished_loop(const kfk_producer *p);
 /* Under the baton: everything that has no outcome gets this one, now, in order; what a broker may have got is possibly
- * written. Only batches that some thread is just sealing get it when that is done: see `finished`. Connections are closed, whoever waits is told `why`; later appends fail with KAFKA_ECLOSED. Again is
- * harmless. For free, and for callbacks that must not wait. */
+ * written. Only batches that some thread is just sealing get it when that is done: see `finished`. Connections are
+ * closed, whoever waits is told `why`; later appends fail with KAFKA_ECLOSED. Again is harmless. For free, and for
+ * callbacks that must not wait. */
 void kfk_producer_stop_loop(kfk_producer *p, const kfk_error *why);
 /* In a forked child: nothing may be done with it but this, which leaks what only a lock would make safe to walk. The
  * owner abandons the loop. */

@@ -11,7 +11,7 @@
  *
  * One that follows another closely has to bring more, or a broker that answers in 50 us would be given the few messages
  * that one fast thread writes in so short a time, at the price of a system call each: 64 KiB for each of its partitions,
- * or 1 MiB, or a batch that is full, flushed, awaited, overdue or sent again. What is less waits for a millisecond. Where
+ * or 1 MiB, or a batch that is full by its bytes, flushed, awaited, overdue or sent again. What is less waits for a millisecond. Where
  * messages come so fast that a millisecond brings 64 KiB and more, but spread over many partitions, it waits as long as it
  * takes to bring 64 KiB for each, 5 ms at most, and not longer than it takes to fill a request: batches would else be small
  * just when there are many. Whoever writes less never waits for this.

@@ -86,8 +86,7 @@ struct kfk_producer_partition {
 struct kfk_producer_topic {
     kfk_map_node by_name; /* under the producer's lock */
     kfk_producer *producer;
-    kfk_lock
-        lock; /* around the first map's coming, and every append to the lobby; then come an accumulator's, the slots' */
+    kfk_lock lock; /* around the first map's coming, and appends to the lobby; then an accumulator's, the slots' */
     kfk_producer_maps maps; /* none of now = messages go to the lobby */
     kfk_list fresh;         /* in the producer's list, under its lock, until it is watched */
     /* Under the baton. */
@@ -328,6 +327,5 @@ void kfk_producer_ids_close_loop(kfk_producer *p);
 
 /* producer_ops.c */
 void kfk_producer_ops_serve_loop(kfk_producer *p);
-void kfk_producer_ops_stop_loop(kfk_producer *p);
 
 #endif

@@ -264,8 +264,10 @@ static void judge(kfk_producer_request *q, entry *e, const kfk_produce_response_
         if (to.code != 0 || is_offset(a->base_offset, kfk_produce_batch_count(e->batch)))
             to.base_offset = a->base_offset;
         to.append_time_ms = a->log_append_time_ms;
-        to.bad_records = keep_bad(e, a);
-        if (to.code != 0) note_refusal(q, e, a, to.code);
+        if (to.code != 0) {
+            to.bad_records = keep_bad(e, a);
+            note_refusal(q, e, a, to.code);
+        }
     }
     if (to.code != 0) kfk_producer_count(p, KFK_COUNT_REFUSED, to.code);
     if (to.code == 0 && pt->why) {

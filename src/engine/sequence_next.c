@@ -75,8 +75,7 @@ kfk_sequence_batch *kfk_sequence_next(kfk_sequence *s, uint64_t connection, int6
         return b && b->split == KFK_SEQUENCE_SPLIT_NOT ? b : NULL;
     }
     if (s->producer_id < 0) return NULL;
-    /* Another connection, or so late that the broker may have forgotten the producer since: begin at the oldest again.
-     * */
+    /* Another connection, or so late that the broker may have forgotten the producer since: from the oldest again. */
     if (s->proof != connection || now_ms - s->proof_at_ms > IDLE_MS) s->proof = 0;
     kfk_sequence_batch *b = s->proof ? kfk_sequence_proof_next(s) : candidate(s, connection);
     if (!b) return NULL;

@@ -461,6 +461,16 @@ cmd_restart() {
   unlock
 }
 
+# One thread takes the signal and stops the others, when it gets a processor: until then these go on.
+await_standstill() { # PID
+  local i
+  for ((i = 0; i < 500; i++)); do
+    grep -qsv '^State:[[:space:]]*[TtZX]' <(grep -hs '^State:' /proc/"$1"/task/*/status) || return 0
+    sleep 0.01
+  done
+  return 1
+}
+
 cmd_signal() { # SIGNAL NODE...
   local signal=$1 i pid
   shift
@@ -470,6 +480,7 @@ cmd_signal() { # SIGNAL NODE...
   for i; do
     pid=$(pid_of "$i") || die "node $i does not run; start it: $prog restart $i"
     if [ "$signal" = KILL ]; then slay "$i"; else kill -s "$signal" "$pid"; fi
+    [ "$signal" != STOP ] || await_standstill "$pid" || die "node $i goes on after SIGSTOP"
   done
 }
 

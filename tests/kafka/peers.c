@@ -3,6 +3,7 @@
 #include "kafka/peers.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,8 +86,13 @@ const char *peers_topic(const char *stem, int partitions, const char *const *ent
         .topic = topic, .num_partitions = partitions, .replication_factor = 1, .entries = list, .entry_count = n};
     kafka_conn *conn = NULL;
     assert_ok(kafka_dial(NULL, NULL, peers_brokers(), &conn));
-    kafka_conn_set_deadline(conn, kafka_deadline_in(PATIENCE_MS));
-    assert_ok(kafka_conn_create_topics(conn, &cfg, 1, NULL));
+    int64_t deadline = kafka_deadline_in(PATIENCE_MS);
+    kafka_conn_set_deadline(conn, deadline);
+    int err; /* an old broker answers before its controller knows of it */
+    while ((err = kafka_conn_create_topics(conn, &cfg, 1, NULL)) == KAFKA_ERR_INVALID_REPLICATION_FACTOR &&
+           kafka_now_ms() < deadline)
+        poll(NULL, 0, 50);
+    assert_ok(err);
     kafka_conn_free(conn);
     is_topic[name_count - 1] = true;
     for (int i = 0; i < partitions; i++) await_leader(topic, i);
