@@ -49,8 +49,7 @@ class Target:
     def verdict(self):
         if self.value is None:
             return "not run" + (f": {self.why}" if self.why else "")
-        shown = round(self.value, 2)
-        return "met" if (shown >= self.bound if self.least else shown <= self.bound) else "MISSED"
+        return "met" if (self.value >= self.bound if self.least else self.value <= self.bound) else "MISSED"
 
     def wants(self):
         return f"{'>=' if self.least else '<='} {self.bound:g}"
@@ -59,7 +58,7 @@ class Target:
         """A row of the table: what the target is about is the ratio, or the figure alone."""
         alone = self.other is None
         return [self.what, self.acks, number(self.kafka), "" if alone else f"{number(self.other)} {self.beside}",
-                "" if self.value is None or alone else f"{self.value:.2f}", self.wants(), self.verdict()]
+                "" if self.value is None or alone else f"{self.value:.3f}", self.wants(), self.verdict()]
 
 
 def ratio_table(title, figures, bounds, targets):
@@ -73,7 +72,7 @@ def ratio_table(title, figures, bounds, targets):
             target = Target(f"{title}: {figure[0]}", figure[1], ratio, bounds[figure], kafka=kafka, other=other)
             targets.append(target)
             said = f"{target.wants()}: {target.verdict()}"
-        lines.append([*figure, number(kafka), number(other), "" if ratio is None else f"{ratio:.2f}", said])
+        lines.append([*figure, number(kafka), number(other), "" if ratio is None else f"{ratio:.3f}", said])
     print_table([title, "acks", "kafka-c", "librdkafka", "ratio", "target"], lines)
 
 
