@@ -2,10 +2,10 @@
  *
  *   broker_bench KC
  *
- * Messages of 100 bytes go in batches of 1 MB over loopback into one partition, and come back. Producer, consumer and broker
- * share the machine's cores; the targets are for two. With KAFKA_BROKERS, a one-node Apache Kafka, the same goes there, in
- * rounds that take turns, so that both see the same machine. On a busy machine wall time says little: the CPU time of broker and
- * client together is printed as well. */
+ * Messages of 100 bytes go in batches of 1 MB over loopback into one partition, and come back. Producer, consumer and
+ * broker share the machine's cores; the targets are for two. With KAFKA_BROKERS, a one-node Apache Kafka, the same goes
+ * there, in rounds that take turns, so that both see the same machine. On a busy machine wall time says little: the CPU
+ * time of broker and client together is printed as well. */
 #include <errno.h>
 #include <fcntl.h>
 #include <kafka/kafka.h>
@@ -63,7 +63,7 @@ static double median(double *values, size_t count)
     return values[count / 2];
 }
 
-/* ---- kc broker as a process -------------------------------------------------------------------------------------------- */
+/* ---- kc broker as a process -------------------------------------------------------------------------------------- */
 
 typedef struct broker {
     pid_t pid;
@@ -122,7 +122,7 @@ static double broker_cpu_s(const broker *b)
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
-/* ---- messages ------------------------------------------------------------------------------------------------------------ */
+/* ---- messages ---------------------------------------------------------------------------------------------------- */
 
 static void make_topic(const char *brokers)
 {
@@ -203,7 +203,7 @@ static double consume(const char *brokers)
     return MESSAGES / took;
 }
 
-/* ---- the figures ----------------------------------------------------------------------------------------------------------- */
+/* ---- the figures ------------------------------------------------------------------------------------------------- */
 
 /* Of each round: messages/s, and the CPU seconds of broker and client together (kc broker's alone are known). */
 typedef struct figures {

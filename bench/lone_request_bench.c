@@ -1,7 +1,8 @@
 /* What one request on an idle connection costs: time, and system calls of the client's process.
  *
  *     lone_request_bench             prints both; counting needs strace
- *     lone_request_bench --send N    sends N requests and exits: what is counted, with two N, so that start-up drops out */
+ *     lone_request_bench --send N    sends N requests and exits: what is counted, with two N, so that start-up drops
+ *     out */
 #include "sink.h"
 #include <kafka/kafka.h>
 #include <stdio.h>
@@ -11,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* strace makes each call a thousand times slower. An answer that comes while the request's own call has not returned yet
- * then finds locks held that are free in real life, so for counting the answers take a millisecond. */
+/* strace makes each call a thousand times slower. An answer that comes while the request's own call has not returned
+ * yet then finds locks held that are free in real life, so for counting the answers take a millisecond. */
 enum { REQUESTS = 20000, COUNT_FROM = 500, COUNT_TO = 2500, COUNT_DELAY_US = 1000 };
 
 static void check(int err)

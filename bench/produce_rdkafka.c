@@ -1,5 +1,5 @@
-/* produce_rdkafka: the workload on librdkafka, set up as one who cares for throughput would: batches of 1 MB that wait for
- * 5 ms, outcomes by callback, polled every so many messages; a lone message does not wait. */
+/* produce_rdkafka: the workload on librdkafka, set up as one who cares for throughput would: batches of 1 MB that wait
+ * for 5 ms, outcomes by callback, polled every so many messages; a lone message does not wait. */
 #include "workload.h"
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>

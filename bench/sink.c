@@ -1,5 +1,5 @@
-/* One thread, one epoll. A connection reads frames into a buffer of its own and writes each answer with one call; what its
- * socket does not take waits, and until it is gone nothing more of that connection is read. */
+/* One thread, one epoll. A connection reads frames into a buffer of its own and writes each answer with one call; what
+ * its socket does not take waits, and until it is gone nothing more of that connection is read. */
 #include "sink.h"
 #include "sink_answer.h"
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* Requests are decoded by the library's own codec, which leaves record data where it lies: of a Produce request no byte
- * of a body is looked at. A fetched batch is encoded once and sent by reference; its base offset, which no CRC covers, is
- * the only thing that differs from one answer to the next. */
+ * of a body is looked at. A fetched batch is encoded once and sent by reference; its base offset, which no CRC covers,
+ * is the only thing that differs from one answer to the next. */
 #include "sink_answer.h"
 #include "base/crc32c.h"
 #include "wire/frame.h"
@@ -59,7 +59,7 @@ static void *array(int32_t count, size_t size)
     return must(kfk_arena_array(&arena, count < 0 ? 0 : (size_t)count, size));
 }
 
-/* ---- topics -------------------------------------------------------------------------------------------------------- */
+/* ---- topics ------------------------------------------------------------------------------------------------------ */
 
 static int32_t partitions_of(const char *name)
 {
@@ -103,7 +103,7 @@ static int64_t *next_of(topic *t, int32_t partition)
     return t && partition >= 0 && partition < t->partitions ? &t->next[partition] : NULL;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 static void answer_versions(kfk_api_versions_response *r)
 {
@@ -283,7 +283,7 @@ static void answer_fetch(const kfk_fetch_request *q, kfk_fetch_response *r)
     }
 }
 
-/* ---- all of them --------------------------------------------------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------------------------------------------------- */
 
 static void make_log(void)
 {

@@ -1,20 +1,21 @@
-/* workload: what the programs produce_* have in common: options, messages, threads, measuring, the line that is printed.
+/* workload: what the programs produce_* have in common: options, messages, threads, measuring, the line that is
+ * printed.
  *
- * Each program is this and one implementation of the functions of `client` below, for one client library. What they print
- * is read by run.py, which compares them.
+ * Each program is this and one implementation of the functions of `client` below, for one client library. What they
+ * print is read by run.py, which compares them.
  *
  *     produce_X --broker HOST:PORT [--topic load] [--mode load|lone|held] [--messages 100000] [--size 100] [--key 0]
- *               [--spread 0] [--acks all|one] [--codec none|lz4|zstd|...] [--threads 1] [--per-call 1] [--batch-bytes N]
- *               [--linger-ms 5] [--warm 2000]
+ *               [--spread 0] [--acks all|one] [--codec none|lz4|zstd|...] [--threads 1] [--per-call 1] [--batch-bytes
+ *               N] [--linger-ms 5] [--warm 2000]
  *
- *     load   writes as fast as it can and waits for all outcomes: "messages= seconds= cpu= failed="; `cpu` is of the whole
- *            process, in seconds
+ *     load   writes as fast as it can and waits for all outcomes: "messages= seconds= cpu= failed="; `cpu` is of the
+ *            whole process, in seconds
  *     lone   one at a time, each acknowledged before the next: "p50_us= p99_us=" as well
  *     held   to a topic whose broker never acknowledges: "rss=", bytes of memory when all were accepted, and no more
  *
- * Messages are text that compresses about as well as log lines do, the same for every client. With --key they have a key
- * of so many bytes and go where its murmur2 hash says; with --spread N to N partitions in turn; else to what the client's
- * own balancing says. Everything here ends the program with a sentence when it fails. */
+ * Messages are text that compresses about as well as log lines do, the same for every client. With --key they have a
+ * key of so many bytes and go where its murmur2 hash says; with --spread N to N partitions in turn; else to what the
+ * client's own balancing says. Everything here ends the program with a sentence when it fails. */
 #ifndef KAFKA_BENCH_WORKLOAD_H
 #define KAFKA_BENCH_WORKLOAD_H
 #include <stdbool.h>
@@ -45,7 +46,7 @@ static inline const char *workload_key(const workload *w, int64_t i)
 /* Ends the program. */
 void workload_die(const char *what, const char *why) __attribute__((noreturn));
 
-/* ---- implemented once for each library ----------------------------------------------------------------------------- */
+/* ---- implemented once for each library --------------------------------------------------------------------------- */
 
 typedef struct client client;
 

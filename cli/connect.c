@@ -172,8 +172,8 @@ static void advise_address(const kc_common *c, const char *why)
                c->brokers_given ? "-b" : "KAFKA_BROKERS");
 }
 
-/* What there is of a similar name. One more question to the cluster, which answered a moment ago, so it gets little time.
- * Kafka's own topics are not offered. */
+/* What there is of a similar name. One more question to the cluster, which answered a moment ago, so it gets little
+ * time. Kafka's own topics are not offered. */
 static void advise_similar(const kc_common *c, const char *topic)
 {
     enum { PATIENCE_MS = 2000 };

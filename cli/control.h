@@ -1,7 +1,7 @@
 /* control: commands to a running `kc broker`, one per line, over a unix socket.
  *
- * Each line gets one line back: "ok", perhaps with values behind it, or "error CODE SENTENCE". `help` lists the commands.
- * So a test in any language can make the cluster fail in the ways that C programs can (kafka/testing.h). */
+ * Each line gets one line back: "ok", perhaps with values behind it, or "error CODE SENTENCE". `help` lists the
+ * commands. So a test in any language can make the cluster fail in the ways that C programs can (kafka/testing.h). */
 #ifndef KC_CONTROL_H
 #define KC_CONTROL_H
 #include "kc.h"
@@ -9,8 +9,8 @@
 
 /* Does what the line says; the answer, without a newline, is appended to `out`. */
 void kc_control_line(kafka_cluster *c, char *line, kc_buf *out);
-/* Sends the words as one command to the broker that serves the socket at `path`, and prints its answer without the "ok". An
- * exit code; an error has been said. */
+/* Sends the words as one command to the broker that serves the socket at `path`, and prints its answer without the
+ * "ok". An exit code; an error has been said. */
 int kc_control_tell(const char *path, char *const *words, size_t count);
 /* Serves the socket at `path` until kc is to stop; NULL = only waits. The socket is removed at the end. An exit code;
  * what went wrong has been said. */

@@ -156,5 +156,6 @@ void kc_delivery_report(kc_delivery *d)
     d->lines.len = 0;
     d->printing = ready;
     pthread_mutex_unlock(&d->lock);
-    if (ready.len > 0) kc_output_write(ready.data, ready.len); /* when nobody reads it any more there is no report */
+    if (ready.len > 0)
+        kc_output_write_stoppable(ready.data, ready.len); /* when nobody reads it any more there is no report */
 }

@@ -1,6 +1,7 @@
 /* delivery: what became of the messages that were handed to the writer: counts, the first failure, and the report.
  *
- * Outcomes come on the library's thread, refusals and questions from kc's own: all functions may be called from both. */
+ * Outcomes come on the library's thread, refusals and questions from kc's own: all functions may be called from
+ * both. */
 #ifndef KC_DELIVERY_H
 #define KC_DELIVERY_H
 #include "kc.h"

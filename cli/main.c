@@ -91,8 +91,9 @@ static int dispatch(int argc, char **argv)
     return unknown(word);
 }
 
-/* A standard descriptor that the caller has closed would be the number of the first connection: what is printed would go
- * to a broker. What stands there instead fails with EBADF, as a closed one would: it is open for the wrong direction. */
+/* A standard descriptor that the caller has closed would be the number of the first connection: what is printed would
+ * go to a broker. What stands there instead fails with EBADF, as a closed one would: it is open for the wrong
+ * direction. */
 static bool occupy_standard_descriptors(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {

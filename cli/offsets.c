@@ -1,8 +1,8 @@
 /* offsets.c: kc offsets: what partitions hold, in offsets.
  *
  * Offsets are the leader's business, and a connection belongs to one partition, so each partition takes a dial of its
- * own. A few threads share the work: a topic of a thousand partitions waits for round trips otherwise. Nothing is printed
- * before all is known, in the order of the partitions, so the output is the same however the threads ran. */
+ * own. A few threads share the work: a topic of a thousand partitions waits for round trips otherwise. Nothing is
+ * printed before all is known, in the order of the partitions, so the output is the same however the threads ran. */
 #include "connect.h"
 #include "json.h"
 #include "output.h"

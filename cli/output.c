@@ -39,20 +39,27 @@ static bool wait_for_room(void)
     return poll(&p, 1, -1) >= 0 || errno == EINTR;
 }
 
-static ssize_t write_some(const char *data, size_t len)
+/* Waits for room and for the signal at once: a signal between looking for it and a write that blocks would be lost. */
+static ssize_t write_piece(const char *data, size_t len)
 {
-    struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
-    if (kc_stop_signal() == 0) return write(STDOUT_FILENO, data, len);
-    int ready = poll(&p, 1, STOPPING_MS);
-    if (ready > 0) return write(STDOUT_FILENO, data, len < PIPE_BUF ? len : PIPE_BUF);
-    if (ready == 0) errno = EPIPE;
-    return -1; /* also for the next signal: it is tried again */
+    struct pollfd p[] = {{.fd = STDOUT_FILENO, .events = POLLOUT}, {.fd = kc_stop_fd(), .events = POLLIN}};
+    int ready = poll(p, 2, -1);
+    if (ready > 0 && p[0].revents == 0) ready = poll(p, 1, STOPPING_MS);
+    if (p[0].revents != 0) return write(STDOUT_FILENO, data, len < PIPE_BUF ? len : PIPE_BUF);
+    errno = ready == 0 ? EPIPE : EINTR;
+    return -1;
 }
 
-static bool write_all(const char *data, size_t len)
+static ssize_t write_some(const char *data, size_t len, bool stoppable)
+{
+    if (stoppable || kc_stop_signal() != 0) return write_piece(data, len);
+    return write(STDOUT_FILENO, data, len);
+}
+
+static bool write_all(const char *data, size_t len, bool stoppable)
 {
     while (len > 0) {
-        ssize_t n = write_some(data, len);
+        ssize_t n = write_some(data, len, stoppable);
         if (n >= 0) {
             data += n;
             len -= (size_t)n;
@@ -64,12 +71,22 @@ static bool write_all(const char *data, size_t len)
     return true;
 }
 
-bool kc_output_write(const char *data, size_t len)
+static bool write_alone(const char *data, size_t len, bool stoppable)
 {
     pthread_mutex_lock(&lock);
-    bool ok = !kc_output_gone() && write_all(data, len);
+    bool ok = !kc_output_gone() && write_all(data, len, stoppable);
     pthread_mutex_unlock(&lock);
     return ok;
+}
+
+bool kc_output_write(const char *data, size_t len)
+{
+    return write_alone(data, len, false);
+}
+
+bool kc_output_write_stoppable(const char *data, size_t len)
+{
+    return write_alone(data, len, true);
 }
 
 bool kc_output_closed(void)

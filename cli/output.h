@@ -7,6 +7,8 @@
 /* Writes all of it, in one piece among other threads' pieces. False: the output is gone, stop. A failure has been said;
  * a reader that went away (`| head`) has not, since that is how such pipelines end. */
 bool kc_output_write(const char *data, size_t len);
+/* The same for the thread that a signal has to stop: whoever does not read cannot keep it. In pieces of a page. */
+bool kc_output_write_stoppable(const char *data, size_t len);
 /* True once the output's reader has gone, found by a write or told by kc_output_mark_closed. */
 bool kc_output_closed(void);
 void kc_output_mark_closed(void);

@@ -150,8 +150,8 @@ static void explain_range(const kc_reader *r)
     kc_say_try("begin elsewhere: -o beginning, -o end, -o -N for the last N");
 }
 
-/* A topic that was deleted while we read would come back, empty, with the next dial, on brokers that create what is asked
- * for by name (auto.create.topics.enable). */
+/* A topic that was deleted while we read would come back, empty, with the next dial, on brokers that create what is
+ * asked for by name (auto.create.topics.enable). */
 static bool is_deleted(const kc_reader *r)
 {
     kafka_partitions *found = NULL;
@@ -160,8 +160,8 @@ static bool is_deleted(const kc_reader *r)
     return err == KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
 }
 
-/* Says why this reader gives up (`why` NULL: kafka_last_error()), and stops the others; unless it was stopped itself, or
- * another one is doing so. */
+/* Says why this reader gives up (`why` NULL: kafka_last_error()), and stops the others; unless it was stopped itself,
+ * or another one is doing so. */
 static void fail(kc_reader *r, int err, const char *why, int tries)
 {
     kc_reading *s = r->shared;

@@ -2,8 +2,8 @@
  *
  * Dates follow ISO 8601, of which RFC 3339 is a part: without a zone they are local. Only calendar dates are read, no
  * week or ordinal dates; what is left out at the end counts as zero. The fields are checked by hand, since timegm
- * quietly turns April 31 into May 1. Spans of time ("1h30m ago") have fixed lengths: a day is 24 hours, and there are no
- * months or years, which have none. */
+ * quietly turns April 31 into May 1. Spans of time ("1h30m ago") have fixed lengths: a day is 24 hours, and there are
+ * no months or years, which have none. */
 #include "when.h"
 #include <stdio.h>
 #include <string.h>

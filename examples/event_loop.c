@@ -1,5 +1,5 @@
-/* An application with an event loop of its own, and no thread of the library's: what is typed goes to a topic, what comes
- * to the topic is printed.
+/* An application with an event loop of its own, and no thread of the library's: what is typed goes to a topic, what
+ * comes to the topic is printed.
  *
  * The main thread turns the library's loop whenever its descriptor is readable or its time has come, beside everything
  * else it waits for. Its own calls, here kafka_conn_write, turn it by themselves while they wait. The calls of other

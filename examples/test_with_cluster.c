@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the application: notes what was ordered ----------------------------------------------------------------------- */
+/* ---- the application: notes what was ordered --------------------------------------------------------------------- */
 
 typedef enum { NOTED, NOT_NOTED, UNKNOWN } outcome;
 
@@ -32,7 +32,7 @@ static outcome note_order(const char *brokers, const char *order, int64_t deadli
     return NOT_NOTED;
 }
 
-/* ---- its test -------------------------------------------------------------------------------------------------------- */
+/* ---- its test ---------------------------------------------------------------------------------------------------- */
 
 #define CHECK(condition)                                                                                 \
     do {                                                                                                 \

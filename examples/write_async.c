@@ -2,8 +2,8 @@
  *
  *     write_async [BROKERS [TOPIC]]
  *
- * A call returns as soon as the message is accepted; outcomes come to `delivered`, on a thread of the library's. When the
- * writer's memory is full a call waits, so the program is never faster than the brokers for long. */
+ * A call returns as soon as the message is accepted; outcomes come to `delivered`, on a thread of the library's. When
+ * the writer's memory is full a call waits, so the program is never faster than the brokers for long. */
 #include <kafka/kafka.h>
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
-/* A writer inside of an application's own event loop, without any thread of the library's: a timer writes a message every
- * tenth of a second, twenty of them, and the outcomes come back in the same loop.
+/* A writer inside of an application's own event loop, without any thread of the library's: a timer writes a message
+ * every tenth of a second, twenty of them, and the outcomes come back in the same loop.
  *
  *     write_event_loop [BROKERS [TOPIC]]
  *

@@ -2,8 +2,8 @@
  *
  *     write_threads [BROKERS [TOPIC]]
  *
- * Each thread writes synchronously and is told what became of its own messages. What they write at the same time travels
- * together. */
+ * Each thread writes synchronously and is told what became of its own messages. What they write at the same time
+ * travels together. */
 #include <kafka/kafka.h>
 #include <pthread.h>
 #include <stdio.h>

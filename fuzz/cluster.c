@@ -1,14 +1,14 @@
 /* The in-memory cluster: bytes of up to four clients, in steps, into its sessions.
  *
- * Input: options, which allocation of the cluster fails (16 bits), then steps: control, API (its row), version (from the
- * least on), length (16 bits), that many bytes. Options: bits 0-3: how many bytes a read gives at most (0 = all). Control:
- * bits 0-1: which client; bits 2-3: 0, 1: the bytes are a frame behind API key and version; 2: bytes as they are; 3: the
- * client hangs up; bit 4: from now on it reads nothing; bit 5: it reads again; bit 6: before that an hour passes, in which
- * all that waits for a time comes to its end. Otherwise a step takes a millisecond: the clock is the target's, so that an
- * input does the same each time. There is a topic "t" with two partitions.
+ * Input: options, which allocation of the cluster fails (16 bits), then steps: control, API (its row), version (from
+ * the least on), length (16 bits), that many bytes. Options: bits 0-3: how many bytes a read gives at most (0 = all).
+ * Control: bits 0-1: which client; bits 2-3: 0, 1: the bytes are a frame behind API key and version; 2: bytes as they
+ * are; 3: the client hangs up; bit 4: from now on it reads nothing; bit 5: it reads again; bit 6: before that an hour
+ * passes, in which all that waits for a time comes to its end. Otherwise a step takes a millisecond: the clock is the
+ * target's, so that an input does the same each time. There is a topic "t" with two partitions.
  *
- * What must hold: each answer is one to a request that was sent, in their order, and decodes in its version; memory stays
- * within bounds; if no allocation failed a client that behaves is served at the end; nothing leaks. */
+ * What must hold: each answer is one to a request that was sent, in their order, and decodes in its version; memory
+ * stays within bounds; if no allocation failed a client that behaves is served at the end; nothing leaks. */
 #include "testing/cluster.h"
 #include "base/time.h"
 #include "fuzz.h"
@@ -44,7 +44,7 @@ typedef struct wire {
     size_t asked_count, parsed; /* parsed: bytes of `in` that became questions */
 } wire;
 
-/* ---- the stream ------------------------------------------------------------------------------------------------------ */
+/* ---- the stream -------------------------------------------------------------------------------------------------- */
 
 static wire *of(kfk_stream *s)
 {
@@ -102,7 +102,7 @@ static void wire_close(kfk_stream *s)
 static const kfk_stream_ops wire_ops = {
     .connected = wire_connected, .read = wire_read, .write = wire_write, .close = wire_close};
 
-/* ---- the cluster's thread ------------------------------------------------------------------------------------------------ */
+/* ---- the cluster's thread ---------------------------------------------------------------------------------------- */
 
 typedef struct world {
     kafka_loop *loop;
@@ -162,7 +162,7 @@ static void tell(world *x, wire *w)
     x->inside = false;
 }
 
-/* ---- steps ---------------------------------------------------------------------------------------------------------------- */
+/* ---- steps ------------------------------------------------------------------------------------------------------- */
 
 /* What whole frames there are becomes questions. */
 static void parse_questions(wire *w)
@@ -215,7 +215,7 @@ static void step(world *x, fuzz_input *in)
     if (w->open || w->stream.ops == NULL) tell(x, w);
 }
 
-/* ---- answers -------------------------------------------------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 static void check_answer(const question *q, const uint8_t *frame, size_t len)
 {
@@ -258,7 +258,7 @@ static void ask_as_witness(world *x)
     if (!fuzz_memory_failed()) FUZZ_REQUIRE(w->out_len > 8, "the witness got %zu bytes", w->out_len);
 }
 
-/* ---- all of it -------------------------------------------------------------------------------------------------------------- */
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,11 +1,12 @@
 /* driver: runs a target over its corpora and over mutations of them, without libFuzzer, with any compiler.
  *
- *   fuzz_response [--runs N] [--seed S] [--only I] corpus.txt...   the entries, then N mutations (10 000) from seed S (1)
- *   fuzz_response input.bin                                        this input
+ *   fuzz_response [--runs N] [--seed S] [--only I] corpus.txt...   the entries, then N mutations (10 000) from seed S
+ *   (1) fuzz_response input.bin                                        this input
  *
- * All of it runs in a child. The input that runs lies in memory that the parent sees as well, so whatever ends the child,
- * a failed property, a sanitizer, a signal, or twenty seconds of processor time for one input, the parent still has the
- * input: it writes it to a file and prints the commands that run it again. The n-th mutation comes from seed and n alone.
+ * All of it runs in a child. The input that runs lies in memory that the parent sees as well, so whatever ends the
+ * child, a failed property, a sanitizer, a signal, or twenty seconds of processor time for one input, the parent still
+ * has the input: it writes it to a file and prints the commands that run it again. The n-th mutation comes from seed
+ * and n alone.
  *
  * Exit status: 0, or 1 when an input failed, 2 when the driver itself did. */
 #include "corpus.h"

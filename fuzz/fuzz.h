@@ -1,8 +1,8 @@
 /* fuzz: what the fuzz targets share: taking an input apart, properties, and memory that is counted.
  *
- * A target is one file with LLVMFuzzerTestOneInput. It checks more than "it did not crash": FUZZ_REQUIRE states what must
- * hold whatever the bytes say, and ends the process when it does not, which libFuzzer and the driver (driver.c) notice
- * alike. A target keeps nothing from one input to the next, so that an input alone replays what it did.
+ * A target is one file with LLVMFuzzerTestOneInput. It checks more than "it did not crash": FUZZ_REQUIRE states what
+ * must hold whatever the bytes say, and ends the process when it does not, which libFuzzer and the driver (driver.c)
+ * notice alike. A target keeps nothing from one input to the next, so that an input alone replays what it did.
  *
  * One thread. */
 #ifndef KAFKA_FUZZ_FUZZ_H

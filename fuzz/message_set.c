@@ -1,10 +1,10 @@
 /* Message sets of formats 0 and 1 that the library writes and reads back. (Reading what others wrote: record.c.)
  *
- * Input: magic, codec, a limit for the set (bytes), which allocation fails, then messages: time, size of the key, of the
- * value (255 = null), their bytes.
+ * Input: magic, codec, a limit for the set (bytes), which allocation fails, then messages: time, size of the key, of
+ * the value (255 = null), their bytes.
  *
- * What was appended comes out again, in order, from a set as it is and from one in a compressed wrapper; what does not fit
- * leaves the set as it was. */
+ * What was appended comes out again, in order, from a set as it is and from one in a compressed wrapper; what does not
+ * fit leaves the set as it was. */
 #include "fuzz.h"
 #include "wire/compress.h"
 #include "wire/record_v1.h"

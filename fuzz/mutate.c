@@ -1,5 +1,5 @@
-/* The changes are those that parsers of lengths, counts and varints fear: bits, cuts, pieces of other inputs, numbers at
- * the edges of their types, and lengths that are a little off, or as long as what is left. */
+/* The changes are those that parsers of lengths, counts and varints fear: bits, cuts, pieces of other inputs, numbers
+ * at the edges of their types, and lengths that are a little off, or as long as what is left. */
 #include "mutate.h"
 #include "wire/prim.h"
 #include <string.h>

@@ -1,11 +1,12 @@
-/* Record data as a Fetch brings it, batches of format 2 and messages of formats 0 and 1, from the bytes to the last header.
+/* Record data as a Fetch brings it, batches of format 2 and messages of formats 0 and 1, from the bytes to the last
+ * header.
  *
  * Input: options, where to read from, max_bytes (2), aborted transactions (2 bytes each), then the bytes of the log.
- * Options: bit 0: the CRCs are made right, so that damage gets behind them; bit 1: read_committed; bits 2 and 3: how many
- * aborted transactions; the others: which allocation fails.
+ * Options: bit 0: the CRCs are made right, so that damage gets behind them; bit 1: read_committed; bits 2 and 3: how
+ * many aborted transactions; the others: which allocation fails.
  *
- * What is read is compared with a second way through the same bytes, `expect`, that takes the header of each batch, opens
- * it, and collects its records: all of a batch or nothing of it, up to the first that is damaged. */
+ * What is read is compared with a second way through the same bytes, `expect`, that takes the header of each batch,
+ * opens it, and collects its records: all of a batch or nothing of it, up to the first that is damaged. */
 #include "base/crc32.h"
 #include "base/crc32c.h"
 #include "engine/chunk.h"
@@ -155,8 +156,8 @@ static int expect_batch(const kfk_batch_header *h, const uint8_t *at, int64_t po
     return code;
 }
 
-/* What comes out with neither transactions nor limits. Read committed, a batch may be passed over unopened: there damage
- * inside of one ends nothing, so that this is the most that may come out. */
+/* What comes out with neither transactions nor limits. Read committed, a batch may be passed over unopened: there
+ * damage inside of one ends nothing, so that this is the most that may come out. */
 static void expect(const params *p, const uint8_t *log, size_t len, outcome *o)
 {
     int64_t position = p->from;

@@ -5,8 +5,8 @@
  *                                      connection.txt, which depends on what the client asks
  *
  * Messages are the golden ones, written by Java, and for versions that Java no longer has random ones of the tests'
- * generator, from fixed seeds. Record data and compressed streams are golden too, so that the files do not depend on the
- * versions of libraries; large ones are left out. The rest is made by hand below. */
+ * generator, from fixed seeds. Record data and compressed streams are golden too, so that the files do not depend on
+ * the versions of libraries; large ones are left out. The rest is made by hand below. */
 #include "conversation.h"
 #include "corpus.h"
 #include "fuzz.h"

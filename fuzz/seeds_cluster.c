@@ -1,5 +1,5 @@
-/* Seeds of the target `cluster`: every request that a golden file has, alone, and conversations that write to and read from
- * the topic "t", change it, and keep a session of fetches. */
+/* Seeds of the target `cluster`: every request that a golden file has, alone, and conversations that write to and read
+ * from the topic "t", change it, and keep a session of fetches. */
 #include "seeds_cluster.h"
 #include "support/batches.h"
 #include "wire/frame.h"

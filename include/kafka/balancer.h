@@ -34,11 +34,11 @@ typedef struct kafka_balancer kafka_balancer;
  * anything else fails with KAFKA_EINVAL. The message is the one that is written, with its topic, headers and partition;
  * time and userdata may be missing. It and the list are valid during the call.
  *
- * It runs on the thread that writes; where the topic's partitions were not known yet, on whichever works for the library
- * when they become known, which may be one of the application's that is in a call. It holds that up, and is never called
- * twice at once for one balancer. It is a callback like any other (kafka.h): it may use the library, but calls that
- * would have to wait return KAFKA_EAGAIN. It may ask other balancers, if these do not ask this one in turn; this one
- * answers it with KAFKA_EAGAIN. */
+ * It runs on the thread that writes; where the topic's partitions were not known yet, on whichever works for the
+ * library when they become known, which may be one of the application's that is in a call. It holds that up, and is
+ * never called twice at once for one balancer. It is a callback like any other (kafka.h): it may use the library, but
+ * calls that would have to wait return KAFKA_EAGAIN. It may ask other balancers, if these do not ask this one in turn;
+ * this one answers it with KAFKA_EAGAIN. */
 typedef int32_t (*kafka_balance_fn)(void *userdata, const kafka_message *, const int32_t *partitions, size_t count);
 /* kafka_hash32_fn returns a number that depends on the `len` bytes alone; `data` may be NULL when len is 0. It runs as
  * a kafka_balance_fn does, never twice at once for one balancer. */

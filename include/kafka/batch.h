@@ -4,8 +4,8 @@
  * functions waits for the network. Messages come in order of their offsets, gaps (compaction, transactions) are
  * skipped. An error sticks: every later read gives it again.
  *
- * In a forked child the parent's batch gives no more messages (KAFKA_EFORKED). Those that came out before stay readable,
- * the functions without an error code answer, and kafka_batch_close releases it, with KAFKA_EFORKED. */
+ * In a forked child the parent's batch gives no more messages (KAFKA_EFORKED). Those that came out before stay
+ * readable, the functions without an error code answer, and kafka_batch_close releases it, with KAFKA_EFORKED. */
 #ifndef KAFKA_BATCH_H
 #define KAFKA_BATCH_H
 #include <kafka/types.h>

@@ -53,13 +53,13 @@ typedef struct kafka_conn_config {
 } kafka_conn_config;
 
 /* kafka_conn_from_fd makes a connection of a stream socket that is connected already: TCP, a unix socket, one end of
- * socketpair(2), whatever leads to a broker. It does not block, and nothing is sent before the first call that needs the
- * broker: that one agrees on API versions first, for which the broker has 10 s.
+ * socketpair(2), whatever leads to a broker. It does not block, and nothing is sent before the first call that needs
+ * the broker: that one agrees on API versions first, for which the broker has 10 s.
  *
- * On success the descriptor belongs to the connection, which makes it non-blocking and close-on-exec, and closes it soon
- * after the connection has ended or was closed, in any case once it was freed; do not use it any more. On failure it is
- * the caller's, as it was. `cfg` may be NULL and is copied; a `topic` makes the connection one of kafka_dial_leader's
- * kind, for a broker that leads the partition.
+ * On success the descriptor belongs to the connection, which makes it non-blocking and close-on-exec, and closes it
+ * soon after the connection has ended or was closed, in any case once it was freed; do not use it any more. On failure
+ * it is the caller's, as it was. `cfg` may be NULL and is copied; a `topic` makes the connection one of
+ * kafka_dial_leader's kind, for a broker that leads the partition.
  *
  * KAFKA_EINVAL: no open descriptor, no stream socket, not connected, or the configuration. KAFKA_ENOMEM, KAFKA_EIO. */
 KAFKA_API KAFKA_NODISCARD int kafka_conn_from_fd(int fd, const kafka_conn_config *cfg, kafka_conn **out);

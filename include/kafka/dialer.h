@@ -6,10 +6,10 @@
  *     "host:port"   "host" (port 9092)   "192.0.2.1:9092"   "[2001:db8::1]:9092"
  *     "unix:/path"  a local socket; "unix:@name" one with an abstract name (Linux)
  *
- * A malformed one is KAFKA_EINVAL and quoted; paths are absolute, have no comma, and 107 bytes at most. All addresses that
- * a name resolves to are tried (RFC 8305), up to 32. The brokers of a list are tried in its order: the next one at once
- * when one failed, and beside it when it has not answered for a second (or less, where the time that is left has to do
- * for more of them). The first to be usable counts.
+ * A malformed one is KAFKA_EINVAL and quoted; paths are absolute, have no comma, and 107 bytes at most. All addresses
+ * that a name resolves to are tried (RFC 8305), up to 32. The brokers of a list are tried in its order: the next one at
+ * once when one failed, and beside it when it has not answered for a second (or less, where the time that is left has
+ * to do for more of them). The first to be usable counts.
  *
  * A unix socket leads to one broker, through a proxy usually. What that broker says about its cluster names hosts and
  * ports: kafka_dial_leader looks the leader up through the socket, and dials it where it advertises to be. */
@@ -35,8 +35,8 @@ KAFKA_API int kafka_addrs_add(kafka_addrs *out, const char *host_or_host_port);
 
 /* kafka_resolver finds addresses in place of the system. `lookup` gets the host alone, numeric ones too, but no unix
  * socket. It runs on helper threads, may block, and may run several times at once. A result other than 0 fails the dial
- * of that address with KAFKA_ERESOLVE, and stands in the sentence (KAFKA_ENOMEM fails it as such); adding nothing leaves
- * the host to the system.
+ * of that address with KAFKA_ERESOLVE, and stands in the sentence (KAFKA_ENOMEM fails it as such); adding nothing
+ * leaves the host to the system.
  *
  * One that still runs when its dial has ended is not interrupted: its answer is dropped, and neither closing, freeing
  * nor the end of the process waits for it. So `userdata` has to outlive it. There are 16 helper threads; while all of
@@ -108,7 +108,8 @@ KAFKA_API KAFKA_NODISCARD int kafka_lookup_leader(const kafka_dialer *, const ka
                                                   const char *topic, int32_t partition, kafka_broker **out);
 /* kafka_lookup_partitions returns the partitions of a topic as the first broker that answers knows them, asking once.
  * A topic it does not know is KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, and asking for it may create it
- * (auto.create.topics.enable); a partition's own trouble stands in its `error`. Free the list with kafka_partitions_free. */
+ * (auto.create.topics.enable); a partition's own trouble stands in its `error`. Free the list with
+ * kafka_partitions_free. */
 KAFKA_API KAFKA_NODISCARD int kafka_lookup_partitions(const kafka_dialer *, const kafka_ctx *, const char *address,
                                                       const char *topic, kafka_partitions **out);
 

@@ -22,8 +22,8 @@ typedef struct kafka_summary {
     int64_t reserved;
 } kafka_summary;
 
-/* kafka_writer_stats: see kafka_writer_stats_snapshot. Sizes in messages and bytes are of keys and values unless it says
- * otherwise. */
+/* kafka_writer_stats: see kafka_writer_stats_snapshot. Sizes in messages and bytes are of keys and values unless it
+ * says otherwise. */
 typedef struct kafka_writer_stats {
     /* Since the last snapshot. */
     int64_t dials;           /* connections made to brokers for writing */

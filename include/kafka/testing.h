@@ -10,12 +10,12 @@
  * encrypted, anybody may do anything.
  *
  * Functions may be called from any thread and return when what they do is done; they wait for the cluster's loop alone,
- * never for a client. In a callback of the library they return KAFKA_EAGAIN, in a forked child KAFKA_EFORKED. A broker or
- * partition that does not exist is KAFKA_EINVAL, an unknown topic KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION. On a manual loop
- * (loop.h) they are blocking calls like others: the thread that turned it last turns it.
+ * never for a client. In a callback of the library they return KAFKA_EAGAIN, in a forked child KAFKA_EFORKED. A broker
+ * or partition that does not exist is KAFKA_EINVAL, an unknown topic KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION. On a manual
+ * loop (loop.h) they are blocking calls like others: the thread that turned it last turns it.
  *
- * Memory is bounded: the messages by a limit (kafka_cluster_set_memory_limit), topics, connections, idempotent producers
- * and faults by numbers far beyond what tests need. What has no room is an error to the client. */
+ * Memory is bounded: the messages by a limit (kafka_cluster_set_memory_limit), topics, connections, idempotent
+ * producers and faults by numbers far beyond what tests need. What has no room is an error to the client. */
 #ifndef KAFKA_TESTING_H
 #define KAFKA_TESTING_H
 #include <kafka/kafka.h>
@@ -24,7 +24,7 @@
 extern "C" {
 #endif
 
-/* ---- the cluster -------------------------------------------------------------------------------------------------- */
+/* ---- the cluster ------------------------------------------------------------------------------------------------- */
 
 typedef struct kafka_cluster kafka_cluster;
 typedef struct kafka_cluster_config {
@@ -50,8 +50,8 @@ KAFKA_API const char *kafka_cluster_bootstrap(const kafka_cluster *);
  * it cannot wait: it does nothing there. */
 KAFKA_API void kafka_cluster_free(kafka_cluster *);
 
-/* kafka_cluster_create_topic makes a topic that is replicated to all brokers, up to three; `partitions` 0 = the default.
- * KAFKA_ERR_TOPIC_ALREADY_EXISTS, KAFKA_ERR_INVALID_TOPIC. */
+/* kafka_cluster_create_topic makes a topic that is replicated to all brokers, up to three; `partitions` 0 = the
+ * default. KAFKA_ERR_TOPIC_ALREADY_EXISTS, KAFKA_ERR_INVALID_TOPIC. */
 KAFKA_API int kafka_cluster_create_topic(kafka_cluster *, const char *topic, int32_t partitions);
 /* kafka_cluster_delete_topic deletes it with its messages. One that is made again under its name has another id. */
 KAFKA_API int kafka_cluster_delete_topic(kafka_cluster *, const char *topic);
@@ -60,8 +60,8 @@ KAFKA_API int kafka_cluster_leader(kafka_cluster *, const char *topic, int32_t p
 /* kafka_cluster_move_leader makes a broker the leader, with a new leader epoch; it becomes a replica if it is none. */
 KAFKA_API int kafka_cluster_move_leader(kafka_cluster *, const char *topic, int32_t partition, int32_t broker);
 /* kafka_cluster_stop_broker closes its port and all its connections; partitions it led go to other replicas, or are
- * without a leader. kafka_cluster_start_broker starts it again at its port; of each idempotent producer it remembers the
- * newest batch only. Stopping a stopped one, or starting one that runs, is fine. */
+ * without a leader. kafka_cluster_start_broker starts it again at its port; of each idempotent producer it remembers
+ * the newest batch only. Stopping a stopped one, or starting one that runs, is fine. */
 KAFKA_API int kafka_cluster_stop_broker(kafka_cluster *, int32_t broker);
 KAFKA_API int kafka_cluster_start_broker(kafka_cluster *, int32_t broker);
 /* kafka_cluster_log_size tells the first offset of a partition's log and that of the next message. */
@@ -75,12 +75,13 @@ KAFKA_API int kafka_cluster_hold_replication(kafka_cluster *, const char *topic,
 /* kafka_cluster_set_disk_delay makes each write to a broker's logs take that long; 0 = none. */
 KAFKA_API int kafka_cluster_set_disk_delay(kafka_cluster *, int32_t broker, int64_t delay_ms);
 
-/* kafka_cluster_set_memory_limit bounds what all partitions together hold in memory, in bytes; 256 MiB at first. Over it
- * the oldest messages of the cluster go, whichever partition they are in and whatever its retention, and its log start
- * moves on. A batch that is larger by itself is refused with KAFKA_ERR_KAFKA_STORAGE_ERROR. KAFKA_EINVAL: below 1. */
+/* kafka_cluster_set_memory_limit bounds what all partitions together hold in memory, in bytes; 256 MiB at first. Over
+ * it the oldest messages of the cluster go, whichever partition they are in and whatever its retention, and its log
+ * start moves on. A batch that is larger by itself is refused with KAFKA_ERR_KAFKA_STORAGE_ERROR. KAFKA_EINVAL: below
+ * 1. */
 KAFKA_API int kafka_cluster_set_memory_limit(kafka_cluster *, int64_t bytes);
 
-/* ---- faults ------------------------------------------------------------------------------------------------------- */
+/* ---- faults ------------------------------------------------------------------------------------------------------ */
 
 /* What happens to a request that meets a fault. */
 typedef int32_t kafka_fault_kind;
@@ -93,8 +94,8 @@ enum {
     KAFKA_FAULT_SILENCE,           /* do nothing, never answer, keep the connection */
     KAFKA_FAULT_TRUNCATE           /* send `bytes` bytes of the answer, then close */
 };
-/* The protocol's API keys, as Kafka 4.4 has them. A fault can be set for any; requests of those that the cluster does not serve
- * never come as far as that. */
+/* The protocol's API keys, as Kafka 4.4 has them. A fault can be set for any; requests of those that the cluster does
+ * not serve never come as far as that. */
 enum {
     KAFKA_REQUEST_PRODUCE = 0,
     KAFKA_REQUEST_FETCH = 1,
@@ -212,7 +213,7 @@ KAFKA_API void kafka_cluster_clear_faults(kafka_cluster *);
 /* kafka_cluster_faults_met returns how many requests have met a fault so far. */
 KAFKA_API int64_t kafka_cluster_faults_met(kafka_cluster *);
 
-/* ---- watching it -------------------------------------------------------------------------------------------------- */
+/* ---- watching it ------------------------------------------------------------------------------------------------- */
 
 /* kafka_cluster_requests returns how many requests of an API have come so far, -1 = of any. */
 KAFKA_API int64_t kafka_cluster_requests(kafka_cluster *, int32_t api);

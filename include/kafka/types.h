@@ -44,9 +44,9 @@ KAFKA_API int64_t kafka_deadline_in(int64_t ms);
 
 /* ---- messages ---------------------------------------------------------------------------------------------------- */
 
-/* How the messages of a batch are compressed. From 1 on these are the codes of the protocol; a codec that was registered
- * under another (compress.h) is chosen by that. One that was not built in (kafka_features) gives KAFKA_ECODEC, when
- * writing and when reading. */
+/* How the messages of a batch are compressed. From 1 on these are the codes of the protocol; a codec that was
+ * registered under another (compress.h) is chosen by that. One that was not built in (kafka_features) gives
+ * KAFKA_ECODEC, when writing and when reading. */
 typedef int32_t kafka_compression;
 enum {
     KAFKA_COMPRESSION_NONE = -1,

@@ -1,4 +1,5 @@
-/* kafka/writer.h: writing messages to topics: batched, compressed, to all brokers at once, in order, again when it fails.
+/* kafka/writer.h: writing messages to topics: batched, compressed, to all brokers at once, in order, again when it
+ * fails.
  *
  *     kafka_writer *w;
  *     kafka_writer_new(&(kafka_writer_config){.brokers = "localhost:9092", .topic = "events"}, &w);
@@ -8,15 +9,15 @@
  *
  * One writer serves any number of threads, topics and partitions, and is meant to live long.
  *
- * What is promised. A message whose outcome is 0 is in the log, once (with idempotence, which is on unless it is switched
- * off, acks are other than all, or the brokers are older than 0.11), behind those of its partition that were accepted
- * before it. An outcome other than 0 says with `written` whether the message may be in the log all the same. Every
- * accepted message gets exactly one outcome, at the latest when delivery_timeout_ms has passed: in a synchronous call's
- * results, and by on_delivery where there is one. docs/producing.md has the whole story.
+ * What is promised. A message whose outcome is 0 is in the log, once (with idempotence, which is on unless it is
+ * switched off, acks are other than all, or the brokers are older than 0.11), behind those of its partition that were
+ * accepted before it. An outcome other than 0 says with `written` whether the message may be in the log all the same.
+ * Every accepted message gets exactly one outcome, at the latest when delivery_timeout_ms has passed: in a synchronous
+ * call's results, and by on_delivery where there is one. docs/producing.md has the whole story.
  *
- * When a batch leaves. Nothing waits for company in vain: what is written while its broker has nothing under way goes out
- * at once, and so does everything of a synchronous call. While requests are under way batches grow, so a busy writer has
- * large ones. What is left, smaller than batch_size, leaves after batch_timeout_ms. */
+ * When a batch leaves. Nothing waits for company in vain: what is written while its broker has nothing under way goes
+ * out at once, and so does everything of a synchronous call. While requests are under way batches grow, so a busy
+ * writer has large ones. What is left, smaller than batch_size, leaves after batch_timeout_ms. */
 #ifndef KAFKA_WRITER_H
 #define KAFKA_WRITER_H
 #include <kafka/balancer.h>
@@ -38,15 +39,16 @@ typedef struct kafka_writer kafka_writer;
  * they were accepted. `err` is 0 or the code; kafka_last_error() then says why.
  *
  * `msgs` has topic, partition (-1: it failed before one was chosen), offset (-1 with acks none, and where it is not
- * known), time_ms as it is stored, `written` and userdata; key, value and headers are null. It is valid during the call.
+ * known), time_ms as it is stored, `written` and userdata; key, value and headers are null. It is valid during the
+ * call.
  *
  * It runs on the thread that turns the writer's loop, holds everything on that loop up, and should be quick. In it,
  * calls that would have to wait return KAFKA_EAGAIN: writing is possible in async mode, with KAFKA_WITHIN(0).
  * A synchronous call returns after the callbacks of the messages that it has outcomes for. */
 typedef void (*kafka_delivery_fn)(void *userdata, const kafka_message *msgs, size_t count, int err);
 
-/* kafka_writer_config says what a writer is like. Zero it, name `brokers`, and set what is to be different. Everything is
- * copied. KAFKA_NEVER (-1) as a number is no limit; what is below has no meaning and is KAFKA_EINVAL. */
+/* kafka_writer_config says what a writer is like. Zero it, name `brokers`, and set what is to be different. Everything
+ * is copied. KAFKA_NEVER (-1) as a number is no limit; what is below has no meaning and is KAFKA_EINVAL. */
 typedef struct kafka_writer_config {
     const char *brokers; /* where to begin: a list of addresses as in dialer.h; the others are learned from these */
     const char *topic;   /* NULL: each message names its own */
@@ -92,10 +94,10 @@ KAFKA_NODISCARD static inline int kafka_writer_new(const kafka_writer_config *cf
 /* kafka_writer_write_messages writes messages, each to a partition of its topic. They are copied: nothing of the
  * caller's is looked at after it returned. `results` gets a code for each message; it may be NULL. No messages are 0.
  *
- * Acceptance. Each message is accepted or refused. Refused, with no callback to come: KAFKA_EINVAL (malformed, no topic,
- * or one that is not the writer's), KAFKA_ETOOBIG (above batch_bytes), KAFKA_ECODEC, KAFKA_EAGAIN (no room, when the wait
- * for it ended by deadline or token; or in a callback), KAFKA_ECLOSED, KAFKA_ENOMEM. A message that is accepted before the
- * partitions of its topic are known may turn out to be wrong afterwards: that is its outcome.
+ * Acceptance. Each message is accepted or refused. Refused, with no callback to come: KAFKA_EINVAL (malformed, no
+ * topic, or one that is not the writer's), KAFKA_ETOOBIG (above batch_bytes), KAFKA_ECODEC, KAFKA_EAGAIN (no room, when
+ * the wait for it ended by deadline or token; or in a callback), KAFKA_ECLOSED, KAFKA_ENOMEM. A message that is
+ * accepted before the partitions of its topic are known may turn out to be wrong afterwards: that is its outcome.
  *
  * Synchronous (async 0): it returns with the outcomes, all messages on their way at once. When the deadline passes or
  * the token fires first, it returns KAFKA_ETIMEDOUT or KAFKA_ECANCELED, `results` has KAFKA_EPENDING for messages
@@ -111,24 +113,26 @@ KAFKA_NODISCARD static inline int kafka_writer_new(const kafka_writer_config *cf
 KAFKA_API KAFKA_NODISCARD int kafka_writer_write_messages(kafka_writer *, const kafka_ctx *, const kafka_message *,
                                                           size_t count, int *results);
 /* kafka_writer_flush sends everything that was accepted before, and waits until all of it has its outcome and its
- * callbacks have run: 0, whatever the outcomes are. A deadline that has passed starts sending and returns KAFKA_ETIMEDOUT
- * while something is left. KAFKA_ETIMEDOUT, KAFKA_ECANCELED, KAFKA_ECLOSED, KAFKA_EAGAIN in a callback. */
+ * callbacks have run: 0, whatever the outcomes are. A deadline that has passed starts sending and returns
+ * KAFKA_ETIMEDOUT while something is left. KAFKA_ETIMEDOUT, KAFKA_ECANCELED, KAFKA_ECLOSED, KAFKA_EAGAIN in a
+ * callback. */
 KAFKA_API KAFKA_NODISCARD int kafka_writer_flush(kafka_writer *, const kafka_ctx *);
 /* kafka_writer_stats_snapshot fills in what happened since the last snapshot, and the state now. Any thread, also in a
- * callback; it does not block. Without a writer, and for the parent's in a forked child, it leaves everything as it is. */
+ * callback; it does not block. Without a writer, and for the parent's in a forked child, it leaves everything as it
+ * is. */
 KAFKA_API void kafka_writer_stats_snapshot_sized(kafka_writer *, kafka_writer_stats *, size_t size);
 static inline void kafka_writer_stats_snapshot(kafka_writer *w, kafka_writer_stats *out)
 {
     kafka_writer_stats_snapshot_sized(w, out, sizeof *out);
 }
-/* kafka_writer_get_config returns the configuration as it is in force: copies of what was given, with all defaults filled
- * in. It is as long as what kafka_writer_new was given, or longer, and lives as long as the writer, closed or not. NULL
- * for NULL. */
+/* kafka_writer_get_config returns the configuration as it is in force: copies of what was given, with all defaults
+ * filled in. It is as long as what kafka_writer_new was given, or longer, and lives as long as the writer, closed or
+ * not. NULL for NULL. */
 KAFKA_API const kafka_writer_config *kafka_writer_get_config(const kafka_writer *);
-/* kafka_writer_close refuses further writes, wakes those that wait for room (KAFKA_ECLOSED), and flushes. When the context
- * ends first, what is left fails with KAFKA_ECANCELED, callbacks run, and it returns KAFKA_ETIMEDOUT or KAFKA_ECANCELED;
- * the writer is closed all the same. Without a context it takes at most delivery_timeout_ms. A second close returns 0.
- * In a callback: KAFKA_EAGAIN, and nothing has changed. */
+/* kafka_writer_close refuses further writes, wakes those that wait for room (KAFKA_ECLOSED), and flushes. When the
+ * context ends first, what is left fails with KAFKA_ECANCELED, callbacks run, and it returns KAFKA_ETIMEDOUT or
+ * KAFKA_ECANCELED; the writer is closed all the same. Without a context it takes at most delivery_timeout_ms. A second
+ * close returns 0. In a callback: KAFKA_EAGAIN, and nothing has changed. */
 KAFKA_API int kafka_writer_close(kafka_writer *, const kafka_ctx *);
 /* kafka_writer_free closes, without a limit but delivery_timeout_ms, and releases; after a close it does not wait. When
  * it has returned no callback runs any more. In a callback it does not wait: what is left ends with KAFKA_ECANCELED,

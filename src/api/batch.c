@@ -3,8 +3,8 @@
  * Closing moves the connection's position to where reading stopped, unless a seek moved it meanwhile, and gives the
  * read turn back.
  *
- * What was read belongs to the batch alone, so a forked child may look at it and free it; but the child of a thread that
- * was not the batch's may find it half way to the next message, so it reads none. */
+ * What was read belongs to the batch alone, so a forked child may look at it and free it; but the child of a thread
+ * that was not the batch's may find it half way to the next message, so it reads none. */
 #include "api/conn.h"
 #include "base/mem.h"
 #include <string.h>

@@ -1,9 +1,9 @@
 /* compress.c: the public side of compression: codecs that the application brought, and the buffer they write to.
  *
- * A registered codec becomes an object of wire/compress.h around the application's functions. Whoever compresses at that
- * moment holds no lock and no reference, so what was registered once stays: in a list that grows at its head and never
- * shrinks. Registering the same again finds it there; together with a limit that bounds the list. Two threads that
- * register the same at once may both enter it, which is harmless.
+ * A registered codec becomes an object of wire/compress.h around the application's functions. Whoever compresses at
+ * that moment holds no lock and no reference, so what was registered once stays: in a list that grows at its head and
+ * never shrinks. Registering the same again finds it there; together with a limit that bounds the list. Two threads
+ * that register the same at once may both enter it, which is harmless.
  *
  * Foreign functions are not trusted. They see of a buffer only where they may write. What they return is taken for what
  * it may mean where they were called, and a failure of the buffer counts whatever they say. */

@@ -7,8 +7,8 @@
 /* 0 for one that can be written with, DEFAULT and NONE included; KAFKA_EINVAL for what is none, KAFKA_ECODEC for one
  * that is not built in. */
 int kfk_api_check_codec(kafka_compression codec, kfk_error *err);
-/* For tests: brings the built-in codecs back and frees what was registered. Only while nobody uses a codec, or holds one
- * that was found. */
+/* For tests: brings the built-in codecs back and frees what was registered. Only while nobody uses a codec, or holds
+ * one that was found. */
 void kfk_api_compress_forget(void);
 
 #endif

@@ -1,8 +1,8 @@
 /* A connection out of a socket that the application has connected.
  *
- * Whose descriptor it is must never depend on how far things got: the connection is made whole first, without a stream, and
- * the socket taken over last, by a step that either changes nothing or cannot fail any more. Nothing here waits, and no
- * byte moves: the loop hears of the socket with the first call that needs the broker. */
+ * Whose descriptor it is must never depend on how far things got: the connection is made whole first, without a stream,
+ * and the socket taken over last, by a step that either changes nothing or cannot fail any more. Nothing here waits,
+ * and no byte moves: the loop hears of the socket with the first call that needs the broker. */
 #include "api/conn.h"
 #include "api/dialer.h"
 #include "api/loop.h"

@@ -2,8 +2,8 @@
  *
  * A broker answers one request of a connection at a time, so a fetch that waits for data holds up everything behind it.
  * A wait is therefore made of slices of SLICE_MS: a write or a query on the same connection gets in between. A broker
- * that answers at once with nothing is asked ten times a second at most, and one whose answers cannot lead on (old data,
- * an end in front of the position, another partition) is given three seconds to say something better.
+ * that answers at once with nothing is asked ten times a second at most, and one whose answers cannot lead on (old
+ * data, an end in front of the position, another partition) is given three seconds to say something better.
  *
  * The single-message calls keep what is left of a fetch for the next call, unless there is a seek in between. */
 #include "api/conn.h"

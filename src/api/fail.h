@@ -23,7 +23,8 @@ static inline int kfk_fail_told(const kafka_ctx *ctx, const kfk_error *err)
 #define kfk_failf(ctx, code, ...) ((void)(kfk_failf)((ctx), (code), __VA_ARGS__), (code))
 #endif
 
-/* For libkafka-testing, which has no other way to the thread's last failure: publishes code and text, returns the code. */
+/* For libkafka-testing, which has no other way to the thread's last failure: publishes code and text, returns the
+ * code. */
 KAFKA_API int kafka__fail(int code, const char *text);
 /* Likewise: the calling thread's state (kfk_thread), so that a callback of one library is known to the other. */
 KAFKA_API void *kafka__thread(void);

@@ -5,8 +5,8 @@
  * writer that is freed in a callback can give its use up at once.
  *
  * When flush or close return 0 every callback has run: outcomes first (the producer's operation), then callbacks (a
- * drain). kafka_writer_free must not fail for want of memory: where close cannot be had, its own drain, which is part of
- * the writer, stops the producer instead. */
+ * drain). kafka_writer_free must not fail for want of memory: where close cannot be had, its own drain, which is part
+ * of the writer, stops the producer instead. */
 #include "api/writer.h"
 #include "api/dialer.h"
 #include "api/loop.h"
@@ -237,7 +237,8 @@ int kafka_writer_flush(kafka_writer *w, const kafka_ctx *ctx)
     return code == 0 ? 0 : failed(ctx, "kafka_writer_flush", &err);
 }
 
-/* 0; or how the wait for outcomes ended, after which all of them are there all the same; KAFKA_ENOMEM: it is still open. */
+/* 0; or how the wait for outcomes ended, after which all of them are there all the same; KAFKA_ENOMEM: it is still
+ * open. */
 static int close_and_tell(kafka_writer *w, int64_t deadline_ms, kfk_cancel *token, kfk_error *err)
 {
     kfk_op *op;

@@ -43,8 +43,8 @@ int kfk_write_sum_publish(kfk_write_sum *s, const kafka_ctx *ctx);
 
 /* ---- a synchronous call that waits ------------------------------------------------------------------------------- */
 
-/* Counted: the thread that waits, the loop until it has finished, and its messages together as long as one of them has no
- * outcome. So a call that gives up leaves nothing behind that could be written to. */
+/* Counted: the thread that waits, the loop until it has finished, and its messages together as long as one of them has
+ * no outcome. So a call that gives up leaves nothing behind that could be written to. */
 typedef struct kfk_write_call {
     kfk_op op;
     kafka_writer *writer; /* this and the next three only until it has finished */
@@ -60,8 +60,8 @@ typedef struct kfk_write_call {
 
 /* NULL without memory. */
 kfk_write_call *kfk_write_call_new(kafka_writer *w, const kafka_ctx *ctx, size_t count, bool wants_codes);
-/* All that is going to be appended has been, `refused` of its messages were not: waits for the outcomes of the others. 0
- * when all are there; KAFKA_ETIMEDOUT, KAFKA_ECANCELED, or why the token cannot be watched, with op.error. */
+/* All that is going to be appended has been, `refused` of its messages were not: waits for the outcomes of the others.
+ * 0 when all are there; KAFKA_ETIMEDOUT, KAFKA_ECANCELED, or why the token cannot be watched, with op.error. */
 int kfk_write_call_wait(kfk_write_call *call, size_t refused);
 /* The same for one of which nothing was accepted. It is gone afterwards. */
 void kfk_write_call_discard(kfk_write_call *call);
@@ -138,7 +138,7 @@ struct kafka_writer {
     const kafka_writer_config *config; /* in settings */
     kafka_balancer *balancer;          /* a reference */
     kfk_producer_topic *topic;         /* the writer's own; NULL without, and for a name that cannot be one */
-    kfk_producer_maps *maps;           /* its; */
+    kfk_producer_maps *maps;           /* its; see engine/producer_map.c */
     kfk_balancer_topic *balance;       /* the balancer's state for it */
     uint32_t side_size;
     int32_t codec;      /* of messages that name none */

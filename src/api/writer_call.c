@@ -1,6 +1,6 @@
-/* What a synchronous call waits for. Outcomes are put down under the baton, in memory of the call's own; the caller reads
- * them once the operation has finished, after which nobody writes there any more. `open` begins with one more than there
- * are messages: outcomes may come while the caller still appends, and must not end the call. */
+/* What a synchronous call waits for. Outcomes are put down under the baton, in memory of the call's own; the caller
+ * reads them once the operation has finished, after which nobody writes there any more. `open` begins with one more
+ * than there are messages: outcomes may come while the caller still appends, and must not end the call. */
 #include "api/writer.h"
 #include "base/mem.h"
 #include "base/thread.h"

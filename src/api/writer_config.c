@@ -1,7 +1,7 @@
 /* The configuration comes in the size that the caller's version of the struct has. It is brought to the present one
  * first, missing fields being 0; then it is checked field by field, and copied with everything it points to into one
- * block. The block is at least as long as what was given, so that whoever knows a longer struct may read as much of what
- * kafka_writer_get_config returns. */
+ * block. The block is at least as long as what was given, so that whoever knows a longer struct may read as much of
+ * what kafka_writer_get_config returns. */
 #include "api/writer_config.h"
 #include "api/compress.h"
 #include "api/dialer.h"

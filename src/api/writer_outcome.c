@@ -1,9 +1,9 @@
 /* From a batch's outcome to those who want to know.
  *
  * The producer tells an outcome under the baton, on whatever thread holds it. The application is called back on the
- * thread that turns the loop only, so batches wait in `untold` until it comes round; they keep their memory for so long,
- * and with it their claim to the budget, so that callbacks that cannot keep up slow the writer down instead of letting it
- * grow. Calls that wait for messages of a batch are ended after its callbacks have run.
+ * thread that turns the loop only, so batches wait in `untold` until it comes round; they keep their memory for so
+ * long, and with it their claim to the budget, so that callbacks that cannot keep up slow the writer down instead of
+ * letting it grow. Calls that wait for messages of a batch are ended after its callbacks have run.
  *
  * Nothing here may fail: what a callback is given comes from a few messages of reserve when there is no memory, and a
  * reason that cannot be kept is replaced by the text of its code. */

@@ -1,11 +1,11 @@
 /* The call of kafka_writer_write_messages that nearly every call is: asynchronous, to the writer's own topic, whose
  * partitions are known; messages that nothing is wrong with, and room for them.
  *
- * It does what writer_write.c does for such messages, in the same order, and leaves out what only others need: places of
- * several topics, results to be summed up, waiting. What it meets that it cannot deal with it leaves to that file, the
- * message and all behind it; a partition that was chosen for the message already goes along, since a balancer must not be
- * asked twice. Where asking once too often would show in any other way, in a function of the application, nothing is
- * quick.
+ * It does what writer_write.c does for such messages, in the same order, and leaves out what only others need: places
+ * of several topics, results to be summed up, waiting. What it meets that it cannot deal with it leaves to that file,
+ * the message and all behind it; a partition that was chosen for the message already goes along, since a balancer must
+ * not be asked twice. Where asking once too often would show in any other way, in a function of the application,
+ * nothing is quick.
  *
  * 100 bytes, one message a call: 1040 instructions for each by writer_write.c alone, with this 430, whole client. */
 #include "api/message.h"

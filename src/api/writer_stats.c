@@ -1,8 +1,8 @@
 /* Counting. What happens once per batch or per connection is counted under a lock; what happens once per call of the
  * application in two atomic numbers.
  *
- * Reading the clock costs more than the rest of a small asynchronous call. Of those one in sixty-four is timed, and the others
- * are taken to have lasted as long; calls that waited are timed all. */
+ * Reading the clock costs more than the rest of a small asynchronous call. Of those one in sixty-four is timed, and the
+ * others are taken to have lasted as long; calls that waited are timed all. */
 #include "api/writer.h"
 #include <string.h>
 

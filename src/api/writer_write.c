@@ -1,9 +1,10 @@
 /* A call of kafka_writer_write_messages.
  *
- * Each message is checked, balanced and appended to its partition's open batch; what a message is refused for concerns it
- * alone. Where there is no room the call tells the producer what it has so far, waits, and goes on with the same message,
- * so that the order of a partition is that of the call; when it may not wait any longer, all that is left is refused. What
- * costs more than an append is done once per call: the clock, the topic's partitions, telling the producer.
+ * Each message is checked, balanced and appended to its partition's open batch; what a message is refused for concerns
+ * it alone. Where there is no room the call tells the producer what it has so far, waits, and goes on with the same
+ * message, so that the order of a partition is that of the call; when it may not wait any longer, all that is left is
+ * refused. What costs more than an append is done once per call: the clock, the topic's partitions, telling the
+ * producer.
  *
  * The clock is read once. The wall clock is the monotonic one plus a difference, which is looked at again now and
  * then.
@@ -175,8 +176,8 @@ static int pick(writing *x, const place *p, const kafka_message *m, kfk_producer
     return 0;
 }
 
-/* Tries once. `*at`: the partition that was chosen for the message, NULL = not yet. Codes of the producer's come without a
- * text. */
+/* Tries once. `*at`: the partition that was chosen for the message, NULL = not yet. Codes of the producer's come
+ * without a text. */
 static int append(writing *x, place *p, const kafka_message *m, int32_t codec, const void *side,
                   kfk_producer_partition **at)
 {

@@ -5,9 +5,9 @@
  * "fired" and "fd" comes later in their total order sees the other, and writes.
  *
  * After a fork both processes have the token in their own memory but share the eventfd. A child that fires its copy,
- * typically in a signal handler it inherited, must not wake the parent's loop, and one that watches it must not be woken
- * by the parent. So the eventfd goes together with the id of the process that made it, in one word that changes at once;
- * who finds another process's there lets go of it and makes its own. */
+ * typically in a signal handler it inherited, must not wake the parent's loop, and one that watches it must not be
+ * woken by the parent. So the eventfd goes together with the id of the process that made it, in one word that changes
+ * at once; who finds another process's there lets go of it and makes its own. */
 #include "base/cancel.h"
 #include "base/mem.h"
 #include "base/thread.h"

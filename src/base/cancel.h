@@ -2,7 +2,8 @@
  *
  * Firing must be async-signal-safe, so a token knows no waiters: it stores the flag and writes its eventfd, if it has
  * one. Loops that care watch the eventfd. It is made on the first watch; a fire that comes between is found because the
- * watcher looks at the flag after it has stored the fd, and the one who fires looks at the fd after it has set the flag.
+ * watcher looks at the flag after it has stored the fd, and the one who fires looks at the fd after it has set the
+ * flag.
  *
  * A forked child's copy of a token is a token of its own, which works like any other. */
 #ifndef KFK_BASE_CANCEL_H

@@ -1,5 +1,5 @@
-/* crc_slices: CRCs of 32 bits, reflected, by tables, eight bytes a step (slicing by eight). What crc32.c and crc32c.c have
- * in common: there the polynomials are. */
+/* crc_slices: CRCs of 32 bits, reflected, by tables, eight bytes a step (slicing by eight). What crc32.c and crc32c.c
+ * have in common: there the polynomials are. */
 #ifndef KFK_BASE_CRC_SLICES_H
 #define KFK_BASE_CRC_SLICES_H
 #include <stddef.h>

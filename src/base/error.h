@@ -1,7 +1,7 @@
 /* error: an error code with its sentence, and the table of all codes.
  *
- * An operation that fails fills a `kfk_error`: the code, and one sentence that says phase, peer, topic, cause and, where
- * there is one, a hint. It travels by value with the operation until a blocking call publishes it to its thread
+ * An operation that fails fills a `kfk_error`: the code, and one sentence that says phase, peer, topic, cause and,
+ * where there is one, a hint. It travels by value with the operation until a blocking call publishes it to its thread
  * (base/thread.h), where kafka_last_error() finds it. */
 #ifndef KFK_BASE_ERROR_H
 #define KFK_BASE_ERROR_H
@@ -29,11 +29,12 @@ int kfk_error_prefix(kfk_error *e, const char *fmt, ...) __attribute__((format(p
 
 /* Makes a NUL-terminated text safe to show: control characters and bytes that are not UTF-8 become '?', in place. */
 void kfk_error_clean(char *text);
-/* The same for a text that was cut to fit `cap` bytes (as snprintf does): it ends in "..." then, on a whole character. */
+/* The same for a text that was cut to fit `cap` bytes (as snprintf does): it ends in "..." then, on a whole
+ * character. */
 void kfk_error_clean_cut(char *text, size_t cap);
 
-/* Adds what happened next: "what it said; the new sentence". Without an earlier error it is kfk_error_set. The code is the
- * new one. Returns `code`. */
+/* Adds what happened next: "what it said; the new sentence". Without an earlier error it is kfk_error_set. The code is
+ * the new one. Returns `code`. */
 int kfk_error_append(kfk_error *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* One row of the table of codes. */

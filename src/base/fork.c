@@ -1,8 +1,8 @@
 /* fork.c: one handler for the whole library, registered on first use.
  *
- * It is registered without a lock, which a fork could leave taken: threads that come first at the same time may register
- * it twice, and then the child counts two and makes its state new twice, which is as good as once. It stays registered
- * for ever; the library cannot be unloaded (-z nodelete), so its code stays as well. */
+ * It is registered without a lock, which a fork could leave taken: threads that come first at the same time may
+ * register it twice, and then the child counts two and makes its state new twice, which is as good as once. It stays
+ * registered for ever; the library cannot be unloaded (-z nodelete), so its code stays as well. */
 #include "base/fork.h"
 #include "base/thread.h"
 #include "kafka/error.h"

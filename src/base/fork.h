@@ -1,9 +1,9 @@
 /* fork: in which process an object was made.
  *
- * After a fork the child has copies of the parent's objects, but none of the threads that serve them, and locks that may
- * be held for ever. So every object that a caller holds notes the generation it was born in; a call compares that with
- * the present one before it takes any lock, and refuses with KAFKA_EFORKED what is the parent's. The generation is a
- * count of forks that only a child's memory ever sees raised.
+ * After a fork the child has copies of the parent's objects, but none of the threads that serve them, and locks that
+ * may be held for ever. So every object that a caller holds notes the generation it was born in; a call compares that
+ * with the present one before it takes any lock, and refuses with KAFKA_EFORKED what is the parent's. The generation is
+ * a count of forks that only a child's memory ever sees raised.
  *
  * Static state (the default loop, the helper threads' pools) is made new in the child by a function of its owner's.
  *

@@ -1,6 +1,7 @@
 /* list: an intrusive, circular, doubly linked list. The head is a node that belongs to no element.
  *
- * Nothing is allocated and nothing can fail. A node that is in no list points to itself, so removing twice is harmless. */
+ * Nothing is allocated and nothing can fail. A node that is in no list points to itself, so removing twice is
+ * harmless. */
 #ifndef KFK_BASE_LIST_H
 #define KFK_BASE_LIST_H
 #include <stdbool.h>

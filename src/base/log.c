@@ -4,8 +4,8 @@
  * lock, so the application's function may be called from any of the library's threads at once. A line is cleaned as an
  * error's sentence is (base/error.h), because much of it comes from peers.
  *
- * A limit is one point in time, up to which lines are paid for: each costs an interval, and may be paid in advance as far
- * as the burst reaches. So it needs no timer and no lock, and zero is a limit of which nothing was used. */
+ * A limit is one point in time, up to which lines are paid for: each costs an interval, and may be paid in advance as
+ * far as the burst reaches. So it needs no timer and no lock, and zero is a limit of which nothing was used. */
 #include "base/log.h"
 #include "base/thread.h"
 #include "base/time.h"

@@ -19,13 +19,13 @@ kfk_thread *kfk_thread_self(void);
 int kfk_thread_fail(const kfk_error *e);
 /* The same from code and format. Returns `code`. */
 int kfk_thread_failf(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Around every callback of the application. In between kafka_last_error() says `e` (NULL: what it said before), and what
- * happens there to the thread's last failure is undone at the end. `saved` is the caller's, on its stack. */
+/* Around every callback of the application. In between kafka_last_error() says `e` (NULL: what it said before), and
+ * what happens there to the thread's last failure is undone at the end. `saved` is the caller's, on its stack. */
 void kfk_thread_callback_begin(kfk_thread *saved, const kfk_error *e);
 void kfk_thread_callback_end(const kfk_thread *saved);
-/* Around what pthread_cancel must not interrupt, since a thread that ended there would leave a lock taken or a descriptor
- * open: a callback, and every call of ours that is a cancellation point (sendmsg, close, getrandom ...). A call of the
- * public interface is therefore none. They nest. Also in a signal handler. */
+/* Around what pthread_cancel must not interrupt, since a thread that ended there would leave a lock taken or a
+ * descriptor open: a callback, and every call of ours that is a cancellation point (sendmsg, close, getrandom ...). A
+ * call of the public interface is therefore none. They nest. Also in a signal handler. */
 static inline int kfk_thread_shield(void)
 {
     int before;

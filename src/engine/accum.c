@@ -27,7 +27,7 @@ void kfk_accum_fini(kfk_accum *a)
     KFK_LIST_EACH (node, &a->queue) kfk_produce_batch_free(KFK_CONTAINER(node, kfk_produce_batch, node));
 }
 
-/* ---- what a call has to do: under the lock ------------------------------------------------------------------------ */
+/* ---- what a call has to do: under the lock ----------------------------------------------------------------------- */
 
 static void kick(kfk_accum *a, kfk_accum_call *call)
 {

@@ -10,9 +10,9 @@
  * behind it.
  *
  * Kicks. `kicked` says that the partition is in the list of some call, which will tell the producer of it. It is set by
- * whoever finds a reason (the first record, the batch_size-th, a batch that was sealed) and cleared when the producer has
- * taken it from such a list and looks (kfk_accum_look); while it is set no other call has to. So a call must deliver
- * what it collected, always, also when it fails, and before it waits for anything.
+ * whoever finds a reason (the first record, the batch_size-th, a batch that was sealed) and cleared when the producer
+ * has taken it from such a list and looks (kfk_accum_look); while it is set no other call has to. So a call must
+ * deliver what it collected, always, also when it fails, and before it waits for anything.
  *
  * Threads: as the functions say. Lock order: the baton, then an accumulator, then the slots; never two accumulators,
  * never the baton while holding one. */
@@ -81,8 +81,8 @@ int kfk_accum_append(kfk_accum *a, kfk_accum_call *call, const kafka_message *m,
  * which there is no memory is tried twice, then it is FAILED. */
 void kfk_accum_seal(kfk_accum_call *call);
 
-/* Swaps out the open batch, whatever it holds, and adds it to the call's batches to be sealed. False: there is none. For
- * a synchronous caller, flush, close; and, under the baton, for the producer. */
+/* Swaps out the open batch, whatever it holds, and adds it to the call's batches to be sealed. False: there is none.
+ * For a synchronous caller, flush, close; and, under the baton, for the producer. */
 bool kfk_accum_swap_out(kfk_accum *a, kfk_accum_call *call);
 
 /* From now on appending fails with `code`, which is not 0 (KAFKA_ECLOSED: the writer closes; others: the partition has
@@ -115,8 +115,8 @@ kfk_produce_batch *kfk_accum_pop(kfk_accum *a);
 /* Puts batches that come from somewhere else to the end of the queue, in their order; those that are SEALING must be in
  * some call's `seals`, see kfk_accum_seal_later. Moves them out of the list. */
 void kfk_accum_push_back(kfk_accum *a, kfk_list *batches);
-/* A batch that is SEALING goes to the call's batches to be sealed: a part of one that was split, say, which need not be in
- * the queue; then who has it looks at its state after the kick that tells of it. */
+/* A batch that is SEALING goes to the call's batches to be sealed: a part of one that was split, say, which need not be
+ * in the queue; then who has it looks at its state after the kick that tells of it. */
 void kfk_accum_seal_later(kfk_accum_call *call, kfk_produce_batch *b);
 /* Room was found for a batch that a codec compresses: the next who appends seals it. Again is harmless. Whether that
  * happened shows when looked at: the open batch of then has gone. */

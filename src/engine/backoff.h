@@ -1,4 +1,5 @@
-/* backoff: how long to wait after failures in a row, so that what is down is not stormed, nor by all clients in step. */
+/* backoff: how long to wait after failures in a row, so that what is down is not stormed, nor by all clients in
+ * step. */
 #ifndef KFK_ENGINE_BACKOFF_H
 #define KFK_ENGINE_BACKOFF_H
 #include "net/loop.h"

@@ -45,8 +45,8 @@ typedef struct kfk_broker_config {
 
 /* Any thread. Nothing is connected yet. Holds a reference to the loop. 0 or KAFKA_ENOMEM. */
 int kfk_broker_new(const kfk_broker_config *cfg, kfk_broker **out);
-/* Gives it a connected stream (kfk_loop_adopt), which it names itself after, in place of an address to dial: what starts
- * connecting agrees on versions only. For one that is new, known to nobody else yet, and does not reconnect. */
+/* Gives it a connected stream (kfk_loop_adopt), which it names itself after, in place of an address to dial: what
+ * starts connecting agrees on versions only. For one that is new, known to nobody else yet, and does not reconnect. */
 void kfk_broker_adopt(kfk_broker *b, kfk_stream *stream_take, int fd);
 /* Starts connecting; without it the first request does. */
 void kfk_broker_connect_loop(kfk_broker *b);
@@ -71,9 +71,9 @@ void kfk_broker_free(kfk_broker *b);
  * else. Again is harmless. */
 void kfk_broker_abandon(kfk_broker *b);
 
-/* The version of an API in which requests of these versions will go out: kfk_offer_choose; KAFKA_EAGAIN, without a text,
- * before the broker has introduced itself. Any thread may ask, without the baton, as long as the connection does not
- * reconnect: what was offered once stays the same then. */
+/* The version of an API in which requests of these versions will go out: kfk_offer_choose; KAFKA_EAGAIN, without a
+ * text, before the broker has introduced itself. Any thread may ask, without the baton, as long as the connection does
+ * not reconnect: what was offered once stays the same then. */
 int kfk_broker_choose(const kfk_broker *b, int16_t api_key, int16_t min, int16_t max, int16_t *version, kfk_error *err);
 
 bool kfk_broker_is_ready(const kfk_broker *b);

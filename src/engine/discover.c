@@ -1,7 +1,7 @@
 /* See the header.
  *
- * A try is one request to one broker; it lives until it is done, also when its discovery has ended before: then it is an
- * orphan, whose answer is dropped, and whose only use is that the link knows that it owes one. */
+ * A try is one request to one broker; it lives until it is done, also when its discovery has ended before: then it is
+ * an orphan, whose answer is dropped, and whose only use is that the link knows that it owes one. */
 #include "engine/discover.h"
 #include "base/mem.h"
 #include "base/time.h"
@@ -34,8 +34,8 @@ static bool was_asked(const kfk_discovery *d, int32_t id)
     return false;
 }
 
-/* How well a broker can be asked now: 4 = the one that answered last, 3 = connected, 2 = connects soon, 1 = what it said last
- * was not all that is wanted, and others may know more; 0 = not. */
+/* How well a broker can be asked now: 4 = the one that answered last, 3 = connected, 2 = connects soon, 1 = what it
+ * said last was not all that is wanted, and others may know more; 0 = not. */
 static int rank(const kfk_discovery *d, const kfk_node *n)
 {
     const kfk_link *l = n->links ? &n->links->of[KFK_LINK_CONTROL] : NULL;

@@ -1,9 +1,9 @@
 /* discover: a request that any broker can answer, hedged.
  *
  * One broker is asked; each further second without a good answer another one, and at once when one failed: first those
- * that are connected, then others that are known, then the bootstrap addresses, resolved again (engine/bootstrap.h). The
- * first good answer wins. A broker that owes an answer for longer is not asked first again, so that a connection that
- * hangs costs one second and not a request's whole time. It fails when nobody is left to be asked, and tells what
+ * that are connected, then others that are known, then the bootstrap addresses, resolved again (engine/bootstrap.h).
+ * The first good answer wins. A broker that owes an answer for longer is not asked first again, so that a connection
+ * that hangs costs one second and not a request's whole time. It fails when nobody is left to be asked, and tells what
  * happened with each.
  *
  * Everything under the loop's baton. */
@@ -21,7 +21,8 @@ enum {
 typedef struct kfk_discovery kfk_discovery;
 typedef struct kfk_discovery_ops {
     int16_t api_key;
-    /* Fills a request that was initialised: versions, message, response, with memory from the arena. 0, KAFKA_ENOMEM. */
+    /* Fills a request that was initialised: versions, message, response, with memory from the arena. 0,
+     * KAFKA_ENOMEM. */
     int (*prepare)(kfk_discovery *, kfk_request *, kfk_arena *memory);
     /* Takes the answer over. 0; or why it is no good: another broker is asked then, but for KAFKA_ENOMEM. */
     int (*take)(kfk_discovery *, const kfk_request *, kfk_error *);

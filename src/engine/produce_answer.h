@@ -1,9 +1,9 @@
 /* produce_answer: which part of an answer to Produce speaks of which partition of its request.
  *
- * Brokers answer in an order of their own (Java's in that of a hash table), may leave something out, and a broken one may
- * name what it was not asked, or the same twice. What was not asked is passed over, and of two words about the same the
- * first counts. The time it takes grows with the sizes of request and answer, never with their product, whatever is in
- * them. Pure functions, nothing is allocated. */
+ * Brokers answer in an order of their own (Java's in that of a hash table), may leave something out, and a broken one
+ * may name what it was not asked, or the same twice. What was not asked is passed over, and of two words about the same
+ * the first counts. The time it takes grows with the sizes of request and answer, never with their product, whatever is
+ * in them. Pure functions, nothing is allocated. */
 #ifndef KFK_ENGINE_PRODUCE_ANSWER_H
 #define KFK_ENGINE_PRODUCE_ANSWER_H
 #include "wire/gen/produce.h"

@@ -98,8 +98,8 @@ static inline size_t kfk_produce_batch_wire_bytes(const kfk_produce_batch *b)
 size_t kfk_produce_batch_charged(const kfk_produce_batch *b);
 
 /* Appends a message's key, value and headers, and its side (side_size bytes, copied), to an open batch whose records
- * take `most` bytes at most. `most` must be the same in every call. Sides are aligned to 8 bytes. A side of 16 bytes may
- * be NULL: it is the message's userdata and the timestamp then.
+ * take `most` bytes at most. `most` must be the same in every call. Sides are aligned to 8 bytes. A side of 16 bytes
+ * may be NULL: it is the message's userdata and the timestamp then.
  *
  *  KAFKA_EAGAIN   the budget has no room.
  *  KAFKA_EOF      the batch is full: the record needs the next one.
@@ -126,7 +126,8 @@ static inline void kfk_produce_batch_add_side(kfk_produce_batch *b, const void *
     }
 }
 
-/* The same for what wire/record_plain.h encodes; false for all else, and when there is no room: nothing changed then. */
+/* The same for what wire/record_plain.h encodes; false for all else, and when there is no room: nothing changed
+ * then. */
 static inline __attribute__((always_inline)) bool kfk_produce_batch_append_plain(kfk_produce_batch *b,
                                                                                  int64_t timestamp,
                                                                                  const kafka_message *m,
@@ -149,7 +150,7 @@ void kfk_produce_batch_header(const kfk_produce_batch *b, int64_t producer_id, i
 /* Fills in body->part_count iovecs, which stay valid as long as the body. */
 void kfk_produce_body_parts(const kfk_produce_body *body, struct iovec *out);
 
-/* ---- the sides, in the order of the records: of a batch that takes no more ------------------------------------------ */
+/* ---- the sides, in the order of the records: of a batch that takes no more --------------------------------------- */
 
 typedef struct kfk_side_iter {
     const kfk_slot *slot;
@@ -200,8 +201,8 @@ int kfk_produce_batch_distribute(const kfk_produce_batch *b,
 int kfk_produce_batch_halve(const kfk_produce_batch *b, kfk_produce_batch *out[2], kfk_error *err);
 /* The broker refuses some records (87): those with these numbers, sorted, are parted from the others, in runs, so that
  * outcomes can be told in order: parts with an odd place in `out` hold named ones, those with an even place the others.
- * There are `most` places, which is even; what no longer finds a place of its own joins the last two. Numbers beyond the
- * batch are passed over. */
+ * There are `most` places, which is even; what no longer finds a place of its own joins the last two. Numbers beyond
+ * the batch are passed over. */
 int kfk_produce_batch_pick(const kfk_produce_batch *b, const int32_t *numbers, size_t count, kfk_produce_batch **out,
                            size_t most, kfk_error *err);
 /* The broker knows no headers: the same with the records that have some. */

@@ -100,7 +100,7 @@ int kfk_produce_batch_halve(const kfk_produce_batch *b, kfk_produce_batch *out[2
     return kfk_produce_batch_distribute(b, pick_half, &m, out, 2, err);
 }
 
-/* ---- in runs ------------------------------------------------------------------------------------------------------ */
+/* ---- in runs ----------------------------------------------------------------------------------------------------- */
 
 typedef struct runs {
     size_t at, most;

@@ -1,12 +1,12 @@
 /* The object: its birth and end, the calls of writing threads, and how these tell it what they did.
  *
- * A call collects accumulators that the producer has not been told of. They go to a stack, and one task, which is on its
- * way at most once, takes the whole stack under the baton. Who ends a call runs that task by itself when the baton is
- * free; otherwise whoever has it does, and the thread goes on.
+ * A call collects accumulators that the producer has not been told of. They go to a stack, and one task, which is on
+ * its way at most once, takes the whole stack under the baton. Who ends a call runs that task by itself when the baton
+ * is free; otherwise whoever has it does, and the thread goes on.
  *
  * After anything that happens the producer is *pumped*: brokers for which something may have changed are drained, then
- * those who wait (for room, for a flush, for the end) are served, then timers are set. A pump inside of a pump is left to
- * the outer one, since a request that is sent may be done before the function that sends it returns (acks none). */
+ * those who wait (for room, for a flush, for the end) are served, then timers are set. A pump inside of a pump is left
+ * to the outer one, since a request that is sent may be done before the function that sends it returns (acks none). */
 #include "base/mem.h"
 #include "base/time.h"
 #include "engine/producer_impl.h"
@@ -20,7 +20,7 @@ void kfk_producer_count(kfk_producer *p, int what, int64_t value)
     if (p->cfg.counted) p->cfg.counted(p->cfg.owner, what, value);
 }
 
-/* ---- kicks ----------------------------------------------------------------------------------------------------------- */
+/* ---- kicks ------------------------------------------------------------------------------------------------------- */
 
 /* Any thread: the task is on its way, once. */
 static void tell(kfk_producer *p)
@@ -92,7 +92,7 @@ static void kick_run(kfk_task *t)
     kfk_producer_drop(p);
 }
 
-/* ---- calls ----------------------------------------------------------------------------------------------------------- */
+/* ---- calls ------------------------------------------------------------------------------------------------------- */
 
 void kfk_producer_call_full(kfk_producer_call *c)
 {
@@ -179,7 +179,7 @@ void kfk_producer_batch_free(kfk_produce_batch *b)
     kfk_producer_batch_drop(b);
 }
 
-/* ---- the pump -------------------------------------------------------------------------------------------------------- */
+/* ---- the pump ---------------------------------------------------------------------------------------------------- */
 
 static void age(kfk_producer *p, int64_t now)
 {
@@ -275,7 +275,7 @@ void kfk_producer_pump_loop(kfk_producer *p)
     kfk_producer_drop(p);
 }
 
-/* ---- outcomes -------------------------------------------------------------------------------------------------------- */
+/* ---- outcomes ---------------------------------------------------------------------------------------------------- */
 
 void kfk_producer_adopt_loop(kfk_producer *p, kfk_produce_batch *b)
 {
@@ -292,7 +292,7 @@ void kfk_producer_deliver_outcome_loop(kfk_producer *p, kfk_produce_batch *b, co
     p->cfg.delivered(p->cfg.owner, b, why);
 }
 
-/* ---- birth ----------------------------------------------------------------------------------------------------------- */
+/* ---- birth ------------------------------------------------------------------------------------------------------- */
 
 static void free_producer(kfk_producer *p)
 {
@@ -411,7 +411,7 @@ void kfk_producer_abandon(kfk_producer *p)
     (void)p; /* its connections' descriptors are the loop's, which knows them */
 }
 
-/* ---- the end --------------------------------------------------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------------------------------------------------- */
 
 static void refuse_appends(kfk_producer_partition *pt, void *arg)
 {

@@ -10,16 +10,17 @@
  *           copies, within a quarter of the budget, and are balanced later. A *map* is what writers see of a topic: a
  *           list of its partitions, replaced when something changes.
  *   ready   natural batching: with at most one request in flight to a broker what is there is sent; a third to fifth
- *           request has to be worth it (64 KiB, or a batch that is full, flushed or overdue).
+ *           request has to be worth it, and so has one that would follow another within a millisecond, or up to 5 ms
+ *           where messages come fast (64 KiB; or a batch that is full by its bytes, flushed, awaited or overdue).
  *   outcome each accepted message gets exactly one, in every ending, through `delivered` or `refused`, within
  *           delivery_timeout_ms + 500 ms. Within a partition they come in order of acceptance.
  *
  * One partition's rules about sequences and retries are engine/sequence.h's. Errors name topic, partition, broker,
  * cause, and how often it was tried.
  *
- * Lifetime: counted. Somebody who closed it (kfk_producer_close, kfk_producer_stop_loop) may drop it at any time; topics,
- * maps and partitions live as long as somebody holds them or the producer. Lock order: baton, then a topic's lock or a
- * partition's; no two of these at a time. */
+ * Lifetime: counted. Somebody who closed it (kfk_producer_close, kfk_producer_stop_loop) may drop it at any time;
+ * topics, maps and partitions live as long as somebody holds them or the producer. Lock order: baton, then a topic's
+ * lock or a partition's; no two of these at a time. */
 #ifndef KFK_ENGINE_PRODUCER_H
 #define KFK_ENGINE_PRODUCER_H
 #include "engine/accum.h"
@@ -68,7 +69,7 @@ enum {
     KFK_COUNT_SENT,       /* a batch was sent; its number of records */
     KFK_COUNT_SENT_BYTES, /* the same; its size on the wire */
     KFK_COUNT_RETRY,      /* a batch was sent once more; 1 */
-    KFK_COUNT_REBALANCE, /* an answer about a topic's partitions was taken over, whether it changed something or not; 1 */
+    KFK_COUNT_REBALANCE,  /* a topic's partitions were learnt, whether something had changed or not; 1 */
     KFK_COUNT_REFUSED    /* a broker has refused a batch, for now or for good, or a limit has ended it; the code */
 };
 
@@ -92,7 +93,7 @@ void kfk_producer_abandon(kfk_producer *p);
 
 enum { KFK_PRODUCER_TOPICS = 65536 };
 
-/* ---- topics: any thread, without the baton ------------------------------------------------------------------------ */
+/* ---- topics: any thread, without the baton ----------------------------------------------------------------------- */
 
 /* The partitions of a topic at some time. Does not change while it is pinned. */
 struct kfk_producer_map {
@@ -113,8 +114,8 @@ typedef struct kfk_producer_maps {
 } kfk_producer_maps;
 
 /* The topic of this name: found, or added and looked up from the next kfk_producer_call_end on. One reference.
- * 0, KAFKA_ERR_INVALID_TOPIC, KAFKA_ENOMEM, KAFKA_ECLOSED; KAFKA_EAGAIN: KFK_PRODUCER_TOPICS are known by name, and none
- * is forgotten. Takes a lock of the producer's: keep the topic. */
+ * 0, KAFKA_ERR_INVALID_TOPIC, KAFKA_ENOMEM, KAFKA_ECLOSED; KAFKA_EAGAIN: KFK_PRODUCER_TOPICS are known by name, and
+ * none is forgotten. Takes a lock of the producer's: keep the topic. */
 int kfk_producer_topic_get(kfk_producer *p, kafka_bytes name, kfk_producer_topic **out);
 kfk_producer_topic *kfk_producer_topic_hold(kfk_producer_topic *t);
 void kfk_producer_topic_drop(kfk_producer_topic *t);
@@ -147,7 +148,7 @@ static inline void kfk_producer_map_drop(kfk_producer_map *m)
 kfk_producer_topic *kfk_producer_partition_topic(const kfk_producer_partition *pt);
 int32_t kfk_producer_partition_id(const kfk_producer_partition *pt);
 
-/* ---- writing: one call, one thread, without the baton -------------------------------------------------------------- */
+/* ---- writing: one call, one thread, without the baton ------------------------------------------------------------ */
 
 /* What a writing thread has to tell. Lives on its stack, from begin to end. */
 typedef struct kfk_producer_call {
@@ -173,9 +174,9 @@ static inline void kfk_producer_call_begin(kfk_producer_call *c, kfk_producer *p
 /* Batches are full. */
 void kfk_producer_call_full(kfk_producer_call *c);
 /* Appends a message to a partition of a map. `time_ms`: the record's timestamp; `codec`: KFK_CODEC_NONE and up. `side`
- * has side_size bytes and is copied; NULL: see kfk_produce_batch_append. When a batch is full it is sealed here, on this thread, and told. 0 = accepted:
- * there will be one outcome. Otherwise nothing was accepted and there will be none:
- *   KAFKA_EAGAIN  no room in the budget: end the call, wait for room (kfk_producer_room_new), begin anew
+ * has side_size bytes and is copied; NULL: see kfk_produce_batch_append. When a batch is full it is sealed here, on
+ * this thread, and told. 0 = accepted: there will be one outcome. Otherwise nothing was accepted and there will be
+ *   none: KAFKA_EAGAIN  no room in the budget: end the call, wait for room (kfk_producer_room_new), begin anew
  *   KAFKA_ETOOBIG the record does not fit into batch_bytes, or not into the budget
  *   KAFKA_EINVAL  a header without a name
  *   KAFKA_ENOMEM, KAFKA_ECLOSED */
@@ -221,7 +222,8 @@ int kfk_producer_flush_new(kfk_producer *p, int64_t deadline_ms, kfk_cancel *tok
  * has failed with KAFKA_ECANCELED. Its operation has finished after the last outcome was told. Any number of closes may
  * wait; of one that is over: 0 at once. */
 int kfk_producer_close_new(kfk_producer *p, int64_t deadline_ms, kfk_cancel *token, kfk_op **out);
-/* For the text of a wait that was given up: what the oldest batch without an outcome waits for. "" when there is none. */
+/* For the text of a wait that was given up: what the oldest batch without an outcome waits for. "" when there is
+ * none. */
 void kfk_producer_describe_loop(const kfk_producer *p, char *out, size_t cap);
 
 #endif

@@ -1,8 +1,8 @@
 /* One broker: which of its partitions may go, and when a request is worth it.
  *
- * Partitions stand in two lists. The *ready* ones may go whenever a request goes. The *resting* ones have an open batch that
- * is not ready: it goes when nothing at all is in flight to the broker (then waiting would gain nothing) or when memory is
- * wanted. So an idle writer sends at once and a busy one fills its batches for a millisecond at least.
+ * Partitions stand in two lists. The *ready* ones may go whenever a request goes. The *resting* ones have an open batch
+ * that is not ready: it goes when nothing at all is in flight to the broker (then waiting would gain nothing) or when
+ * memory is wanted. So an idle writer sends at once and a busy one fills its batches for a millisecond at least.
  *
  *   in flight   what a request takes
  *   0           everything
@@ -10,11 +10,11 @@
  *   2, 3, 4     ready ones, if they bring 64 KiB
  *
  * One that follows another closely has to bring more, or a broker that answers in 50 us would be given the few messages
- * that one fast thread writes in so short a time, at the price of a system call each: 64 KiB for each of its partitions,
- * or 1 MiB, or a batch that is full by its bytes, flushed, awaited, overdue or sent again. What is less waits for a millisecond. Where
- * messages come so fast that a millisecond brings 64 KiB and more, but spread over many partitions, it waits as long as it
- * takes to bring 64 KiB for each, 5 ms at most, and not longer than it takes to fill a request: batches would else be small
- * just when there are many. Whoever writes less never waits for this.
+ * that one fast thread writes in so short a time, at the price of a system call each: 64 KiB for each of its
+ * partitions, or 1 MiB, or a batch that is full by its bytes, flushed, awaited, overdue or sent again. What is less
+ * waits for a millisecond. Where messages come so fast that a millisecond brings 64 KiB and more, but spread over many
+ * partitions, it waits as long as it takes to bring 64 KiB for each, 5 ms at most, and not longer than it takes to fill
+ * a request: batches would else be small just when there are many. Whoever writes less never waits for this.
  *
  * A request that waits for its connection, or for the socket to take more, is not filled yet: it takes what is there
  * when its turn comes. There is one of these at a time. */
@@ -140,7 +140,7 @@ void kfk_broker_pause_loop(kfk_producer_broker *br, int64_t ms)
     if (until > br->not_before_ms) wait_until(br, until);
 }
 
-/* ---- brokers that are silent ---------------------------------------------------------------------------------------- */
+/* ---- brokers that are silent ------------------------------------------------------------------------------------- */
 
 static void doubt(kfk_producer_broker *br, kfk_producer_topic *t)
 {

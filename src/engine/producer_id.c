@@ -1,9 +1,10 @@
-/* Producer ids: the writer's one, with which all partitions start, and others for partitions that need one of their own.
+/* Producer ids: the writer's one, with which all partitions start, and others for partitions that need one of their
+ * own.
  *
  * One InitProducerId is under way at a time. What passes (a coordinator that loads, which every freshly started broker
  * says first) is asked again, with a backoff, and counts as nobody's attempt: batches are bounded by their delivery
- * timeout. What is refused (31 on old clusters with ACLs) fails what waits for it, and the next write asks anew. A cluster
- * that does not have the API is written to without idempotence. */
+ * timeout. What is refused (31 on old clusters with ACLs) fails what waits for it, and the next write asks anew. A
+ * cluster that does not have the API is written to without idempotence. */
 #include "base/time.h"
 #include "engine/producer_impl.h"
 
@@ -22,7 +23,7 @@ static bool passes(int code)
     }
 }
 
-/* ---- giving ---------------------------------------------------------------------------------------------------------- */
+/* ---- giving ------------------------------------------------------------------------------------------------------ */
 
 void kfk_producer_ids_give_loop(kfk_producer_partition *pt)
 {
@@ -58,7 +59,7 @@ static void do_without(kfk_producer *p, const kfk_error *why)
     kfk_producer_each_loop(p, give_first, NULL);
 }
 
-/* ---- asking ---------------------------------------------------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
 
 static int prepare(kfk_discovery *d, kfk_request *r, kfk_arena *memory)
 {

@@ -11,9 +11,9 @@
  *   producer_id.c         InitProducerId
  *   producer_ops.c        waiting for room, flush, close
  *
- * How they call each other: everything that happens (a kick, an answer, a timer, a leader) ends in kfk_partition_settle_loop
- * for the partitions that it concerns, which puts them into their broker's lists, and in one kfk_producer_pump_loop, which
- * sends what can be sent. Nothing is sent anywhere else. */
+ * How they call each other: everything that happens (a kick, an answer, a timer, a leader) ends in
+ * kfk_partition_settle_loop for the partitions that it concerns, which puts them into their broker's lists, and in one
+ * kfk_producer_pump_loop, which sends what can be sent. Nothing is sent anywhere else. */
 #ifndef KFK_ENGINE_PRODUCER_IMPL_H
 #define KFK_ENGINE_PRODUCER_IMPL_H
 #include "base/lock.h"
@@ -41,7 +41,7 @@ enum {
 
 typedef struct kfk_producer_broker kfk_producer_broker;
 
-/* ---- one partition -------------------------------------------------------------------------------------------------- */
+/* ---- one partition ----------------------------------------------------------------------------------------------- */
 
 typedef enum kfk_listing {
     KFK_UNLISTED, /* nothing can be sent, whatever its broker does */
@@ -81,7 +81,7 @@ struct kfk_producer_partition {
     kfk_list own_id; /* in the list of those who wait for a producer id of their own */
 };
 
-/* ---- one topic ------------------------------------------------------------------------------------------------------ */
+/* ---- one topic --------------------------------------------------------------------------------------------------- */
 
 struct kfk_producer_topic {
     kfk_map_node by_name; /* under the producer's lock */
@@ -106,7 +106,7 @@ struct kfk_producer_topic {
     char name[];
 };
 
-/* ---- one broker ----------------------------------------------------------------------------------------------------- */
+/* ---- one broker -------------------------------------------------------------------------------------------------- */
 
 struct kfk_producer_broker {
     kfk_list node; /* in the producer's list: never freed before the producer */
@@ -147,7 +147,7 @@ static inline bool kfk_broker_rested(const kfk_producer_broker *br, int64_t now_
     return now_ms >= kfk_broker_rested_ms(br);
 }
 
-/* ---- the producer --------------------------------------------------------------------------------------------------- */
+/* ---- the producer ------------------------------------------------------------------------------------------------ */
 
 typedef enum kfk_id_state { KFK_ID_NONE, KFK_ID_ASKING, KFK_ID_PAUSING, KFK_ID_HAVE } kfk_id_state;
 

@@ -1,9 +1,9 @@
 /* The lobby of a topic: where messages wait whose partitions are not known yet; and how the first map ends that.
  *
- * The lobby is the accumulator of a partition that does not exist. As soon as the cluster knows the topic its batches are
- * distributed over the partitions, by the writer's balancer, and only then writers see a map, so that nothing overtakes
- * what waited. Finding the lobby empty and publishing the map is one step under the topic's lock, which every append to
- * the lobby holds too.
+ * The lobby is the accumulator of a partition that does not exist. As soon as the cluster knows the topic its batches
+ * are distributed over the partitions, by the writer's balancer, and only then writers see a map, so that nothing
+ * overtakes what waited. Finding the lobby empty and publishing the map is one step under the topic's lock, which every
+ * append to the lobby holds too.
  *
  * Its records have the partition that the message names beside them, behind what the writer keeps there, since the
  * encoded record does not. They are not compressed before they have found their partitions. */
@@ -22,7 +22,7 @@ static size_t known_count(const kfk_producer_topic *t)
     return (size_t)k->count;
 }
 
-/* ---- the lobby ------------------------------------------------------------------------------------------------------- */
+/* ---- the lobby --------------------------------------------------------------------------------------------------- */
 
 static void collect(kfk_producer_topic *t)
 {

@@ -1,13 +1,13 @@
 /* Maps: what writing threads see of a topic's partitions.
  *
- * A thread that writes pins the map of now, looks at it for the length of a call, and lets go: two atomic operations, no
- * lock. Between finding a map and pinning it another one may have taken its place. So a thread looks a second time once
- * it has pinned; and a map's memory is never given back, only used for another map of the topic, while the topic lives:
- * to pin and let go of one that has become something else does no harm.
+ * A thread that writes pins the map of now, looks at it for the length of a call, and lets go: two atomic operations,
+ * no lock. Between finding a map and pinning it another one may have taken its place. So a thread looks a second time
+ * once it has pinned; and a map's memory is never given back, only used for another map of the topic, while the topic
+ * lives: to pin and let go of one that has become something else does no harm.
  *
- * Who makes a map takes one that is not of now and that nobody has pinned. Whoever pins it meanwhile will find that it is
- * not the one of now, or that it is, with all that was written into it. So there are as many maps as were pinned at once,
- * and one or two, and one each time a topic got more partitions. */
+ * Who makes a map takes one that is not of now and that nobody has pinned. Whoever pins it meanwhile will find that it
+ * is not the one of now, or that it is, with all that was written into it. So there are as many maps as were pinned at
+ * once, and one or two, and one each time a topic got more partitions. */
 #include "base/mem.h"
 #include "engine/producer_impl.h"
 #include <string.h>
@@ -22,8 +22,8 @@ kfk_producer_map *kfk_producer_topic_map(kfk_producer_topic *t)
     return kfk_producer_maps_pin(&t->maps);
 }
 
-/* One that may be written to, pinned; NULL without memory. In one block: the map, the partitions, all ids, the available
- * ones. */
+/* One that may be written to, pinned; NULL without memory. In one block: the map, the partitions, all ids, the
+ * available ones. */
 static kfk_producer_map *take(kfk_producer_maps *maps, size_t count)
 {
     kfk_producer_map *m = maps->all;

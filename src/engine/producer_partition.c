@@ -40,7 +40,7 @@ void kfk_partition_keep_note(const kfk_producer_partition *pt, kfk_produce_batch
     if (pt->why && !b->producer.why) b->producer.why = kfk_mem_strdup(pt->why);
 }
 
-/* ---- coming ---------------------------------------------------------------------------------------------------------- */
+/* ---- coming ------------------------------------------------------------------------------------------------------ */
 
 static void push(kfk_producer_partition *pt, kfk_produce_batch *b)
 {
@@ -110,8 +110,8 @@ bool kfk_partition_waits_for_leader(const kfk_producer_partition *pt)
     return (!pt->broker || pt->broker->unreachable) && !kfk_partition_is_empty(pt);
 }
 
-/* The open batch, without a codec, is swapped out and pushed. By now it may be another one than was seen, with a codec: that
- * is left to a helper thread. */
+/* The open batch, without a codec, is swapped out and pushed. By now it may be another one than was seen, with a codec:
+ * that is left to a helper thread. */
 static bool take_open(kfk_producer_partition *pt, bool plain)
 {
     kfk_producer *p = kfk_partition_producer(pt);
@@ -139,7 +139,7 @@ void kfk_partition_push_open_loop(kfk_producer_partition *pt)
         kfk_producer_seal_job_loop(pt);
 }
 
-/* ---- outcomes -------------------------------------------------------------------------------------------------------- */
+/* ---- outcomes ---------------------------------------------------------------------------------------------------- */
 
 /* What it waited for, as far as that is known; "" = nothing in particular. `room` is for the text. */
 static const char *cause_of(const kfk_producer_partition *pt, char *room, size_t cap)
@@ -227,7 +227,7 @@ static void take_wants(kfk_producer_partition *pt)
         kfk_cluster_stale_loop(p->cluster, pt->topic->watch.topic, pt->id, pt->asked_leader, pt->asked_epoch);
 }
 
-/* ---- its place ------------------------------------------------------------------------------------------------------- */
+/* ---- its place --------------------------------------------------------------------------------------------------- */
 
 static bool is_ready(const kfk_producer_partition *pt)
 {
@@ -346,7 +346,7 @@ void kfk_partition_lead_loop(kfk_producer_partition *pt, kfk_producer_broker *br
     kfk_partition_settle_loop(pt);
 }
 
-/* ---- what is sent ---------------------------------------------------------------------------------------------------- */
+/* ---- what is sent ------------------------------------------------------------------------------------------------ */
 
 /* Is it in a form that this version of Produce takes? Otherwise it is being made so, or fails. */
 static bool is_fit(kfk_producer_partition *pt, kfk_produce_batch *b, int16_t version)
@@ -413,7 +413,7 @@ kfk_produce_batch *kfk_partition_offer_loop(kfk_producer_partition *pt, uint64_t
     return b;
 }
 
-/* ---- birth ----------------------------------------------------------------------------------------------------------- */
+/* ---- birth ------------------------------------------------------------------------------------------------------- */
 
 void kfk_partition_init(kfk_producer_partition *pt, kfk_producer_topic *t, int32_t id)
 {

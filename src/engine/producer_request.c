@@ -1,8 +1,8 @@
 /* One Produce request: what goes into it, and what its answer says.
  *
- * It is given to the connection empty and filled when it is about to be written (kfk_request.prepare): then the version is
- * known, and the batches are as large as they have become by then. Batches go by reference: the request holds a use of
- * each until the connection is done with it, whatever becomes of the batch meanwhile. Headers are its own.
+ * It is given to the connection empty and filled when it is about to be written (kfk_request.prepare): then the version
+ * is known, and the batches are as large as they have become by then. Batches go by reference: the request holds a use
+ * of each until the connection is done with it, whatever becomes of the batch meanwhile. Headers are its own.
  *
  * The answer is read partition by partition and told to each one's machine; where it names another leader (KIP-951) the
  * cluster is told first. What the answer leaves out has an unknown outcome. */
@@ -46,7 +46,7 @@ struct kfk_producer_request {
     size_t layout_cap;
 };
 
-/* ---- filling --------------------------------------------------------------------------------------------------------- */
+/* ---- filling ----------------------------------------------------------------------------------------------------- */
 
 static int add_entry(kfk_producer_request *q, kfk_producer_partition *pt, kfk_produce_batch *b)
 {
@@ -215,7 +215,7 @@ static int fill(kfk_request *r, kfk_error *err)
     return 0;
 }
 
-/* ---- the answer ------------------------------------------------------------------------------------------------------ */
+/* ---- the answer -------------------------------------------------------------------------------------------------- */
 
 /* Which records were refused, for whoever takes them out: each batch keeps its own, since those behind it are answered,
  * too, before it is split. How many; -1 without memory for them. */
@@ -282,8 +282,8 @@ static void judge(kfk_producer_request *q, entry *e, const kfk_produce_response_
     if (open && to.code != 0 && e->batch->sequence.ended) kfk_partition_keep_note(pt, e->batch);
 }
 
-/* Told after the refusals, since a new leader ends the pauses that they begin; and at once, since whoever is told looks at
- * all partitions of the topic. */
+/* Told after the refusals, since a new leader ends the pauses that they begin; and at once, since whoever is told looks
+ * at all partitions of the topic. */
 static void tell_hints(kfk_producer_request *q)
 {
     kfk_cluster *c = q->broker->producer->cluster;
@@ -394,7 +394,7 @@ static void request_done(kfk_request *r, const kfk_error *err)
     kfk_producer_drop(p);
 }
 
-/* ---- sending --------------------------------------------------------------------------------------------------------- */
+/* ---- sending ----------------------------------------------------------------------------------------------------- */
 
 static kfk_producer_request *request_take(kfk_producer_broker *br)
 {

@@ -1,9 +1,9 @@
 /* What computes, and so is done by helper threads: compressing, splitting batches, message sets for old brokers.
  *
- * A job holds a reference to the producer and a use of the batch it works on. While it has one of the machine's batches the
- * partition is `busy` and sends nothing, which keeps the order; should the batch end meanwhile, its deadline was met, what
- * the job has made goes unused. Where no helper thread can be had the job runs at once, on the thread that holds the baton:
- * slow is better than stuck. */
+ * A job holds a reference to the producer and a use of the batch it works on. While it has one of the machine's batches
+ * the partition is `busy` and sends nothing, which keeps the order; should the batch end meanwhile, its deadline was
+ * met, what the job has made goes unused. Where no helper thread can be had the job runs at once, on the thread that
+ * holds the baton: slow is better than stuck. */
 #include "base/mem.h"
 #include "base/time.h"
 #include "engine/producer_impl.h"
@@ -39,7 +39,7 @@ void kfk_producer_seal_plain(kfk_accum_call *call)
     if (call->seals) kfk_accum_seal(call);
 }
 
-/* ---- on a helper thread ---------------------------------------------------------------------------------------------- */
+/* ---- on a helper thread ------------------------------------------------------------------------------------------ */
 
 static bool make_room(work *w, size_t count)
 {
@@ -117,7 +117,7 @@ static void run(kfk_job *job)
     }
 }
 
-/* ---- under the baton again ------------------------------------------------------------------------------------------- */
+/* ---- under the baton again --------------------------------------------------------------------------------------- */
 
 static int by_number(const void *a, const void *b)
 {
@@ -243,7 +243,7 @@ static void start(work *w)
     kfk_loop_submit(w->producer->loop, &w->inline_done); /* not from inside of whoever started it */
 }
 
-/* ---- starting -------------------------------------------------------------------------------------------------------- */
+/* ---- starting ---------------------------------------------------------------------------------------------------- */
 
 void kfk_producer_seal_job_loop(kfk_producer_partition *pt)
 {

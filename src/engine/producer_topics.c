@@ -2,14 +2,14 @@
  *
  * A topic is *searched* while it has something that cannot go anywhere: it is missing, nobody leads a partition, or its
  * leader cannot be reached. Each round asks the cluster once, with growing pauses. A round counts against max_attempts
- * when no broker at all could be reached, or when the topic does not exist; an election does not, since ten paced rounds
- * are over before a cluster has fenced a dead broker. */
+ * when no broker at all could be reached, or when the topic does not exist; an election does not, since ten paced
+ * rounds are over before a cluster has fenced a dead broker. */
 #include "base/mem.h"
 #include "base/time.h"
 #include "engine/producer_impl.h"
 #include <string.h>
 
-/* ---- what the cluster says ------------------------------------------------------------------------------------------- */
+/* ---- what the cluster says --------------------------------------------------------------------------------------- */
 
 static int add_partitions(kfk_producer_topic *t, int32_t count)
 {
@@ -74,7 +74,7 @@ static void changed(kfk_topic_watch *w, kfk_topic *topic, unsigned changes)
     kfk_producer_pump_loop(t->producer);
 }
 
-/* ---- searching ------------------------------------------------------------------------------------------------------- */
+/* ---- searching --------------------------------------------------------------------------------------------------- */
 
 static bool is_needed(kfk_producer_topic *t)
 {
@@ -178,7 +178,7 @@ void kfk_producer_search_loop(kfk_producer_topic *t)
     ask(t);
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 static bool has_name(const kfk_map_node *n, const void *key, size_t len)
 {

@@ -1,8 +1,8 @@
 /* Keeping topics and brokers fresh.
  *
- * Requests are numbered, and so are wishes: a topic with `need` n wants an answer to a request with a number of at least
- * n. What was found stale after a request began needs the next one; who only wants to know joins the one under way. A
- * request asks for the topics that need something, or, when everything is due, for all that is watched.
+ * Requests are numbered, and so are wishes: a topic with `need` n wants an answer to a request with a number of at
+ * least n. What was found stale after a request began needs the next one; who only wants to know joins the one under
+ * way. A request asks for the topics that need something, or, when everything is due, for all that is watched.
  *
  * One timer begins the next request: as soon as something is needed, but not within 100 ms of the one before it and not
  * within the backoff after a failure; when a topic that is not as it should be is due again; at the maximal age. */

@@ -2,7 +2,8 @@
  *
  * Compressed bytes are made in a scratch buffer and then copied into slots: only then their size is known, and a buffer
  * that was sized for the worst case would either keep what it does not need or be handed back to the allocator for each
- * batch. Slots for the result are taken before the old ones are given back, so that a failure costs nothing but time. */
+ * batch. Slots for the result are taken before the old ones are given back, so that a failure costs nothing but
+ * time. */
 #include "engine/seal.h"
 #include "base/crc32c.h"
 #include "base/mem.h"

@@ -18,8 +18,8 @@
 int kfk_seal(kfk_produce_batch *b, bool *wanted, kfk_error *err);
 
 /* Makes b->set, beside b->body, for brokers before 0.11 (Produce below version 3): the records as a message set of
- * `magic` 0 or 1, compressed by the batch's codec. A set of that format that is there already is kept. The memory counts
- * and may exceed the budget. Computes: a job for a helper thread, except for small batches without a codec.
+ * `magic` 0 or 1, compressed by the batch's codec. A set of that format that is there already is kept. The memory
+ * counts and may exceed the budget. Computes: a job for a helper thread, except for small batches without a codec.
  *
  *  KAFKA_EVERSION  a record has headers: see kfk_produce_batch_part_headers. Or the codec is zstd. Nothing changed.
  *  KAFKA_ENOMEM and what the codec fails with: nothing changed. */

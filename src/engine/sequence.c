@@ -82,8 +82,9 @@ void kfk_sequence_end(kfk_sequence *s, kfk_sequence_batch *b, int code, kafka_wr
     }
 }
 
-/* Something of this epoch will not be sent again, from `b` on nothing can be in the log. The queue may be long, so this ends
- * where nothing has a sequence: what has one behind that, behind parts of a batch, is behind the cut that these made. */
+/* Something of this epoch will not be sent again, from `b` on nothing can be in the log. The queue may be long, so this
+ * ends where nothing has a sequence: what has one behind that, behind parts of a batch, is behind the cut that these
+ * made. */
 static void cut(kfk_sequence *s, kfk_sequence_batch *b)
 {
     s->bump_due = true;

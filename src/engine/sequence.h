@@ -129,7 +129,8 @@ void kfk_sequence_push(kfk_sequence *s, kfk_sequence_batch *b);
 /* A producer id. All partitions start with the writer's; one that wanted another (KFK_SEQUENCE_WANT_NEW_ID) gets a
  * fresh one from InitProducerId, which is taken into use when the rules allow. */
 void kfk_sequence_id(kfk_sequence *s, int64_t producer_id, int16_t epoch);
-/* It got none and will not: what is pushed from now on wants one again. What waits for it stays (kfk_sequence_give_up). */
+/* It got none and will not: what is pushed from now on wants one again. What waits for it stays
+ * (kfk_sequence_give_up). */
 void kfk_sequence_id_refused(kfk_sequence *s);
 
 /* The batch that may go out now on this connection, which leads to the present leader, or NULL. It keeps being returned

@@ -4,8 +4,8 @@
  * cache, then from where it was never cut, so that pages nobody needed are not touched. With its last slot back it is
  * idle again and may be cut for another size. Taking prefers chunks that are cut already.
  *
- * So a chunk stays as long as a single slot of it is held. What is allocated can exceed what is held; how far, the sizes
- * bound: each of them holds on to no more chunks than it once needed within the budget.
+ * So a chunk stays as long as a single slot of it is held. What is allocated can exceed what is held; how far, the
+ * sizes bound: each of them holds on to no more chunks than it once needed within the budget.
  *
  * Idle chunks are counted, and `least_idle` remembers how few there were since the last trim: so many were needed by
  * nobody all that time. The same goes for objects. */

@@ -94,8 +94,8 @@ void *kfk_slots_object_take(kfk_slots *s);
 void kfk_slots_object_give(kfk_slots *s, void *object);
 
 /* An output buffer: empty, perhaps with memory from its last use. It holds `limit` bytes, and no more than that or than
- * such memory has room for, whichever is more. Giving it back takes its memory; of a few the memory is kept. Both cannot
- * fail. */
+ * such memory has room for, whichever is more. Giving it back takes its memory; of a few the memory is kept. Both
+ * cannot fail. */
 void kfk_slots_scratch_take(kfk_slots *s, size_t limit, kfk_buf *out);
 void kfk_slots_scratch_give(kfk_slots *s, kfk_buf *b);
 

@@ -72,8 +72,8 @@ struct kfk_topic_watch {
     kfk_topic *topic; /* NULL = all */
     /* May be NULL. `changes` of enum above. May watch, unwatch, ask for more, and give hints. */
     void (*changed)(kfk_topic_watch *, kfk_topic *topic, unsigned changes);
-    /* May be NULL. An answer has said which partitions the topic has, new or not; not told to those who watch all topics.
-     * It comes while that answer is being taken over: it may count, and nothing else. */
+    /* May be NULL. An answer has said which partitions the topic has, new or not; not told to those who watch all
+     * topics. It comes while that answer is being taken over: it may count, and nothing else. */
     void (*looked_up)(kfk_topic_watch *);
     bool on;
 };
@@ -116,8 +116,8 @@ bool kfk_topic_is_incomplete(const kfk_topic *t);
 /* Takes over the topics of the answer with this number, after its brokers were taken over. Of topics that are not in
  * the table only those are taken that somebody wants: with `all` (everything was asked for) and a watch of all topics.
  * Then also those that the answer leaves out are missing, or leave the table when only the watch of all held them.
- * 0, or KAFKA_ENOMEM: topics are taken over whole or stay as they were; one that was created anew may have no partitions
- * then, which is incomplete. */
+ * 0, or KAFKA_ENOMEM: topics are taken over whole or stay as they were; one that was created anew may have no
+ * partitions then, which is incomplete. */
 int kfk_topics_apply(kfk_topics *ts, const kfk_brokers *brokers, const kfk_metadata_response *answer, uint64_t number,
                      bool all, kfk_ignored *ignored, kfk_error *err);
 /* The topic was asked for in the answer with this number, which leaves it out: as if it said that there is none. */
@@ -129,8 +129,8 @@ bool kfk_topics_hint(kfk_topics *ts, const kfk_brokers *brokers, kfk_topic *t, i
 /* Somebody who relied on this leader epoch found it out of date. Tells whether anything has to be asked: not when what
  * is known has moved on since. */
 bool kfk_topics_mark_stale(kfk_topic *t, int32_t partition, int32_t leader, int32_t leader_epoch);
-/* Calls the watchers of what has changed since the last time. What they change is told by the same call: from inside one
- * this does nothing. */
+/* Calls the watchers of what has changed since the last time. What they change is told by the same call: from inside
+ * one this does nothing. */
 void kfk_topics_tell(kfk_topics *ts);
 
 #endif

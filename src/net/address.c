@@ -1,8 +1,8 @@
 /* Addresses: parsing what people type, checking what brokers advertise.
  *
- * A host that came from a peer ends up in resolvers, logs and error texts, so only characters that names really have are
- * let through; a typing error in a configuration gets a sentence that quotes it and says what is wrong. Characters are
- * ASCII here, whatever the application's locale. */
+ * A host that came from a peer ends up in resolvers, logs and error texts, so only characters that names really have
+ * are let through; a typing error in a configuration gets a sentence that quotes it and says what is wrong. Characters
+ * are ASCII here, whatever the application's locale. */
 #include "net/address.h"
 #include <arpa/inet.h>
 #include <netdb.h>

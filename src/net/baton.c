@@ -2,15 +2,16 @@
  *
  * What must hold: a task that was pushed is run without anybody being woken for it. So every push is followed by a look
  * at the lock, and every unlock by a look at the mailbox, with a full fence in between on both sides: then either the
- * pusher sees the lock free, or the holder sees the task. The loop, before it sleeps, counts as a holder: it looks after
- * it has unlocked. `wants` gives the loop priority: while it waits for the lock nobody barges in, and what they push it
- * will find, since it drains after locking. A pusher must look at `wants` after its push, not before: the loop may have
- * come and gone in between. Each of these rules is a switch in tests/models/baton.pml that, left out, loses an operation.
+ * pusher sees the lock free, or the holder sees the task. The loop, before it sleeps, counts as a holder: it looks
+ * after it has unlocked. `wants` gives the loop priority: while it waits for the lock nobody barges in, and what they
+ * push it will find, since it drains after locking. A pusher must look at `wants` after its push, not before: the loop
+ * may have come and gone in between. Each of these rules is a switch in tests/models/baton.pml that, left out, loses an
+ * operation.
  *
- * The mailbox is a stack that is taken whole and reversed, so tasks run in order of arrival and there is no ABA. An inline
- * submission drains it first: a thread whose earlier task still lies there must not overtake itself. What is pushed while
- * a batch runs waits for the look after the unlock: a holder that went on until nothing came in any more would keep the
- * loop from its events for as long as others submit. */
+ * The mailbox is a stack that is taken whole and reversed, so tasks run in order of arrival and there is no ABA. An
+ * inline submission drains it first: a thread whose earlier task still lies there must not overtake itself. What is
+ * pushed while a batch runs waits for the look after the unlock: a holder that went on until nothing came in any more
+ * would keep the loop from its events for as long as others submit. */
 #include "net/baton.h"
 #include "base/thread.h"
 #include "kafka/error.h"
@@ -18,8 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Tells threads apart: libkafka and libkafka-testing have a copy of this file each and share loops, so it must not be the
- * address of something of our own. */
+/* Tells threads apart: libkafka and libkafka-testing have a copy of this file each and share loops, so it must not be
+ * the address of something of our own. */
 static void *this_thread(void)
 {
     return (void *)(uintptr_t)pthread_self();
@@ -58,8 +59,8 @@ static void take(kfk_baton *b, bool by_loop)
     pass(b, KFK_BATON_TAKEN);
 }
 
-/* Both sides change the same atomic: the one that comes second sees everything the first wrote before. A plain fence would
- * do as well, but the thread sanitizer does not understand fences. */
+/* Both sides change the same atomic: the one that comes second sees everything the first wrote before. A plain fence
+ * would do as well, but the thread sanitizer does not understand fences. */
 static void full_fence(kfk_baton *b)
 {
     atomic_fetch_add(&b->fence, 1);
@@ -106,7 +107,8 @@ static void drain(kfk_baton *b)
     }
 }
 
-/* What a caller does with the baton once its own task ran: run what others left meanwhile, and look again after letting go. */
+/* What a caller does with the baton once its own task ran: run what others left meanwhile, and look again after letting
+ * go. */
 static void release(kfk_baton *b)
 {
     do {

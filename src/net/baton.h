@@ -1,9 +1,9 @@
 /* baton: who may touch the engine, and how work reaches it.
  *
  * The engine of a loop runs under one mutex, the baton. The loop's thread holds it except while it waits for events. A
- * thread that has something to submit tries to take it and, when it can, does the work itself: no hand-over, no wake-up.
- * When it cannot, it leaves a task in the mailbox, and whoever holds the baton runs it before letting go. No pusher ever
- * has to wake the loop; tests/models/baton.pml proves it, and that each rule in baton.c is needed. */
+ * thread that has something to submit tries to take it and, when it can, does the work itself: no hand-over, no
+ * wake-up. When it cannot, it leaves a task in the mailbox, and whoever holds the baton runs it before letting go. No
+ * pusher ever has to wake the loop; tests/models/baton.pml proves it, and that each rule in baton.c is needed. */
 #ifndef KFK_NET_BATON_H
 #define KFK_NET_BATON_H
 #include <pthread.h>

@@ -1,8 +1,8 @@
 /* A listening socket on an epoll loop.
  *
- * Edges come once, so everything that waits is accepted, a bounded number per turn. When the system has no descriptor left
- * the edge is gone and the connection still there: a timer tries again, so that a process at its limit neither spins nor
- * forgets who waits. */
+ * Edges come once, so everything that waits is accepted, a bounded number per turn. When the system has no descriptor
+ * left the edge is gone and the connection still there: a timer tries again, so that a process at its limit neither
+ * spins nor forgets who waits. */
 #include "net/listen.h"
 #include "base/mem.h"
 #include "base/time.h"

@@ -1,12 +1,12 @@
 /* The part of the loop that every backend shares: timers, tasks, operations, lifetime.
  *
- * The loop sleeps until its earliest timer. A caller that holds the baton while the loop sleeps may set an earlier one, or
- * defer work that only the loop does: then, and only then, it wakes the loop as it lets go. A wake-up that was published
- * is never put off, even when its timer was cleared meanwhile: the loop turns once for nothing. So a client that sends one
- * request at a time, each with the same timeout, does not wake the loop for each of them.
+ * The loop sleeps until its earliest timer. A caller that holds the baton while the loop sleeps may set an earlier one,
+ * or defer work that only the loop does: then, and only then, it wakes the loop as it lets go. A wake-up that was
+ * published is never put off, even when its timer was cleared meanwhile: the loop turns once for nothing. So a client
+ * that sends one request at a time, each with the same timeout, does not wake the loop for each of them.
  *
- * An operation's futex word goes PENDING -> PARKED -> DONE or PENDING -> DONE. The one who finishes makes the wake-up call
- * only when somebody had parked, and does so after the baton is let go: the woken thread may want it at once. */
+ * An operation's futex word goes PENDING -> PARKED -> DONE or PENDING -> DONE. The one who finishes makes the wake-up
+ * call only when somebody had parked, and does so after the baton is let go: the woken thread may want it at once. */
 #include "base/fork.h"
 #include "base/mem.h"
 #include "base/time.h"
@@ -16,7 +16,7 @@
 
 enum { OP_PENDING, OP_PARKED, OP_DONE };
 
-/* ---- lifetime ------------------------------------------------------------------------------------------------------ */
+/* ---- lifetime ---------------------------------------------------------------------------------------------------- */
 
 static void after_take(void *arg, bool by_loop)
 {
@@ -122,7 +122,7 @@ void kfk_loop_abandon(kfk_loop *l)
     if (kfk_ref_drop(&l->uses)) kfk_loop_abandon_now(l);
 }
 
-/* ---- time and timers ----------------------------------------------------------------------------------------------- */
+/* ---- time and timers --------------------------------------------------------------------------------------------- */
 
 int64_t kfk_loop_now_ms(const kfk_loop *l)
 {
@@ -163,7 +163,8 @@ void kfk_loop_timer_clear(kfk_loop *l, kfk_timer *t)
     kfk_heap_remove(&l->timers, &t->node);
 }
 
-/* Only what was set before: a timer that is set anew for now, to go on later, must not keep the loop from its events. */
+/* Only what was set before: a timer that is set anew for now, to go on later, must not keep the loop from its
+ * events. */
 static void run_timers(kfk_loop *l)
 {
     kfk_heap_node *n;
@@ -175,7 +176,7 @@ static void run_timers(kfk_loop *l)
     }
 }
 
-/* ---- tasks --------------------------------------------------------------------------------------------------------- */
+/* ---- tasks ------------------------------------------------------------------------------------------------------- */
 
 bool kfk_loop_held(kfk_loop *l)
 {
@@ -236,7 +237,7 @@ int64_t kfk_loop_leave(kfk_loop *l)
     return kfk_baton_leave(&l->baton) ? 0 : at;
 }
 
-/* ---- operations ---------------------------------------------------------------------------------------------------- */
+/* ---- operations -------------------------------------------------------------------------------------------------- */
 
 void kfk_op_init(kfk_op *op, void (*run)(kfk_task *), void (*destroy)(kfk_op *))
 {
@@ -276,7 +277,7 @@ int kfk_op_wait(kfk_loop *l, kfk_op *op, int64_t deadline_ms)
     }
 }
 
-/* ---- cancel tokens ------------------------------------------------------------------------------------------------- */
+/* ---- cancel tokens ----------------------------------------------------------------------------------------------- */
 
 void kfk_watch_init(kfk_watch *w, void (*fired)(kfk_watch *))
 {
@@ -346,7 +347,7 @@ void kfk_loop_token_fired(kfk_loop *l, kfk_cancel *token)
     while (held-- > 0) kfk_cancel_drop(token);
 }
 
-/* ---- streams, names, helper threads -------------------------------------------------------------------------------- */
+/* ---- streams, names, helper threads ------------------------------------------------------------------------------ */
 
 int kfk_loop_connect(kfk_loop *l, const kfk_address *to, const kfk_connect_options *options, kfk_stream **out,
                      kfk_error *err)

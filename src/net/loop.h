@@ -1,8 +1,8 @@
 /* loop: the only way in which the engine sees the world: clock, timers, random numbers, streams, names, waiting threads
  * and helper threads.
  *
- * On Linux loop_thread.c turns it on a thread of its own, or loop_manual.c when the application says so; tests/sim/loop_sim.c
- * does in virtual time. The engine does not know which.
+ * On Linux loop_thread.c turns it on a thread of its own, or loop_manual.c when the application says so;
+ * tests/sim/loop_sim.c does in virtual time. The engine does not know which.
  *
  * Everything named `_loop` in the engine, and every function below unless it says otherwise, is called under the loop's
  * baton (net/baton.h). Callbacks come under the baton. */
@@ -19,7 +19,7 @@
 
 typedef struct kafka_loop kfk_loop;
 
-/* ---- lifetime: any thread ------------------------------------------------------------------------------------------ */
+/* ---- lifetime: any thread ---------------------------------------------------------------------------------------- */
 
 /* A loop with a thread of its own (loop_thread.c), holding one reference and one use for the caller. `name` is the
  * thread's, at most 15 bytes. 0, KAFKA_ENOMEM, or KAFKA_EIO when the system has no thread or descriptor left. */
@@ -42,7 +42,7 @@ void kfk_loop_abandon(kfk_loop *l);
 /* The same at once, whatever uses there are; again is harmless. */
 void kfk_loop_abandon_now(kfk_loop *l);
 
-/* ---- time and chance ----------------------------------------------------------------------------------------------- */
+/* ---- time and chance --------------------------------------------------------------------------------------------- */
 
 /* Monotonic; read once per turn and per submission. */
 int64_t kfk_loop_now_ms(const kfk_loop *l);
@@ -50,7 +50,7 @@ int64_t kfk_loop_now_ms(const kfk_loop *l);
 int64_t kfk_loop_now_ns(const kfk_loop *l);
 uint64_t kfk_loop_random(kfk_loop *l);
 
-/* ---- timers -------------------------------------------------------------------------------------------------------- */
+/* ---- timers ------------------------------------------------------------------------------------------------------ */
 
 typedef struct kfk_timer kfk_timer;
 struct kfk_timer {
@@ -71,22 +71,22 @@ static inline int64_t kfk_timer_at_ms(const kfk_timer *t)
 void kfk_loop_timer_set(kfk_loop *l, kfk_timer *t, int64_t at_ms);
 void kfk_loop_timer_clear(kfk_loop *l, kfk_timer *t);
 
-/* ---- work to be done ----------------------------------------------------------------------------------------------- */
+/* ---- work to be done --------------------------------------------------------------------------------------------- */
 
-/* Any thread: runs the task under the baton, here and now if that is free, else soon. Called under the baton, from inside
- * a callback, it leaves the task for when that has returned. */
+/* Any thread: runs the task under the baton, here and now if that is free, else soon. Called under the baton, from
+ * inside a callback, it leaves the task for when that has returned. */
 void kfk_loop_submit(kfk_loop *l, kfk_task *t);
-/* Under the baton: the thread that turns the loop runs the task in its next turn. For what a caller must not do while it
- * is inside: close streams, call back. A task that is waiting already must not be deferred again, and cannot be taken
- * back: the object around it lives until it has run. */
+/* Under the baton: the thread that turns the loop runs the task in its next turn. For what a caller must not do while
+ * it is inside: close streams, call back. A task that is waiting already must not be deferred again, and cannot be
+ * taken back: the object around it lives until it has run. */
 void kfk_loop_defer(kfk_loop *l, kfk_task *t);
 /* For assertions. */
 bool kfk_loop_held(kfk_loop *l);
 
-/* ---- operations: what a blocking call waits for -------------------------------------------------------------------- */
+/* ---- operations: what a blocking call waits for ------------------------------------------------------------------ */
 
-/* One blocking call. Counted: the waiting thread and the engine hold a reference each, so that a call may give up and the
- * engine can still finish; the engine writes only into the operation, never into the caller's memory. */
+/* One blocking call. Counted: the waiting thread and the engine hold a reference each, so that a call may give up and
+ * the engine can still finish; the engine writes only into the operation, never into the caller's memory. */
 typedef struct kfk_op kfk_op;
 struct kfk_op {
     kfk_task task; /* how it comes to the engine: task.run gets it under the baton */
@@ -100,15 +100,15 @@ struct kfk_op {
 /* Two references: the caller's and the engine's. */
 void kfk_op_init(kfk_op *op, void (*run)(kfk_task *), void (*destroy)(kfk_op *));
 void kfk_op_drop(kfk_op *op);
-/* Under the baton: it has its outcome, which op->error holds; wakes the waiting thread once the baton is let go and gives
- * up the engine's reference. */
+/* Under the baton: it has its outcome, which op->error holds; wakes the waiting thread once the baton is let go and
+ * gives up the engine's reference. */
 void kfk_op_finish_loop(kfk_loop *l, kfk_op *op);
-/* Any thread that does not hold the baton: waits until the operation has finished. 0, or KAFKA_ETIMEDOUT at the deadline
- * (monotonic ms, KFK_TIME_NEVER = none), which is only a safety net: engines end operations by their own timers. In a
- * child that was forked inside, KAFKA_EFORKED, in op->error too. */
+/* Any thread that does not hold the baton: waits until the operation has finished. 0, or KAFKA_ETIMEDOUT at the
+ * deadline (monotonic ms, KFK_TIME_NEVER = none), which is only a safety net: engines end operations by their own
+ * timers. In a child that was forked inside, KAFKA_EFORKED, in op->error too. */
 int kfk_op_wait(kfk_loop *l, kfk_op *op, int64_t deadline_ms);
 
-/* ---- cancel tokens ------------------------------------------------------------------------------------------------- */
+/* ---- cancel tokens ----------------------------------------------------------------------------------------------- */
 
 typedef struct kfk_watch kfk_watch;
 struct kfk_watch {
@@ -125,7 +125,7 @@ const char *kfk_loop_watch_refused(int code);
 /* A watch that is off is left alone. */
 void kfk_loop_unwatch(kfk_loop *l, kfk_watch *w);
 
-/* ---- streams and names --------------------------------------------------------------------------------------------- */
+/* ---- streams and names ------------------------------------------------------------------------------------------- */
 
 /* How a connection is made and kept; zeroed it is nothing particular. Neither bears on unix sockets. */
 typedef struct kfk_connect_options {
@@ -138,12 +138,14 @@ typedef struct kfk_connect_options {
  * sentence. */
 int kfk_loop_connect(kfk_loop *l, const kfk_address *to, const kfk_connect_options *options, kfk_stream **out,
                      kfk_error *err);
-/* Any thread: makes a stream of a socket that is connected already. It is left alone until `connected` was called, once,
- * under the baton and with owner and ready set; from then on it has edges. On success the descriptor goes with the
- * stream, on failure it is as it was: KAFKA_EINVAL when it is no connected stream socket, KAFKA_ENOMEM, KAFKA_EIO. */
+/* Any thread: makes a stream of a socket that is connected already. It is left alone until `connected` was called,
+ * once, under the baton and with owner and ready set; from then on it has edges. On success the descriptor goes with
+ * the stream, on failure it is as it was: KAFKA_EINVAL when it is no connected stream socket, KAFKA_ENOMEM,
+ * KAFKA_EIO. */
 int kfk_loop_adopt(kfk_loop *l, int fd, kfk_stream **out, kfk_error *err);
 
-/* A port that accepts connections: for brokers inside of the process. `ops->close` on the thread that turns the loop. */
+/* A port that accepts connections: for brokers inside of the process. `ops->close` on the thread that turns the
+ * loop. */
 typedef struct kfk_listener kfk_listener;
 typedef struct kfk_listener_ops {
     int (*local_addr)(kfk_listener *, struct sockaddr *, socklen_t *len); /* as kfk_stream_ops.local_addr */
@@ -155,8 +157,8 @@ struct kfk_listener {
     void (*accepted)(void *owner, kfk_stream *);
     void *owner;
 };
-/* Listens; port 0 = any. `*out` belongs to the caller, who sets owner and accepted before it lets go of the baton. 0, or
- * KAFKA_EIO, KAFKA_ENOMEM with the sentence. */
+/* Listens; port 0 = any. `*out` belongs to the caller, who sets owner and accepted before it lets go of the baton. 0,
+ * or KAFKA_EIO, KAFKA_ENOMEM with the sentence. */
 int kfk_loop_listen(kfk_loop *l, const kfk_address *at, kfk_listener **out, kfk_error *err);
 
 /* A look-up of a host name. `done` comes once, on the thread that turns the loop, unless it is abandoned. */
@@ -178,14 +180,14 @@ struct kfk_lookup {
 };
 /* NULL without memory. The host name must fit KFK_HOST_MAX. */
 kfk_lookup *kfk_lookup_new(const char *host, uint16_t port, void (*done)(kfk_lookup *), void *owner);
-/* Starts it. Afterwards the look-up belongs to the loop, which frees it after `done` returned, or, when it was abandoned,
- * as soon as the resolver lets go of it. 0, or why it could not start (the caller still owns it then). */
+/* Starts it. Afterwards the look-up belongs to the loop, which frees it after `done` returned, or, when it was
+ * abandoned, as soon as the resolver lets go of it. 0, or why it could not start (the caller still owns it then). */
 int kfk_loop_lookup(kfk_loop *l, kfk_lookup *lookup);
 /* Under the baton: `done` is not called any more, and the look-up may be gone. */
 void kfk_lookup_abandon(kfk_lookup *lookup);
 void kfk_lookup_free(kfk_lookup *lookup);
 
-/* ---- helper threads ------------------------------------------------------------------------------------------------ */
+/* ---- helper threads ---------------------------------------------------------------------------------------------- */
 
 typedef enum kfk_work_kind { KFK_WORK_BLOCKING, KFK_WORK_COMPUTING, KFK_WORK_KINDS } kfk_work_kind;
 typedef struct kfk_job kfk_job;
@@ -201,8 +203,9 @@ struct kfk_job {
 int kfk_loop_work(kfk_loop *l, kfk_job *job);
 /* Any thread: takes back a job that no thread has begun. True: it is the caller's again, neither run nor done come. */
 bool kfk_loop_unwork(kfk_loop *l, kfk_job *job);
-/* On a helper thread: the addresses of a name by the system's resolver, which may block. Numeric ones need it not. Fills
- * `found` from *count on, up to KFK_LOOKUP_MAX in all; what is beyond is dropped. 0, or KAFKA_ERESOLVE with its words. */
+/* On a helper thread: the addresses of a name by the system's resolver, which may block. Numeric ones need it not.
+ * Fills `found` from *count on, up to KFK_LOOKUP_MAX in all; what is beyond is dropped. 0, or KAFKA_ERESOLVE with its
+ * words. */
 int kfk_loop_resolve(kfk_loop *l, const char *host, uint16_t port, kfk_address *found, size_t *count, kfk_error *err);
 
 #endif

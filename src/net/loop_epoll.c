@@ -2,16 +2,16 @@
  *
  * Everything is registered once, edge-triggered, for reading and writing, so that sending a request needs no epoll_ctl.
  * The eventfd is edge-triggered too and never read. The thread that turns the loop waits without the baton and takes it
- * for one turn; other threads may meanwhile add sources to the epoll set, which the kernel allows. Sources are closed only
- * by the thread that turns the loop, and one that is closed while events of the same wait are still to be reported is taken
- * out of them.
+ * for one turn; other threads may meanwhile add sources to the epoll set, which the kernel allows. Sources are closed
+ * only by the thread that turns the loop, and one that is closed while events of the same wait are still to be reported
+ * is taken out of them.
  *
- * The epoll set is itself a descriptor that is readable while it holds an edge that nobody has taken: a manual loop gives
- * it to the application.
+ * The epoll set is itself a descriptor that is readable while it holds an edge that nobody has taken: a manual loop
+ * gives it to the application.
  *
  * A token, though, may lose its last watcher on any thread, at a time when the thread that turns has come back from its
- * wait with an event of it in hand. So the sources of tokens are never freed while the loop lives, only used again: then
- * the worst that such an event can do is to have another token looked at, which is harmless. */
+ * wait with an event of it in hand. So the sources of tokens are never freed while the loop lives, only used again:
+ * then the worst that such an event can do is to have another token looked at, which is harmless. */
 #include "net/loop_epoll.h"
 #include "base/fork.h"
 #include "base/mem.h"
@@ -38,7 +38,7 @@ typedef struct token_source {
     int fd;
 } token_source;
 
-/* ---- sources ------------------------------------------------------------------------------------------------------- */
+/* ---- sources ----------------------------------------------------------------------------------------------------- */
 
 static int source_control(kfk_loop *l, int op, kfk_source *s, int fd)
 {
@@ -74,7 +74,7 @@ static unsigned source_events(uint32_t epoll_events)
     return events;
 }
 
-/* ---- tokens -------------------------------------------------------------------------------------------------------- */
+/* ---- tokens ------------------------------------------------------------------------------------------------------ */
 
 static void token_ready(kfk_source *s, unsigned events)
 {
@@ -136,7 +136,7 @@ void kfk_loop_epoll_unwatch(kfk_loop *l, kfk_cancel *token)
     }
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------------------------- */
+/* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
 static long futex(_Atomic uint32_t *word, int op, uint32_t value, const struct timespec *timeout)
 {
@@ -170,7 +170,7 @@ static void wake_ready(kfk_source *s, unsigned events)
     (void)events; /* waking was all it is for */
 }
 
-/* ---- turning ------------------------------------------------------------------------------------------------------- */
+/* ---- turning ----------------------------------------------------------------------------------------------------- */
 
 /* Milliseconds for epoll_wait, rounded up: a timer never fires early. */
 static int wait_time(int64_t at_ms)
@@ -199,7 +199,7 @@ int64_t kfk_loop_epoll_turn(kfk_loop_epoll *e, int64_t until_ms, void (*last_loo
     return kfk_loop_leave(&e->base);
 }
 
-/* ---- birth and death ----------------------------------------------------------------------------------------------- */
+/* ---- birth and death --------------------------------------------------------------------------------------------- */
 
 int kfk_loop_epoll_refused(kfk_error *err, const char *doing, const char *what, int number)
 {

@@ -31,9 +31,10 @@ int kfk_loop_epoll_refused(kfk_error *err, const char *doing, const char *what, 
 /* Closes everything; nobody turns it any more. The object itself is the driver's. */
 void kfk_loop_epoll_fini(kfk_loop_epoll *e);
 
-/* One turn: waits for events, `until_ms` at the latest (monotonic; a time that has passed = does not wait), and takes care
- * of them. Returns when to turn next, as kfk_loop_leave does. `last_look`, if there is one, is called under the baton at
- * the end of the turn. One thread at a time. In a child that was forked inside it returns at once, KFK_TIME_NEVER. */
+/* One turn: waits for events, `until_ms` at the latest (monotonic; a time that has passed = does not wait), and takes
+ * care of them. Returns when to turn next, as kfk_loop_leave does. `last_look`, if there is one, is called under the
+ * baton at the end of the turn. One thread at a time. In a child that was forked inside it returns at once,
+ * KFK_TIME_NEVER. */
 int64_t kfk_loop_epoll_turn(kfk_loop_epoll *e, int64_t until_ms, void (*last_look)(kfk_loop_epoll *));
 /* Makes the present or the next wait end. Any thread. */
 void kfk_loop_epoll_wake(kfk_loop *l);

@@ -1,21 +1,22 @@
 /* A loop that the application turns.
  *
  * One thread at a time turns it: inside kafka_loop_run, or while it waits in a blocking call. `runner` says which: the
- * thread that turned it last, and whether it is in it. An operation that this thread waits for has the loop turned from the
- * beginning of the wait to its end, and in between kafka_loop_run gives KAFKA_EAGAIN to all others; any other thread waits
- * on its futex, as it does beside a loop with a thread. A thread that comes into kafka_loop_run is the one that turned last
- * from then on; a call of several operations may so lose the loop between two of them, and waits on the futex from there.
+ * thread that turned it last, and whether it is in it. An operation that this thread waits for has the loop turned from
+ * the beginning of the wait to its end, and in between kafka_loop_run gives KAFKA_EAGAIN to all others; any other
+ * thread waits on its futex, as it does beside a loop with a thread. A thread that comes into kafka_loop_run is the one
+ * that turned last from then on; a call of several operations may so lose the loop between two of them, and waits on
+ * the futex from there.
  *
  * Between turns the loop counts as asleep: who leaves something that cannot wait writes the eventfd, and so makes the
  * descriptor readable. What is special about a loop that goes away after its turns:
  *
  *   - it looks at the mailbox as a caller does, since it does not come back to it by itself (leave_off);
- *   - the one who finishes the operation that the turning thread waits for must end that thread's epoll_wait. It looks at
- *     `waits_for` after it has changed the operation's word, the other one sets it before it looks at the word; so at least
- *     one of them sees the other;
- *   - a blocking call may leave the loop with an earlier time to run than the application has been told, and which it may be
- *     waiting for, in poll, on another thread: then the end of the call makes the descriptor readable. Told and published
- *     times are looked at crosswise in the same way;
+ *   - the one who finishes the operation that the turning thread waits for must end that thread's epoll_wait. It looks
+ *     at `waits_for` after it has changed the operation's word, the other one sets it before it looks at the word; so
+ *     at least one of them sees the other;
+ *   - a blocking call may leave the loop with an earlier time to run than the application has been told, and which it
+ *     may be waiting for, in poll, on another thread: then the end of the call makes the descriptor readable. Told and
+ *     published times are looked at crosswise in the same way;
  *   - with the last use the application will not run it any more, and whoever gives that up does what is left: closing.
  *
  * tests/models/manual.pml is a model of these rules. */
@@ -46,15 +47,15 @@ static loop_manual *self(kfk_loop *l)
     return KFK_CONTAINER(l, loop_manual, epoll.base);
 }
 
-/* Tells threads apart, as in baton.c. A new thread may get the address of one that has ended: then nobody else can claim
- * to have turned the loop last, and it turns the loop in that one's place. */
+/* Tells threads apart, as in baton.c. A new thread may get the address of one that has ended: then nobody else can
+ * claim to have turned the loop last, and it turns the loop in that one's place. */
 static uintptr_t this_thread(void)
 {
     static _Thread_local uintptr_t here;
     return (uintptr_t)&here;
 }
 
-/* ---- who turns ----------------------------------------------------------------------------------------------------- */
+/* ---- who turns --------------------------------------------------------------------------------------------------- */
 
 /* By kafka_loop_run anybody may begin, by a blocking call only who turned it last. */
 static bool begin(loop_manual *m, bool only_the_last)
@@ -114,7 +115,7 @@ int kfk_loop_manual_run(kfk_loop *l)
     return code;
 }
 
-/* ---- blocking calls ------------------------------------------------------------------------------------------------ */
+/* ---- blocking calls ---------------------------------------------------------------------------------------------- */
 
 static void turn_while(loop_manual *m, _Atomic uint32_t *word, uint32_t value, int64_t deadline_ms)
 {
@@ -152,7 +153,7 @@ static void unpark(kfk_loop *l, _Atomic uint32_t *word)
         kfk_loop_epoll_wake(l);
 }
 
-/* ---- what the application polls ------------------------------------------------------------------------------------ */
+/* ---- what the application polls ---------------------------------------------------------------------------------- */
 
 int kfk_loop_manual_fd(kfk_loop *l)
 {
@@ -170,10 +171,10 @@ int64_t kfk_loop_manual_timeout_ms(kfk_loop *l)
     return kfk_time_left_ms(at_ms);
 }
 
-/* ---- birth and death ----------------------------------------------------------------------------------------------- */
+/* ---- birth and death --------------------------------------------------------------------------------------------- */
 
-/* Under the baton, run from the mailbox, so nothing of the engine is in the middle of something. If no thread is inside,
- * none will be any more. The submitter holds the loop as well, or this could be the end of it. */
+/* Under the baton, run from the mailbox, so nothing of the engine is in the middle of something. If no thread is
+ * inside, none will be any more. The submitter holds the loop as well, or this could be the end of it. */
 static void stop_run(kfk_task *t)
 {
     loop_manual *m = KFK_CONTAINER(t, loop_manual, stop_task);

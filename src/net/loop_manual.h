@@ -10,8 +10,8 @@ bool kfk_loop_is_manual(const kfk_loop *l);
 int kfk_loop_manual_fd(kfk_loop *l);
 /* Milliseconds, rounded up; KFK_TIME_NEVER = it need not turn. */
 int64_t kfk_loop_manual_timeout_ms(kfk_loop *l);
-/* One turn that does not wait. 0, or KAFKA_EAGAIN while a thread is in it: another one, or this one further out; in a child that
- * was forked inside KAFKA_EFORKED. */
+/* One turn that does not wait. 0, or KAFKA_EAGAIN while a thread is in it: another one, or this one further out; in a
+ * child that was forked inside KAFKA_EFORKED. */
 int kfk_loop_manual_run(kfk_loop *l);
 
 #endif

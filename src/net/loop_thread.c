@@ -1,7 +1,8 @@
 /* A loop with a thread of its own.
  *
- * The thread turns it until the last use was given up. Whoever gives that up joins the thread, except under the baton, where
- * nobody may wait for it, and in a callback: the thread may be in one as well, and wait there for what this one holds. */
+ * The thread turns it until the last use was given up. Whoever gives that up joins the thread, except under the baton,
+ * where nobody may wait for it, and in a callback: the thread may be in one as well, and wait there for what this one
+ * holds. */
 #include "base/mem.h"
 #include "base/thread.h"
 #include "base/time.h"
@@ -53,7 +54,8 @@ static void stop_run(kfk_task *task)
 }
 
 /* Who is under the baton must not wait for its thread to end. There the task goes into the mailbox, since the turn that
- * runs may have looked at `stopping` already; who pushes under the baton, or as the loop's thread, looks there afterwards. */
+ * runs may have looked at `stopping` already; who pushes under the baton, or as the loop's thread, looks there
+ * afterwards. */
 static void stop(kfk_loop *l)
 {
     loop_thread *t = self(l);

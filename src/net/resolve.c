@@ -1,12 +1,13 @@
 /* Name resolution: the application's resolver where there is one, else getaddrinfo, since it honours nsswitch.conf,
  * /etc/hosts and RFC 6724.
  *
- * Either may block and cannot be interrupted, so it runs on a helper thread and writes only into its own job. The look-up
- * is reached again under the baton; if it was abandoned meanwhile its answer is dropped. Otherwise its owner is told by the
- * loop's thread, since what follows may close streams and call back.
+ * Either may block and cannot be interrupted, so it runs on a helper thread and writes only into its own job. The
+ * look-up is reached again under the baton; if it was abandoned meanwhile its answer is dropped. Otherwise its owner is
+ * told by the loop's thread, since what follows may close streams and call back.
  *
- * One that was abandoned before a thread came to it is taken out of the queue: when resolvers hang, the look-ups of callers
- * that have long given up must neither pile up nor stand in the way of the next. One that runs stops at the next name. */
+ * One that was abandoned before a thread came to it is taken out of the queue: when resolvers hang, the look-ups of
+ * callers that have long given up must neither pile up nor stand in the way of the next. One that runs stops at the
+ * next name. */
 #include "net/resolve.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -24,7 +25,7 @@ typedef struct resolve_job {
     kfk_error error;
 } resolve_job;
 
-/* ---- on a helper thread -------------------------------------------------------------------------------------------- */
+/* ---- on a helper thread ------------------------------------------------------------------------------------------ */
 
 int kfk_resolve_now(kfk_loop *l, const char *host, uint16_t port, kfk_address *found, size_t *count, kfk_error *err)
 {
@@ -110,7 +111,7 @@ static void resolve_run(kfk_job *job)
     if (r->count == 0 && r->error.code == 0) kfk_error_set(&r->error, KAFKA_ERESOLVE, "the name has no address");
 }
 
-/* ---- under the baton ----------------------------------------------------------------------------------------------- */
+/* ---- under the baton --------------------------------------------------------------------------------------------- */
 
 static void resolve_free(resolve_job *r)
 {

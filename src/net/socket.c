@@ -1,13 +1,13 @@
 /* Sockets: TCP, unix, and those that the application has connected itself.
  *
  * Every socket is non-blocking and close-on-exec. TCP ones have Nagle's algorithm off (requests are written whole) and
- * TCP_USER_TIMEOUT on, so that a peer that vanished without a word is noticed even while nothing but our own unacknowledged
- * bytes is under way. Writes carry MSG_NOSIGNAL: a broken peer never raises SIGPIPE in the application.
+ * TCP_USER_TIMEOUT on, so that a peer that vanished without a word is noticed even while nothing but our own
+ * unacknowledged bytes is under way. Writes carry MSG_NOSIGNAL: a broken peer never raises SIGPIPE in the application.
  *
  * A reader stops at a read that did not fill its buffer, since more bytes would make a new edge. The end of the stream
- * makes none when it came together with the last bytes: the one edge told both. So a short read of a socket whose peer is
- * known to have hung up asks for the edge again; else requests that are still waiting would learn of the end by their
- * timeouts only.
+ * makes none when it came together with the last bytes: the one edge told both. So a short read of a socket whose peer
+ * is known to have hung up asks for the edge again; else requests that are still waiting would learn of the end by
+ * their timeouts only.
  *
  * A unix socket connects at once, or not at all, or the listener's queue is full: then nothing ever tells that there is
  * room, and a timer asks again. Such a socket is not watched before: epoll would report an end that is none. */
@@ -61,7 +61,8 @@ static void socket_ready(kfk_source *source, unsigned events)
     if (s->stream.ready) s->stream.ready(s->stream.owner, events & (KFK_STREAM_READABLE | KFK_STREAM_WRITABLE));
 }
 
-/* The kernel may have connected the socket to itself: a local port that nobody listens on was chosen as our own, too. */
+/* The kernel may have connected the socket to itself: a local port that nobody listens on was chosen as our own,
+ * too. */
 static bool is_connected_to_itself(int fd, const struct sockaddr_storage *peer, socklen_t len)
 {
     struct sockaddr_storage local;
@@ -185,7 +186,7 @@ static const kfk_stream_ops socket_ops = {
     .close = socket_close,
 };
 
-/* ---- options of TCP sockets ---------------------------------------------------------------------------------------- */
+/* ---- options of TCP sockets -------------------------------------------------------------------------------------- */
 
 static int set_option(int fd, int level, int option, int value)
 {
@@ -193,8 +194,8 @@ static int set_option(int fd, int level, int option, int value)
 }
 
 /* Three probes follow the silence, a third of it apart, but not less than 1 s nor more than 15 s. The user timeout
- * overrules their count, so it is made to end with the last of them; it bears on data without acknowledgement too, which
- * may well be 10 s late. */
+ * overrules their count, so it is made to end with the last of them; it bears on data without acknowledgement too,
+ * which may well be 10 s late. */
 static int set_keep_alive(int fd, int64_t after_ms, int *user_timeout_ms)
 {
     if (after_ms == 0) return 0;
@@ -250,7 +251,7 @@ static int bind_local(int fd, const kfk_address *to, const kfk_address *local, k
     return kfk_error_set(err, KAFKA_EIO, "bind to local_addr %s: %s", from, strerror_r(errno, text, sizeof text));
 }
 
-/* ---- connecting ---------------------------------------------------------------------------------------------------- */
+/* ---- connecting -------------------------------------------------------------------------------------------------- */
 
 /* The owner comes to see, and that asks. It has a deadline, and closes the stream then. */
 static void ask_again(kfk_timer *timer)
@@ -293,7 +294,7 @@ int kfk_socket_connect(kfk_loop *l, const kfk_address *to, const kfk_connect_opt
     return 0;
 }
 
-/* ---- adopting ------------------------------------------------------------------------------------------------------ */
+/* ---- adopting ---------------------------------------------------------------------------------------------------- */
 
 static int option_of(int fd, int level, int option)
 {

@@ -1,7 +1,7 @@
 /* source: a file descriptor that a loop in real time watches, edge-triggered, for reading and writing at once.
  *
- * Between loop_epoll.c (later loop_poll.c) and what owns descriptors. Under the baton; remove and ready only on the thread
- * that turns the loop. */
+ * Between loop_epoll.c (later loop_poll.c) and what owns descriptors. Under the baton; remove and ready only on the
+ * thread that turns the loop. */
 #ifndef KFK_NET_SOURCE_H
 #define KFK_NET_SOURCE_H
 #include "net/loop.h"

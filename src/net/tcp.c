@@ -1,8 +1,8 @@
 /* Racing the addresses of a host.
  *
- * An attempt is idle, under way (has a stream) or over. One timer starts the next attempt: after the fallback delay when
- * attempts may overlap, else after the share of the present one, which then is given up. The object lives until it has told
- * its outcome or was abandoned; a look-up that is still out is abandoned with it. */
+ * An attempt is idle, under way (has a stream) or over. One timer starts the next attempt: after the fallback delay
+ * when attempts may overlap, else after the share of the present one, which then is given up. The object lives until it
+ * has told its outcome or was abandoned; a look-up that is still out is abandoned with it. */
 #include "net/tcp.h"
 #include "base/mem.h"
 #include "base/time.h"

@@ -1,8 +1,8 @@
 /* tcp: connecting to a host by name, over every address it has (RFC 8305), or to a unix socket.
  *
  * Addresses are tried in the resolver's order with the two families taking turns. With `dual_stack` the next one starts
- * when the one before it failed or has not answered for `fallback_delay_ms`, and the first to connect wins. Without, one
- * is tried at a time, and each gets its share of the time that is left, two seconds at least. */
+ * when the one before it failed or has not answered for `fallback_delay_ms`, and the first to connect wins. Without,
+ * one is tried at a time, and each gets its share of the time that is left, two seconds at least. */
 #ifndef KFK_NET_TCP_H
 #define KFK_NET_TCP_H
 #include "net/loop.h"
@@ -15,8 +15,9 @@ typedef struct kfk_tcp_config {
     int64_t fallback_delay_ms;
     int64_t deadline_ms; /* the caller's, who enforces it; for sharing out the time. KFK_TIME_NEVER = none */
     bool dual_stack;
-    /* Once, on the thread that turns the loop, unless abandoned: a connected stream that now belongs to the owner, or NULL
-     * and why: KAFKA_ERESOLVE, KAFKA_EIO, KAFKA_ENOMEM, with what happened at each address. The kfk_tcp is gone after it. */
+    /* Once, on the thread that turns the loop, unless abandoned: a connected stream that now belongs to the owner, or
+     * NULL and why: KAFKA_ERESOLVE, KAFKA_EIO, KAFKA_ENOMEM, with what happened at each address. The kfk_tcp is gone
+     * after it. */
     void (*done)(void *owner, kfk_stream *stream, const kfk_error *err);
     void *owner;
 } kfk_tcp_config;

@@ -1,9 +1,9 @@
 /* Pools of helper threads.
  *
- * A job that finds all threads busy starts another one up to the pool's limit, else it queues; the operation it belongs to
- * ends by its own deadline whether or not the job ever ran, and takes the job out of the queue. Threads are detached: one that hangs in a resolver holds up
- * neither a close nor the end of the process. What it brings back is handed to the loop by submission, and the job keeps
- * the loop's memory alive until then.
+ * A job that finds all threads busy starts another one up to the pool's limit, else it queues; the operation it belongs
+ * to ends by its own deadline whether or not the job ever ran, and takes the job out of the queue. Threads are
+ * detached: one that hangs in a resolver holds up neither a close nor the end of the process. What it brings back is
+ * handed to the loop by submission, and the job keeps the loop's memory alive until then.
  *
  * A forked child has none of the threads; its pools begin anew, empty, and what was queued belongs to the parent. */
 #include "net/work.h"
@@ -14,12 +14,12 @@
 #include <signal.h>
 #include <time.h>
 
-/* Stacks also hold the thread-local data of the whole program, and what runs on them is not all ours: NSS modules, and on
- * the loop's thread the application's callbacks. Pages that are not touched cost nothing. */
+/* Stacks also hold the thread-local data of the whole program, and what runs on them is not all ours: NSS modules, and
+ * on the loop's thread the application's callbacks. Pages that are not touched cost nothing. */
 enum { IDLE_SECONDS = 5, STACK_BYTES = 512 * 1024 };
 
-/* Not to be blocked: they tell of the thread's own faults, and blocked ones end the process without the handler that the
- * application may have for them. */
+/* Not to be blocked: they tell of the thread's own faults, and blocked ones end the process without the handler that
+ * the application may have for them. */
 static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
 
 typedef struct pool {

@@ -11,8 +11,8 @@ int kfk_work_start(kfk_loop *l, kfk_job *job);
 /* Any thread. See kfk_loop_unwork. */
 bool kfk_work_take_back(kfk_loop *l, kfk_job *job);
 
-/* Starts a thread as all of the library's are: signals blocked (but for faults), named (at most 15 bytes), small stack. A
- * detached one must not end before this returns. 0 or an errno. */
+/* Starts a thread as all of the library's are: signals blocked (but for faults), named (at most 15 bytes), small stack.
+ * A detached one must not end before this returns. 0 or an errno. */
 int kfk_work_thread(pthread_t *out, bool detached, const char *name, void *(*run)(void *), void *arg);
 
 #endif

@@ -1,7 +1,7 @@
 /* Checks in the order of Kafka's UnifiedLog and LogValidator, so that the same bytes get the same code.
  *
- * Known gaps: a batch may inflate to 64 MiB; null in place of records, which a real broker never answers, is refused like
- * no records; codes that follow from a want of memory (-1, 56) cannot be provoked on a real one. */
+ * Known gaps: a batch may inflate to 64 MiB; null in place of records, which a real broker never answers, is refused
+ * like no records; codes that follow from a want of memory (-1, 56) cannot be provoked on a real one. */
 #include "testing/append.h"
 #include "base/crc32c.h"
 #include "base/time.h"
@@ -46,7 +46,7 @@ static bool take_batch(int16_t version, kafka_bytes data, kfk_batch_header *h, k
     return false;
 }
 
-/* ---- records --------------------------------------------------------------------------------------------------------- */
+/* ---- records ----------------------------------------------------------------------------------------------------- */
 
 static void record_error(kft_append *out, int32_t index, int16_t code, const char *why)
 {
@@ -65,7 +65,8 @@ static void check_record(const kft_settings *s, const kfk_record *r, int32_t ind
                      "The time of a message is out of the range that the topic allows.");
 }
 
-/* Records that cannot be read are the client's fault, a stream that cannot be inflated is an internal error to Kafka. */
+/* Records that cannot be read are the client's fault, a stream that cannot be inflated is an internal error to
+ * Kafka. */
 static void refuse_unreadable(const kfk_batch_header *h, kafka_bytes data, int code, kft_append *out)
 {
     kfk_buf inflated;
@@ -128,7 +129,7 @@ static bool check_batch(const kft_partition *p, kfk_batch_header *h, kafka_bytes
     return false;
 }
 
-/* ---- appending ------------------------------------------------------------------------------------------------------- */
+/* ---- appending --------------------------------------------------------------------------------------------------- */
 
 /* Idempotent producers: a duplicate is acknowledged, a gap refused. True: append it. */
 static bool check_producer(kft_partition *p, const kfk_batch_header *h, kft_append *out)

@@ -19,11 +19,11 @@ typedef struct kft_append {
     int record_error_count;
 } kft_append;
 
-/* What is checked of record data before anything else, whoever leads the partition: one batch that this version of Produce
- * may carry. False: *out says why not. */
+/* What is checked of record data before anything else, whoever leads the partition: one batch that this version of
+ * Produce may carry. False: *out says why not. */
 bool kft_append_check(int16_t version, kafka_bytes data, kft_append *out);
-/* Appends the record data of a request that wants these acks, as version `version` of Produce defines it. `data` lies in
- * ask->frame and may be kept. With ask->dry nothing is changed. */
+/* Appends the record data of a request that wants these acks, as version `version` of Produce defines it. `data` lies
+ * in ask->frame and may be kept. With ask->dry nothing is changed. */
 void kft_append_records(kft_ask *ask, kft_partition *p, kafka_bytes data, int16_t acks, kft_append *out);
 
 #endif

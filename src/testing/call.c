@@ -1,5 +1,5 @@
-/* See the header. Streams are closed only on the thread that turns the loop, and everything of a cluster may close one, so
- * every call is deferred there, even when the baton is free. It cannot be abandoned: nothing on the loop waits. */
+/* See the header. Streams are closed only on the thread that turns the loop, and everything of a cluster may close one,
+ * so every call is deferred there, even when the baton is free. It cannot be abandoned: nothing on the loop waits. */
 #include "testing/call.h"
 #include "base/mem.h"
 #include "base/thread.h"

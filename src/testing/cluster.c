@@ -1,6 +1,7 @@
 /* The life of a cluster; see the header. What users call is in public.c.
  *
- * Everything happens on the thread that turns the loop: a call of another thread defers a task there and waits for it. */
+ * Everything happens on the thread that turns the loop: a call of another thread defers a task there and waits for
+ * it. */
 #include "testing/cluster.h"
 #include "base/fork.h"
 #include "base/mem.h"

@@ -1,8 +1,8 @@
 /* cluster: what the brokers of an in-memory cluster share: topics, logs, ids, faults, and who waits for what.
  *
- * A cluster lives on one loop, under its baton. Its brokers (node.h) listen on it, their connections (session.h) read one
- * request after the other, and a handler (handler.h) answers each from what stands here. In place of a controller and
- * replication between brokers there is one truth: a partition's log exists once, whoever leads the partition serves
+ * A cluster lives on one loop, under its baton. Its brokers (node.h) listen on it, their connections (session.h) read
+ * one request after the other, and a handler (handler.h) answers each from what stands here. In place of a controller
+ * and replication between brokers there is one truth: a partition's log exists once, whoever leads the partition serves
  * it. What a user can see of replication (high watermarks that lag, logs that are truncated, in-sync sets that shrink)
  * is modelled in topic.h.
  *
@@ -55,7 +55,8 @@ struct kafka_cluster {
 
 /* Starts the brokers; 0 or an error with its sentence. */
 int kft_cluster_new(const kafka_cluster_config *cfg, kafka_cluster **out, kfk_error *err);
-/* 0, or KAFKA_EAGAIN inside a callback: it is as it was. In a forked child, of the parent's: what can be given up there. */
+/* 0, or KAFKA_EAGAIN inside a callback: it is as it was. In a forked child, of the parent's: what can be given up
+ * there. */
 int kft_cluster_free(kafka_cluster *c, kfk_error *err);
 
 /* The broker that listens, or NULL: no such id, or stopped. */

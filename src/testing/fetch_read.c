@@ -1,14 +1,15 @@
 /* Reading a partition for a fetch: who may, from where, and how much.
  *
- * Only whole batches are sent, where Kafka cuts the last one off at the limit: readers drop such a rest, so they get the
- * same. The first batch of an answer is sent whatever its size (KIP-74). There are no transactions, so the last stable
- * offset is the high watermark. */
+ * Only whole batches are sent, where Kafka cuts the last one off at the limit: readers drop such a rest, so they get
+ * the same. The first batch of an answer is sent whatever its size (KIP-74). There are no transactions, so the last
+ * stable offset is the high watermark. */
 #include "testing/fetch_read.h"
 #include "base/time.h"
 
 enum { HINTS = 16 /* the version that tells who leads now (KIP-951) */ };
 
-/* KIP-320: did the reader follow a log that is not this one? *unknown: an epoch that never was, or whose offset is gone. */
+/* KIP-320: did the reader follow a log that is not this one? *unknown: an epoch that never was, or whose offset is
+ * gone. */
 static bool diverges(const kft_partition *p, const kfk_fetch_request_partition *asked,
                      kfk_fetch_response_partition *out, bool *unknown)
 {

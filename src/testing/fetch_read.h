@@ -12,8 +12,8 @@ typedef struct kft_fetch_room {
     size_t total;   /* bytes of records so far */
 } kft_fetch_room;
 
-/* Fills `out` (at its defaults but for the index) for partition `p`, which may be NULL (unknown: `missing` is its code).
- * Records are referred to, and their blocks held. False without memory. */
+/* Fills `out` (at its defaults but for the index) for partition `p`, which may be NULL (unknown: `missing` is its
+ * code). Records are referred to, and their blocks held. False without memory. */
 bool kft_fetch_read(kft_ask *ask, kft_partition *p, int16_t missing, const kfk_fetch_request_partition *asked,
                     kft_fetch_room *room, kfk_fetch_response_partition *out);
 

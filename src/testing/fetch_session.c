@@ -20,7 +20,7 @@ void kft_fetch_sessions_clear(kft_fetch_sessions *s)
     kfk_map_init(&s->by_id, s->seed);
 }
 
-/* ---- sessions -------------------------------------------------------------------------------------------------------- */
+/* ---- sessions ---------------------------------------------------------------------------------------------------- */
 
 static bool session_is(const kfk_map_node *n, const void *key, size_t len)
 {
@@ -76,7 +76,7 @@ void kft_fetch_session_used(kft_fetch_sessions *s, kft_fetch_session *x)
     kfk_list_push_back(&s->by_id.order, &x->node.order);
 }
 
-/* ---- partitions ------------------------------------------------------------------------------------------------------ */
+/* ---- partitions -------------------------------------------------------------------------------------------------- */
 
 typedef struct partition_key {
     kafka_bytes topic;

@@ -1,8 +1,9 @@
-/* fetch_session: incremental fetches (KIP-227): a broker remembers which partitions a client fetches and what it has told
- * about them, so that requests and answers carry only what has changed.
+/* fetch_session: incremental fetches (KIP-227): a broker remembers which partitions a client fetches and what it has
+ * told about them, so that requests and answers carry only what has changed.
  *
  * A session belongs to a broker, not to a connection, and is found by its id. Its requests count: each has to bear the
- * next epoch. When there are too many, the one that was used least recently goes; its client is told 70 and begins anew. */
+ * next epoch. When there are too many, the one that was used least recently goes; its client is told 70 and begins
+ * anew. */
 #ifndef KFT_FETCH_SESSION_H
 #define KFT_FETCH_SESSION_H
 #include "base/map.h"
@@ -46,8 +47,8 @@ kft_fetch_session *kft_fetch_session_new(kft_fetch_sessions *s, bool by_id);
 void kft_fetch_session_free(kft_fetch_sessions *s, kft_fetch_session *x);
 /* It was used: it is the last to go, and its epoch moves on (from 2^31 - 1 to 1). */
 void kft_fetch_session_used(kft_fetch_sessions *s, kft_fetch_session *x);
-/* Adds or changes the partitions of a request and takes away the forgotten ones. For those that are new sessions that were
- * not used for longer may have to go. False: no memory, too many, or a name that no topic can have. */
+/* Adds or changes the partitions of a request and takes away the forgotten ones. For those that are new sessions that
+ * were not used for longer may have to go. False: no memory, too many, or a name that no topic can have. */
 bool kft_fetch_session_update(kft_fetch_session *x, const kfk_fetch_request *r);
 /* The partition of the session, NULL = not part of it any more. */
 kft_fetch_partition *kft_fetch_session_partition(kft_fetch_session *x, kafka_bytes topic, const kfk_uuid *id,

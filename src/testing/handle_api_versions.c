@@ -1,7 +1,7 @@
 /* ApiVersions, versions 0 to 4, as Kafka 4.3 serves it. An unknown version is answered in version 0 by session.c.
  *
- * Like Kafka 4 it offers Produce from version 0 on, for the sake of old clients that look at nothing else to know whether
- * they may compress, and hangs up on versions below 3 (KAFKA-18659).
+ * Like Kafka 4 it offers Produce from version 0 on, for the sake of old clients that look at nothing else to know
+ * whether they may compress, and hangs up on versions below 3 (KAFKA-18659).
  *
  * Known gaps: no feature is announced, since none that one would use is there (transactions, groups, share groups). */
 #include "testing/handlers.h"

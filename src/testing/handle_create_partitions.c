@@ -1,7 +1,7 @@
 /* CreatePartitions, versions 0 to 3, as Kafka 4.3 serves it.
  *
- * Known gaps: 44 (the cluster has no room for so many partitions) is a matter of policies in Kafka, -1 of memory: both are
- * unproven. */
+ * Known gaps: 44 (the cluster has no room for so many partitions) is a matter of policies in Kafka, -1 of memory: both
+ * are unproven. */
 #include "testing/handlers.h"
 #include "wire/gen/create_partitions.h"
 

@@ -1,8 +1,8 @@
-/* CreateTopics, versions 0 to 7, as Kafka 4.3 serves it. Any broker takes it, as in a KRaft cluster. A topic that a request
- * names twice is refused, and told once.
+/* CreateTopics, versions 0 to 7, as Kafka 4.3 serves it. Any broker takes it, as in a KRaft cluster. A topic that a
+ * request names twice is refused, and told once.
  *
- * Known gaps: 44 (the cluster has no room for so many partitions) is a matter of policies in Kafka, -1 of memory: both are
- * unproven. */
+ * Known gaps: 44 (the cluster has no room for so many partitions) is a matter of policies in Kafka, -1 of memory: both
+ * are unproven. */
 #include "testing/handlers.h"
 #include "wire/gen/create_topics.h"
 #include <string.h>

@@ -1,5 +1,5 @@
-/* DeleteTopics, versions 0 to 6, as Kafka 4.3 serves it: by name, from version 6 on by id, too. A topic is gone at once. One
- * that a request names twice is refused, and told once.
+/* DeleteTopics, versions 0 to 6, as Kafka 4.3 serves it: by name, from version 6 on by id, too. A topic is gone at
+ * once. One that a request names twice is refused, and told once.
  *
  * Known gaps: none. */
 #include "testing/handlers.h"

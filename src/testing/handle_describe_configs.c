@@ -1,7 +1,7 @@
 /* DescribeConfigs, versions 0 to 4, as Kafka 4.3 serves it for topics and brokers.
  *
- * Known gaps: of a broker only a few settings are known, and none can be changed; loggers, client metrics and groups are
- * refused; min.insync.replicas is not set for the cluster, as a controller of Kafka does. */
+ * Known gaps: of a broker only a few settings are known, and none can be changed; loggers, client metrics and groups
+ * are refused; min.insync.replicas is not set for the cluster, as a controller of Kafka does. */
 #include "testing/handlers.h"
 #include "wire/gen/describe_configs.h"
 #include <stdio.h>

@@ -1,9 +1,9 @@
-/* Fetch, versions 4 to 18, as Kafka 4.3 serves it: long polls, sessions (KIP-227), topic ids, leader epochs and diverging
- * logs (KIP-320), hints to the leader (KIP-951).
+/* Fetch, versions 4 to 18, as Kafka 4.3 serves it: long polls, sessions (KIP-227), topic ids, leader epochs and
+ * diverging logs (KIP-320), hints to the leader (KIP-951).
  *
  * Known gaps: versions below 4; fetching from followers (KIP-392): only leaders answer; requests of other brokers
- * (replica ids) are served like those of clients; cluster_id is not compared; of too many sessions the oldest goes at once,
- * where Kafka refuses new ones for two minutes. */
+ * (replica ids) are served like those of clients; cluster_id is not compared; of too many sessions the oldest goes at
+ * once, where Kafka refuses new ones for two minutes. */
 #include "base/time.h"
 #include "testing/fetch_read.h"
 #include "testing/handlers.h"
@@ -25,7 +25,7 @@ typedef struct plan {
     wanted *items;
 } plan;
 
-/* ---- the plan -------------------------------------------------------------------------------------------------------- */
+/* ---- the plan ---------------------------------------------------------------------------------------------------- */
 
 /* Each partition is told once, in its first place, as it was named last. */
 static bool leave_out_repetitions(kft_ask *ask, plan *p)
@@ -126,7 +126,7 @@ static plan *make_plan(kft_ask *ask)
     return (begins ? begin_session(ask, p) : plan_request(ask, p)) ? p : NULL;
 }
 
-/* ---- the answer ------------------------------------------------------------------------------------------------------- */
+/* ---- the answer -------------------------------------------------------------------------------------------------- */
 
 static kft_partition *find(kft_ask *ask, const wanted *w, int16_t *missing)
 {

@@ -1,7 +1,7 @@
 /* FindCoordinator, versions 0 to 6, as Kafka 4.3 serves it: keys are spread over the brokers that are up by their hash.
  *
- * Known gaps: the coordinators that it names have no groups and no transactions yet; keys of share groups are refused. 15
- * (no broker is up) cannot be seen, since whoever answers is up. */
+ * Known gaps: the coordinators that it names have no groups and no transactions yet; keys of share groups are refused.
+ * 15 (no broker is up) cannot be seen, since whoever answers is up. */
 #include "testing/handlers.h"
 #include "wire/gen/find_coordinator.h"
 

@@ -1,10 +1,10 @@
-/* InitProducerId, versions 0 to 5, as Kafka 4.3 serves it for idempotent producers: a new id with epoch 0. A broker that
- * was just restarted answers COORDINATOR_LOAD_IN_PROGRESS for a moment, as a real one does while it asks for a block of
- * ids.
+/* InitProducerId, versions 0 to 5, as Kafka 4.3 serves it for idempotent producers: a new id with epoch 0. A broker
+ * that was just restarted answers COORDINATOR_LOAD_IN_PROGRESS for a moment, as a real one does while it asks for a
+ * block of ids.
  *
  * Known gaps: transactional ids are refused, with TRANSACTIONAL_ID_AUTHORIZATION_FAILED (53), the nearest refusal that
- * clients take for final. Producer ids that the client brings along are not looked at, by Kafka neither. 14 is waited out
- * by the conformance suite, which cannot provoke it at will. */
+ * clients take for final. Producer ids that the client brings along are not looked at, by Kafka neither. 14 is waited
+ * out by the conformance suite, which cannot provoke it at will. */
 #include "testing/handlers.h"
 #include "wire/gen/init_producer_id.h"
 

@@ -1,10 +1,10 @@
-/* ListOffsets, versions 0 to 11, as Kafka 4.3 serves it: first (-2), last (-1), by time, and that of the largest time (-3,
- * KIP-734). The earliest local offset (-4) is the first one, the last tiered one (-5) and the earliest that waits for its
- * upload (-6) are none: nothing is tiered. A partition that is named twice is refused each time.
+/* ListOffsets, versions 0 to 11, as Kafka 4.3 serves it: first (-2), last (-1), by time, and that of the largest time
+ * (-3, KIP-734). The earliest local offset (-4) is the first one, the last tiered one (-5) and the earliest that waits
+ * for its upload (-6) are none: nothing is tiered. A partition that is named twice is refused each time.
  *
- * Known gaps: version 0 gives one offset, whatever max_num_offsets is; without transactions both isolation levels end at
- * the high watermark; records that were deleted no longer have the largest time, where Kafka may tell one of them as long
- * as its segment is there. -1 (a batch that cannot be read again, for want of memory) is unproven. */
+ * Known gaps: version 0 gives one offset, whatever max_num_offsets is; without transactions both isolation levels end
+ * at the high watermark; records that were deleted no longer have the largest time, where Kafka may tell one of them as
+ * long as its segment is there. -1 (a batch that cannot be read again, for want of memory) is unproven. */
 #include "testing/handlers.h"
 #include "wire/gen/list_offsets.h"
 

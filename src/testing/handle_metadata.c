@@ -1,8 +1,8 @@
 /* Metadata, versions 0 to 13, as Kafka 4.3 serves it.
  *
  * Known gaps: authorized operations are always "everything" (nobody is refused anything); offline replicas are those on
- * stopped brokers; version 13's rebootstrap error never comes. A broker that stops is in no in-sync set any more, as with
- * Kafka's eligible leader replicas (KIP-966), which stay behind the scenes here. */
+ * stopped brokers; version 13's rebootstrap error never comes. A broker that stops is in no in-sync set any more, as
+ * with Kafka's eligible leader replicas (KIP-966), which stay behind the scenes here. */
 #include "testing/handlers.h"
 #include "wire/codec.h"
 #include "wire/gen/metadata.h"

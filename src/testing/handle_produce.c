@@ -1,5 +1,5 @@
-/* Produce, versions 3 to 13, as Kafka 4.3 serves it: errors per partition, hints to the leader (KIP-951), records that a
- * batch was refused for (KIP-467), idempotent producers. With acks = all an answer waits for the high watermark.
+/* Produce, versions 3 to 13, as Kafka 4.3 serves it: errors per partition, hints to the leader (KIP-951), records that
+ * a batch was refused for (KIP-467), idempotent producers. With acks = all an answer waits for the high watermark.
  *
  * Known gaps: versions below 3 (message sets), transactions (a transactional batch with an id is answered
  * INVALID_TXN_STATE), quotas. Unproven: 20 (replicas went while it was copied), 56 and -1 (no memory). An unknown
@@ -100,7 +100,7 @@ static progress *append_all(kft_ask *ask, const kfk_produce_request *r)
     return all;
 }
 
-/* ---- waiting for replicas --------------------------------------------------------------------------------------------- */
+/* ---- waiting for replicas ---------------------------------------------------------------------------------------- */
 
 /* True: it has its outcome. */
 static bool settle(kft_ask *ask, const kfk_produce_request_topic *t, int32_t index, kft_append *a)
@@ -137,7 +137,7 @@ static bool settle_all(kft_ask *ask, const kfk_produce_request *r, progress *all
     return settled;
 }
 
-/* ---- the answer ------------------------------------------------------------------------------------------------------- */
+/* ---- the answer -------------------------------------------------------------------------------------------------- */
 
 static bool fill_partition(kft_ask *ask, kfk_produce_response_partition *out, int32_t index, const kft_partition *p,
                            const kft_append *a)

@@ -2,8 +2,8 @@
  *
  * Each API is one file, handle_<api>.c, that opens with the versions it serves and its known gaps. A handler gets the
  * decoded request and an answer at its defaults, and fills it from the ask's arena. It may run several times for one
- * request: a handler that has to wait says on which partitions and until when, and is called again, with a fresh answer,
- * when one of them has news or the time is up. So what it did before it waited must show in `done`. */
+ * request: a handler that has to wait says on which partitions and until when, and is called again, with a fresh
+ * answer, when one of them has news or the time is up. So what it did before it waited must show in `done`. */
 #ifndef KFT_HANDLER_H
 #define KFT_HANDLER_H
 #include "base/arena.h"

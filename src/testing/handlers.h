@@ -1,5 +1,5 @@
-/* handlers: one per API, each in a file of its own. Group, transaction and share group APIs have their place here later;
- * until then they are not advertised. */
+/* handlers: one per API, each in a file of its own. Group, transaction and share group APIs have their place here
+ * later; until then they are not advertised. */
 #ifndef KFT_HANDLERS_H
 #define KFT_HANDLERS_H
 #include "testing/handler.h"

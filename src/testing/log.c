@@ -1,7 +1,8 @@
 /* The log of a partition; see the header for what is kept and what it counts for.
  *
  * Batches lie in a ring of descriptors, so that old ones leave in front while new ones come behind. They are found by
- * bisection: offsets ascend. Which log has the oldest batch of the cluster is known from a heap, whose keys only grow. */
+ * bisection: offsets ascend. Which log has the oldest batch of the cluster is known from a heap, whose keys only
+ * grow. */
 #include "testing/log.h"
 #include "base/crc32c.h"
 #include "base/mem.h"
@@ -17,7 +18,7 @@ enum {
     CRC_AT = 17
 };
 
-/* ---- memory ---------------------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 void kft_memory_init(kft_memory *m, size_t limit)
 {
@@ -159,7 +160,7 @@ void kft_memory_set_limit(kft_memory *m, size_t limit)
     evict(m);
 }
 
-/* ---- appending ------------------------------------------------------------------------------------------------------- */
+/* ---- appending --------------------------------------------------------------------------------------------------- */
 
 /* The CRC is combined from those of the old header, the new header and the whole: the body is not read again. */
 void kft_log_stamp(uint8_t *data, const kfk_batch_header *h, bool append_time, int64_t time_ms)
@@ -213,7 +214,7 @@ int kft_log_append(kft_log *l, kfk_block *frame, uint8_t *data, const kfk_batch_
     return 0;
 }
 
-/* ---- finding and dropping -------------------------------------------------------------------------------------------- */
+/* ---- finding and dropping ---------------------------------------------------------------------------------------- */
 
 size_t kft_log_find(const kft_log *l, int64_t offset)
 {
@@ -267,7 +268,7 @@ void kft_log_retain(kft_log *l, int64_t retention_ms, int64_t retention_bytes, i
     if (dropped) requeue(l);
 }
 
-/* ---- times ------------------------------------------------------------------------------------------------------------ */
+/* ---- times ------------------------------------------------------------------------------------------------------- */
 
 /* Calls `look` with each record of a batch until that returns false. */
 static int walk(const kft_batch *b, bool (*look)(void *, const kfk_record *, int64_t offset), void *arg)
@@ -348,7 +349,7 @@ int kft_log_offset_of_max_time(const kft_log *l, int64_t limit, int64_t *offset,
     return 0;
 }
 
-/* ---- leader epochs ----------------------------------------------------------------------------------------------------- */
+/* ---- leader epochs ----------------------------------------------------------------------------------------------- */
 
 int kft_log_begin_epoch(kft_log *l, int32_t epoch)
 {

@@ -70,10 +70,11 @@ struct kft_log {
 void kft_log_init(kft_log *l, kft_memory *m);
 void kft_log_fini(kft_log *l);
 
-/* Appends a batch of magic 2 whose header was parsed and whose CRC was checked: `data` points to its header->batch_length
- * + 12 bytes inside `frame`. Gives it offsets from `l->end` on and this leader epoch; append_time_ms >= 0 makes it
- * LogAppendTime with that time. `*base` is its first offset. The high watermark stays where it is. May evict old batches
- * of any log. 0, KAFKA_ENOMEM, or KAFKA_ETOOBIG when the limit is smaller than the batch; nothing has changed then. */
+/* Appends a batch of magic 2 whose header was parsed and whose CRC was checked: `data` points to its
+ * header->batch_length + 12 bytes inside `frame`. Gives it offsets from `l->end` on and this leader epoch;
+ * append_time_ms >= 0 makes it LogAppendTime with that time. `*base` is its first offset. The high watermark stays
+ * where it is. May evict old batches of any log. 0, KAFKA_ENOMEM, or KAFKA_ETOOBIG when the limit is smaller than the
+ * batch; nothing has changed then. */
 int kft_log_append(kft_log *l, kfk_block *frame, uint8_t *data, const kfk_batch_header *header, int32_t leader_epoch,
                    int64_t append_time_ms, int64_t now_wall_ms, int64_t *base);
 
@@ -93,8 +94,8 @@ void kft_log_truncate(kft_log *l, int64_t offset);
 /* Retention by time and size, as topics have it; -1 = none. Keeps what is not below the high watermark. */
 void kft_log_retain(kft_log *l, int64_t retention_ms, int64_t retention_bytes, int64_t now_wall_ms);
 
-/* The first offset whose record has a time of `time_ms` or more, and that time; -1, -1 when there is none below `limit`.
- * 0, or KAFKA_ENOMEM, KAFKA_ECORRUPT when the batch cannot be read. */
+/* The first offset whose record has a time of `time_ms` or more, and that time; -1, -1 when there is none below
+ * `limit`. 0, or KAFKA_ENOMEM, KAFKA_ECORRUPT when the batch cannot be read. */
 int kft_log_offset_for_time(const kft_log *l, int64_t time_ms, int64_t limit, int64_t *offset, int64_t *found_time,
                             int32_t *epoch);
 /* The record with the greatest time below `limit` (KIP-734). */
@@ -102,8 +103,8 @@ int kft_log_offset_of_max_time(const kft_log *l, int64_t limit, int64_t *offset,
 
 /* A new leader epoch begins at the end of the log. Of very many the oldest is forgotten. 0 or KAFKA_ENOMEM. */
 int kft_log_begin_epoch(kft_log *l, int32_t epoch);
-/* The largest epoch that is known and <= `epoch`, and where it ends (KIP-320). An epoch older than all ends where the first
- * begins; *end = -1 for one that is newer than all. */
+/* The largest epoch that is known and <= `epoch`, and where it ends (KIP-320). An epoch older than all ends where the
+ * first begins; *end = -1 for one that is newer than all. */
 void kft_log_end_of_epoch(const kft_log *l, int32_t epoch, int32_t *found, int64_t *end);
 
 #endif

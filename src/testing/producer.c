@@ -65,8 +65,8 @@ static bool is_expired(const kft_producer *x, int64_t now_wall_ms)
     return newest(x) && newest(x)->time_ms <= now_wall_ms - KFT_PRODUCER_EXPIRATION_MS;
 }
 
-/* Producers whose newest record is old are looked for from time to time only, so that one which writes records of long ago
- * is remembered for a while. */
+/* Producers whose newest record is old are looked for from time to time only, so that one which writes records of long
+ * ago is remembered for a while. */
 static void expire_old(kft_producers *p, int64_t now_wall_ms)
 {
     if (now_wall_ms - p->swept_wall_ms < KFT_PRODUCER_SWEEP_MS) return;

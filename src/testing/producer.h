@@ -5,12 +5,12 @@
  *     behind 2^31 - 1.
  *   - A batch with first and last sequence of one of the last five is a duplicate: acknowledged with its old offset.
  *   - An epoch below the known one is INVALID_PRODUCER_EPOCH (47); a higher one must start at sequence 0, else 45.
- *   - A restarted broker remembers of each producer only its newest batch, and nothing of those whose records it would have
- *     forgotten by time, or whose log had none left.
- *   - A producer is forgotten when the time of its newest record is older than producer.id.expiration.ms, which is looked
- *     after every ten minutes (producer.id.expiration.check.interval.ms).
- *   - Beyond KFT_MOST_PRODUCERS of a cluster, which anybody can make up, the one that wrote least recently goes, whichever
- *     partition it wrote to. */
+ *   - A restarted broker remembers of each producer only its newest batch, and nothing of those whose records it would
+ *     have forgotten by time, or whose log had none left.
+ *   - A producer is forgotten when the time of its newest record is older than producer.id.expiration.ms, which is
+ *     looked after every ten minutes (producer.id.expiration.check.interval.ms).
+ *   - Beyond KFT_MOST_PRODUCERS of a cluster, which anybody can make up, the one that wrote least recently goes,
+ *     whichever partition it wrote to. */
 #ifndef KFT_PRODUCER_H
 #define KFT_PRODUCER_H
 #include "base/map.h"

@@ -22,7 +22,7 @@ static int call(const char *function, kft_call *x)
     return err.code == 0 ? 0 : fail(function, &err);
 }
 
-/* ---- the cluster ----------------------------------------------------------------------------------------------------- */
+/* ---- the cluster ------------------------------------------------------------------------------------------------- */
 
 int kafka_cluster_new_sized(const kafka_cluster_config *cfg, size_t size, kafka_cluster **out)
 {
@@ -50,7 +50,7 @@ void kafka_cluster_free(kafka_cluster *c)
     if (c && kft_cluster_free(c, &err) != 0) fail(__func__, &err);
 }
 
-/* ---- topics and partitions ------------------------------------------------------------------------------------------- */
+/* ---- topics and partitions --------------------------------------------------------------------------------------- */
 
 /* Each of these: NULL, with the error set, when there is none. */
 static kft_topic *topic_of(const kft_call *x, kfk_error *err)
@@ -187,7 +187,7 @@ int kafka_cluster_hold_replication(kafka_cluster *c, const char *topic, int32_t 
                 &(kft_call){.cluster = c, .run = hold_run, .topic = topic, .partition = partition, .number = hold});
 }
 
-/* ---- brokers --------------------------------------------------------------------------------------------------------- */
+/* ---- brokers ----------------------------------------------------------------------------------------------------- */
 
 static int stop_run(kft_call *x, kfk_error *err)
 {
@@ -242,7 +242,7 @@ int kafka_cluster_set_memory_limit(kafka_cluster *c, int64_t bytes)
     return call(__func__, &(kft_call){.cluster = c, .run = memory_run, .number = bytes});
 }
 
-/* ---- faults ---------------------------------------------------------------------------------------------------------- */
+/* ---- faults ------------------------------------------------------------------------------------------------------ */
 
 kafka_fault kafka_fault_on(kafka_fault_kind kind, int32_t api)
 {
@@ -286,7 +286,7 @@ int64_t kafka_cluster_faults_met(kafka_cluster *c)
     return call(__func__, &x) == 0 ? x.out[0] : -1;
 }
 
-/* ---- watching it ----------------------------------------------------------------------------------------------------- */
+/* ---- watching it ------------------------------------------------------------------------------------------------- */
 
 static int requests_run(kft_call *x, kfk_error *err)
 {

@@ -1,11 +1,12 @@
 /* Connections; see the header.
  *
- * A session is a loop over: write what is left of the answer, read a request, meet a fault or not, run the handler, encode
- * the answer. Each step may stop it: the socket has no room or no bytes, the request waits, a fault delays it. Whatever it
- * stopped for calls advance() again. Only timers, edges and the cluster's wake task call it, never a handler.
+ * A session is a loop over: write what is left of the answer, read a request, meet a fault or not, run the handler,
+ * encode the answer. Each step may stop it: the socket has no room or no bytes, the request waits, a fault delays it.
+ * Whatever it stopped for calls advance() again. Only timers, edges and the cluster's wake task call it, never a
+ * handler.
  *
- * What a session frees itself for, it does at the end of advance(): `gone` is set first, so that nothing in between touches
- * memory that is no more. */
+ * What a session frees itself for, it does at the end of advance(): `gone` is set first, so that nothing in between
+ * touches memory that is no more. */
 #include "testing/session.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -81,7 +82,7 @@ static kafka_cluster *cluster_of(const kft_session *s)
     return s->ask.cluster;
 }
 
-/* ---- what a handler may ask for ------------------------------------------------------------------------------------- */
+/* ---- what a handler may ask for ---------------------------------------------------------------------------------- */
 
 bool kft_ask_hold(kft_ask *ask, kfk_block *block)
 {
@@ -138,9 +139,10 @@ void kft_session_wake(kft_ask *ask)
     kfk_loop_defer(c->loop, &c->wake_task);
 }
 
-/* ---- listeners and log ---------------------------------------------------------------------------------------------- */
+/* ---- listeners and log ------------------------------------------------------------------------------------------- */
 
-/* What was printed, as a string: cut off where it gets too long, or the message's name alone when there is no memory. */
+/* What was printed, as a string: cut off where it gets too long, or the message's name alone when there is no
+ * memory. */
 static const char *as_string(kfk_buf *text, const kfk_schema *s)
 {
     enum { DOTS = 3 };
@@ -181,7 +183,7 @@ static void tell(kft_session *s, bool is_answer, const void *message)
     kfk_buf_fini(&text);
 }
 
-/* ---- memory --------------------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 /* Counts anew what the session takes. */
 static void recount(kft_session *s)
@@ -244,7 +246,7 @@ static bool is_affordable(kft_session *s)
     return true;
 }
 
-/* ---- the frame that arrives ------------------------------------------------------------------------------------------ */
+/* ---- the frame that arrives -------------------------------------------------------------------------------------- */
 
 static void forget_frame(kft_session *s)
 {
@@ -322,7 +324,7 @@ static bool read_frame(kft_session *s)
     }
 }
 
-/* ---- answers --------------------------------------------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 /* Writes what is left. True: all of it is written. */
 static bool flush(kft_session *s)
@@ -407,7 +409,7 @@ static void answer(kft_session *s)
     }
 }
 
-/* ---- requests -------------------------------------------------------------------------------------------------------- */
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 static bool versions_refused(kft_session *s)
 {
@@ -525,7 +527,7 @@ static void begin_request(kft_session *s)
     run_handler(s);
 }
 
-/* ---- driving it ------------------------------------------------------------------------------------------------------ */
+/* ---- driving it -------------------------------------------------------------------------------------------------- */
 
 /* While a request waits, its client may go: nothing of what it sent ahead is read but the next length. */
 static void notice_end(kft_session *s)
@@ -618,7 +620,7 @@ void kft_session_run_woken(kafka_cluster *c)
     }
 }
 
-/* ---- birth and death ------------------------------------------------------------------------------------------------- */
+/* ---- birth and death --------------------------------------------------------------------------------------------- */
 
 void kft_session_new(kft_node *n, kfk_stream *stream)
 {

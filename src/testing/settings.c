@@ -68,7 +68,7 @@ static const kft_setting_info *find(kafka_bytes name)
     return NULL;
 }
 
-/* ---- values ---------------------------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 /* All of the text is a number between the two. */
 static bool number_between(const char *text, int64_t least, int64_t most)
@@ -169,7 +169,7 @@ int16_t kft_settings_check(kafka_bytes name, kafka_bytes value, const char **why
     return fine ? 0 : refuse(why, KAFKA_ERR_INVALID_CONFIG, "The setting cannot have that value.");
 }
 
-/* ---- what is set ----------------------------------------------------------------------------------------------------- */
+/* ---- what is set ------------------------------------------------------------------------------------------------- */
 
 const char *kft_settings_get(const kft_settings *s, kafka_bytes name)
 {

@@ -9,7 +9,7 @@
 
 enum { RETENTION_CHECK_MS = 5 * 60 * 1000 };
 
-/* ---- the tables ------------------------------------------------------------------------------------------------------ */
+/* ---- the tables -------------------------------------------------------------------------------------------------- */
 
 void kft_topics_init(kft_topics *t, uint64_t seed)
 {
@@ -97,7 +97,7 @@ bool kft_topic_name_is_valid(kafka_bytes name, const char **why)
     return !*why;
 }
 
-/* ---- partitions ------------------------------------------------------------------------------------------------------ */
+/* ---- partitions -------------------------------------------------------------------------------------------------- */
 
 static bool is_up(kafka_cluster *c, int32_t id)
 {
@@ -262,7 +262,7 @@ void kft_topics_broker_up(kafka_cluster *c, int32_t id)
     each_partition(c, id, broker_up);
 }
 
-/* ---- birth and death of topics ---------------------------------------------------------------------------------------- */
+/* ---- birth and death of topics ----------------------------------------------------------------------------------- */
 
 static void partition_free(kft_partition *p)
 {

@@ -1,10 +1,10 @@
 /* topic: topics, their settings, their partitions, and who leads these.
  *
  * Replication is modelled, not done: a partition's log exists once. `replicas` and `isr` say which brokers are said to
- * hold it. A leader that stops gives way to the next in-sync replica that is up, with the next leader epoch; without one
- * the partition has no leader until one of them is back. The high watermark follows the end of the log at once, unless
- * replication is held (kafka_cluster_hold_replication): then acks = all waits, and when leadership moves to another broker
- * meanwhile, the log is cut back to the high watermark, as if the new leader had never seen the rest. */
+ * hold it. A leader that stops gives way to the next in-sync replica that is up, with the next leader epoch; without
+ * one the partition has no leader until one of them is back. The high watermark follows the end of the log at once,
+ * unless replication is held (kafka_cluster_hold_replication): then acks = all waits, and when leadership moves to
+ * another broker meanwhile, the log is cut back to the high watermark, as if the new leader had never seen the rest. */
 #ifndef KFT_TOPIC_H
 #define KFT_TOPIC_H
 #include "base/map.h"
@@ -99,8 +99,8 @@ int kft_partition_move(kafka_cluster *c, kft_partition *p, int32_t leader, kfk_e
 /* The high watermark follows the end, unless replication is held. */
 void kft_partition_replicate(kafka_cluster *c, kft_partition *p);
 /* Old messages go, as the topic's settings say. Whoever looks at the log calls it first, so no timer is needed. Like a
- * broker's log cleaner it looks for messages that are too old every five minutes only, or as often as retention.ms says if
- * that is less. */
+ * broker's log cleaner it looks for messages that are too old every five minutes only, or as often as retention.ms says
+ * if that is less. */
 void kft_partition_retain(kft_partition *p, int64_t now_wall_ms);
 /* Broker `id` went down, came up: leaders and in-sync sets of all partitions follow. */
 void kft_topics_broker_down(kafka_cluster *c, int32_t id);

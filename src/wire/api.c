@@ -1,8 +1,8 @@
 /* api: finding a row of the generated table.
  *
- * The table is short and ordered by key, so a binary search beats an index by key that would have holes. Header versions
- * follow from one rule and one exception and are therefore no column: flexible APIs have the tagged headers, except that
- * the response to ApiVersions never does (a client must read it before it knows what the broker speaks). */
+ * The table is short and ordered by key, so a binary search beats an index by key that would have holes. Header
+ * versions follow from one rule and one exception and are therefore no column: flexible APIs have the tagged headers,
+ * except that the response to ApiVersions never does (a client must read it before it knows what the broker speaks). */
 #include "wire/api.h"
 
 const kfk_api *kfk_api_find(int16_t key)

@@ -7,8 +7,8 @@
  *   - lengths and counts are compared with the bytes that are left before they are used, and a count is multiplied with
  *     the least size of an element before memory for it is asked for;
  *   - a length or count below -1 is refused, null only where the version allows it, strings end at 32 767 bytes;
- *   - unsigned varints have their shortest form; tags ascend strictly, a tagged field has exactly the announced size, at
- *     most KFK_CODEC_MAX_TAGS of them; unknown ones are skipped;
+ *   - unsigned varints have their shortest form; tags ascend strictly, a tagged field has exactly the announced size,
+ *     at most KFK_CODEC_MAX_TAGS of them; unknown ones are skipped;
  *   - the message ends where the bytes end;
  *   - a bool is true for every byte but 0, as the protocol guide says: the one place besides unknown and spelt-out
  *     default tags where encode(decode(bytes)) may differ from bytes. */
@@ -46,10 +46,10 @@ int kfk_codec_decode(const kfk_schema *s, int16_t version, kfk_arena *arena, con
 int kfk_codec_decode_prefix(const kfk_schema *s, int16_t version, kfk_arena *arena, const void *data, size_t len,
                             void *msg, size_t *used, kfk_error *err);
 
-/* Appends the message as one line of ASCII: `Metadata request v12: topics=[{name="t"}], allow_auto_topic_creation=true`.
- * Fields are those of the version; null, false, "", a zero uuid and any tagged field are left out where they are the
- * default. Other bytes than printable ASCII are escaped, long strings, bytes and arrays cut with a note of their size.
- * 0, KAFKA_EVERSION, or the buffer's sticky error. */
+/* Appends the message as one line of ASCII: `Metadata request v12: topics=[{name="t"}],
+ * allow_auto_topic_creation=true`. Fields are those of the version; null, false, "", a zero uuid and any tagged field
+ * are left out where they are the default. Other bytes than printable ASCII are escaped, long strings, bytes and arrays
+ * cut with a note of their size. 0, KAFKA_EVERSION, or the buffer's sticky error. */
 int kfk_codec_print(const kfk_schema *s, int16_t version, const void *msg, kfk_buf *out);
 
 /* Appends a string that is not null as codec_print does: in quotes, escaped, cut. 0, or the buffer's sticky error. */

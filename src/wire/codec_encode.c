@@ -7,8 +7,8 @@
  * Memory: room is asked of the gather, whose error is sticky, so a missing byte is noticed once, at the end. What is
  * wrong with a value returns at once, with the path to it; the output is then put back to where it began.
  *
- * A field that the version lacks is compared with its default: the value would be lost in silence otherwise. The size in
- * front of a tagged field is known only behind it; such fields are small and rare, so it is inserted afterwards. */
+ * A field that the version lacks is compared with its default: the value would be lost in silence otherwise. The size
+ * in front of a tagged field is known only behind it; such fields are small and rare, so it is inserted afterwards. */
 #include "wire/codec.h"
 #include "wire/codec_walk.h"
 #include "wire/prim.h"

@@ -1,9 +1,9 @@
 /* frame: length, header, body, both ways round.
  *
  * The headers are messages with schemas of their own, so nothing is written by hand but the length, which is patched in
- * when everything behind it is there: what a produce request splices in counts too. A request says which API and version
- * it is in its first four bytes, and these decide about the rest of its header; a response says nothing, its reader must
- * know what was asked. */
+ * when everything behind it is there: what a produce request splices in counts too. A request says which API and
+ * version it is in its first four bytes, and these decide about the rest of its header; a response says nothing, its
+ * reader must know what was asked. */
 #include "wire/frame.h"
 #include "wire/gen/headers.h"
 #include "wire/prim.h"

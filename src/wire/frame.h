@@ -26,7 +26,7 @@ int kfk_frame_decode_response(const kfk_api *api, int16_t version, kfk_arena *ar
 /* True when a response to ApiVersions says UNSUPPORTED_VERSION (35), so that its body is of version 0. */
 bool kfk_frame_is_version_refusal(const void *data, size_t len);
 
-/* ---- the other side, for in-memory brokers and tests ------------------------------------------------------------------ */
+/* ---- the other side, for in-memory brokers and tests ------------------------------------------------------------- */
 
 /* Decodes a request. *api, *version, *correlation_id and *client_id are set as soon as the header was understood, also
  * when the call then fails; else *api is NULL. *msg is a struct of (*api)->request->size bytes in the arena.
@@ -39,10 +39,10 @@ int kfk_frame_decode_request(const void *data, size_t len, kfk_arena *arena, con
 int kfk_frame_encode_response(const kfk_api *api, int16_t version, int32_t correlation_id, const void *msg,
                               kfk_gather *out, kfk_error *err);
 
-/* ---- as text ------------------------------------------------------------------------------------------------------------ */
+/* ---- as text ----------------------------------------------------------------------------------------------------- */
 
-/* Appends a line such as `#7 client="kc" Metadata request v12: topics=...`. A request of an unknown API or version shows
- * as its numbers and size. 0, KAFKA_EPROTO when malformed, KAFKA_ENOMEM, KAFKA_ETOOBIG. */
+/* Appends a line such as `#7 client="kc" Metadata request v12: topics=...`. A request of an unknown API or version
+ * shows as its numbers and size. 0, KAFKA_EPROTO when malformed, KAFKA_ENOMEM, KAFKA_ETOOBIG. */
 int kfk_frame_print_request(const void *data, size_t len, kfk_buf *out, kfk_error *err);
 /* The same for the response to a request of this API and version, which the frame itself does not tell. */
 int kfk_frame_print_response(const kfk_api *api, int16_t version, const void *data, size_t len, kfk_buf *out,

@@ -1,9 +1,9 @@
 /* gather: own bytes and references in one list.
  *
- * The own bytes are contiguous in one buffer; a reference says behind how many of them it lies. So appending never looks
- * at the references, a length can be patched at its offset in the buffer whatever was spliced behind it, and the iovecs
- * are made in one walk at the end. References are kept in the struct itself up to KFK_GATHER_INLINE: a Produce request
- * with up to eight batches of two parts allocates nothing once its buffer has grown. */
+ * The own bytes are contiguous in one buffer; a reference says behind how many of them it lies. So appending never
+ * looks at the references, a length can be patched at its offset in the buffer whatever was spliced behind it, and the
+ * iovecs are made in one walk at the end. References are kept in the struct itself up to KFK_GATHER_INLINE: a Produce
+ * request with up to eight batches of two parts allocates nothing once its buffer has grown. */
 #include "wire/gather.h"
 #include "base/mem.h"
 #include "kafka/error.h"

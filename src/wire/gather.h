@@ -4,9 +4,9 @@
  * former in one growable buffer and of the latter only address, length and place; `kfk_gather_iov` lists all of it for
  * writev. Splices up to KFK_GATHER_INLINE need no memory of their own.
  *
- * Ownership: a spliced byte stays the caller's and must neither move nor change until the gather is cleared, or until it
- * was written. The iovec array that named it is not needed afterwards. Nothing blocks. Not safe from several threads.
- * Errors are sticky in `buf.err` (KAFKA_ENOMEM, KAFKA_ETOOBIG): afterwards nothing is added any more. */
+ * Ownership: a spliced byte stays the caller's and must neither move nor change until the gather is cleared, or until
+ * it was written. The iovec array that named it is not needed afterwards. Nothing blocks. Not safe from several
+ * threads. Errors are sticky in `buf.err` (KAFKA_ENOMEM, KAFKA_ETOOBIG): afterwards nothing is added any more. */
 #ifndef KFK_WIRE_GATHER_H
 #define KFK_WIRE_GATHER_H
 #include "base/buf.h"
@@ -68,7 +68,8 @@ size_t kfk_gather_iov_count(const kfk_gather *g);
 size_t kfk_gather_iov(const kfk_gather *g, struct iovec *out, size_t max);
 /* The same without the first `skip` bytes: what is left after a partial write. */
 size_t kfk_gather_iov_from(const kfk_gather *g, size_t skip, struct iovec *out, size_t max);
-/* Copies the content, spliced bytes included, to `out`, which has room for kfk_gather_len bytes. For tests and tools. */
+/* Copies the content, spliced bytes included, to `out`, which has room for kfk_gather_len bytes. For tests and
+ * tools. */
 void kfk_gather_copy(const kfk_gather *g, uint8_t *out);
 
 /* A place in the gather, to go back to. */

@@ -4,8 +4,8 @@
  * functions work on naked pointers for hand-written hot paths (record batches); `kfk_reader` is for everything else.
  *
  * Two kinds of varint exist on the wire and they differ in strictness:
- *   uvarint           unsigned, 7 bits a byte, at most 32 bits of value: lengths and tags of flexible messages. Only the
- *                     shortest form is accepted, so that a message has one encoding.
+ *   uvarint           unsigned, 7 bits a byte, at most 32 bits of value: lengths and tags of flexible messages. Only
+ *                     the shortest form is accepted, so that a message has one encoding.
  *   varint, varlong   zigzag, 32 and 64 bits: the fields of a record. Padded forms that fit in 5 and 10 bytes are
  *                     accepted as Java does, since records of foreign producers lie in logs for ever; a value beyond
  *                     32 or 64 bits is not. */
@@ -19,7 +19,7 @@
 /* Most bytes that the three kinds take. */
 enum { KFK_PRIM_UVARINT_MAX = 5, KFK_PRIM_VARINT_MAX = 5, KFK_PRIM_VARLONG_MAX = 10 };
 
-/* ---- big-endian integers at any alignment; the caller has checked the room ------------------------------------------ */
+/* ---- big-endian integers at any alignment; the caller has checked the room --------------------------------------- */
 
 static inline uint16_t kfk_prim_get_be16(const void *p)
 {
@@ -75,7 +75,7 @@ static inline void kfk_prim_put_be64(void *p, uint64_t v)
     memcpy(p, &v, sizeof v);
 }
 
-/* ---- zigzag: small magnitudes become small unsigned numbers --------------------------------------------------------- */
+/* ---- zigzag: small magnitudes become small unsigned numbers ------------------------------------------------------ */
 
 static inline uint32_t kfk_prim_zigzag32(int32_t v)
 {
@@ -97,7 +97,7 @@ static inline int64_t kfk_prim_unzigzag64(uint64_t v)
     return (int64_t)((v >> 1) ^ (UINT64_C(0) - (v & 1)));
 }
 
-/* ---- sizes: how many bytes `put` will write ------------------------------------------------------------------------- */
+/* ---- sizes: how many bytes `put` will write ---------------------------------------------------------------------- */
 
 static inline size_t kfk_prim_uvarint64_size(uint64_t v)
 {
@@ -121,7 +121,7 @@ static inline size_t kfk_prim_varlong_size(int64_t v)
     return kfk_prim_uvarint64_size(kfk_prim_zigzag64(v));
 }
 
-/* ---- writing varints: returns the bytes written; the caller has made room for the longest form ---------------------- */
+/* ---- writing varints: returns the bytes written; the caller has made room for the longest form ------------------- */
 
 static inline size_t kfk_prim_put_uvarint64(uint8_t *out, uint64_t v)
 {
@@ -149,7 +149,7 @@ static inline size_t kfk_prim_put_varlong(uint8_t *out, int64_t v)
     return kfk_prim_put_uvarint64(out, kfk_prim_zigzag64(v));
 }
 
-/* ---- reading varints: returns the byte behind it, or NULL when [p, end) does not begin with a valid one -------------- */
+/* ---- reading varints: returns the byte behind it, or NULL when [p, end) does not begin with a valid one ---------- */
 
 /* What is left when the first byte is not all; `bits` of value at most, `strict` refuses padded forms. */
 const uint8_t *kfk_prim_get_long(const uint8_t *p, const uint8_t *end, unsigned bits, bool strict, uint64_t *v);
@@ -190,7 +190,7 @@ static inline const uint8_t *kfk_prim_get_varlong(const uint8_t *p, const uint8_
     return p;
 }
 
-/* ---- kfk_reader: read straight down, check once ---------------------------------------------------------------------- */
+/* ---- kfk_reader: read straight down, check once ------------------------------------------------------------------ */
 
 typedef enum kfk_reader_why {
     KFK_READER_OK,

@@ -1,10 +1,10 @@
-/* record_plain: the encoder of the record that nearly every record is: no headers, not more than a few kilobytes, written
- * soon after the first one of its batch.
+/* record_plain: the encoder of the record that nearly every record is: no headers, not more than a few kilobytes,
+ * written soon after the first one of its batch.
  *
  * kfk_record_append (wire/record.h) knows a record's size before it writes, since the size stands in front. Here it is
  * known beforehand only how many bytes that varint takes: for nearly all sizes of key and value it is the same whatever
- * the other fields take. So the fields are written in one go behind it, and then it. The value is left to the caller, to
- * be copied after all else: what is in registers need not survive a call of memcpy then. */
+ * the other fields take. So the fields are written in one go behind it, and then it. The value is left to the caller,
+ * to be copied after all else: what is in registers need not survive a call of memcpy then. */
 #ifndef KFK_WIRE_RECORD_PLAIN_H
 #define KFK_WIRE_RECORD_PLAIN_H
 #include "wire/prim.h"
@@ -66,9 +66,9 @@ static inline uint8_t *kfk_plain_put_key(uint8_t *p, kafka_bytes key)
     return p + key.len;
 }
 
-/* Appends the record as kfk_record_append does, but for the value, which is to be copied to where this returns. NULL: the
- * record is for kfk_record_append, and nothing changed. What has no data has no length either. The window must not be
- * larger than what the batch may still hold. */
+/* Appends the record as kfk_record_append does, but for the value, which is to be copied to where this returns. NULL:
+ * the record is for kfk_record_append, and nothing changed. What has no data has no length either. The window must not
+ * be larger than what the batch may still hold. */
 static inline __attribute__((always_inline)) uint8_t *kfk_record_append_plain(kfk_record_writer *w, int64_t timestamp,
                                                                               kafka_bytes key, kafka_bytes value)
 {

@@ -1,8 +1,8 @@
 /* The wall clock steps, forwards and backwards, by an hour and by ten years: no wait takes note of it.
  *
- * Every call by which a program can read the wall clock is wrapped by the linker, for the library and for the test's peer.
- * The kernel's own clock stays as it is, so a wait whose end was computed from what the wrapped calls say would be off by
- * the step, whichever way it goes. What is asserted is measured by the monotonic clock. */
+ * Every call by which a program can read the wall clock is wrapped by the linker, for the library and for the test's
+ * peer. The kernel's own clock stays as it is, so a wait whose end was computed from what the wrapped calls say would
+ * be off by the step, whichever way it goes. What is asserted is measured by the monotonic clock. */
 #include "api/calls.h"
 #include <poll.h>
 #include <stdatomic.h>
@@ -11,7 +11,7 @@
 
 enum { HOUR_S = 3600, TEN_YEARS_S = 315360000, STEP_MS = 20, LATE_MS = 1000 };
 
-/* ---- the wall clock ------------------------------------------------------------------------------------------------------ */
+/* ---- the wall clock ---------------------------------------------------------------------------------------------- */
 
 static _Atomic int64_t offset_s;
 static atomic_int wall_reads;
@@ -70,7 +70,7 @@ static void *step_the_clock(void *arg)
     return NULL;
 }
 
-/* ---- the waits ----------------------------------------------------------------------------------------------------------- */
+/* ---- the waits --------------------------------------------------------------------------------------------------- */
 
 /* It took so long, give or take what a loaded machine does. */
 static void assert_took(int64_t since_ms, int64_t nominal_ms)

@@ -1,5 +1,5 @@
-/* No descriptor is left: calls say so and what to do, nothing spins meanwhile, what is connected goes on, and everything
- * works again as soon as there are some.
+/* No descriptor is left: calls say so and what to do, nothing spins meanwhile, what is connected goes on, and
+ * everything works again as soon as there are some.
  *
  * The peer is a process of its own, forked before there is a thread: it keeps its descriptors. */
 #include "api/calls.h"
@@ -15,7 +15,7 @@ enum { RECOVERS_WITHIN_MS = 1000 };
 
 static const char cause[] = "Too many open files", way_out[] = "raise the limit on open files (ulimit -n)";
 
-/* ---- the peer ---------------------------------------------------------------------------------------------------------- */
+/* ---- the peer ---------------------------------------------------------------------------------------------------- */
 
 static char address[32];
 static pid_t peer_pid;
@@ -60,7 +60,7 @@ static int stop_peer(void **state)
     return status;
 }
 
-/* ---- descriptors ------------------------------------------------------------------------------------------------------- */
+/* ---- descriptors ------------------------------------------------------------------------------------------------- */
 
 enum { LIMIT = 64 };
 
@@ -115,7 +115,7 @@ static void assert_told(int code)
     if (strstr(kafka_last_error(), way_out) == NULL) fail_msg("no way out in: %s", kafka_last_error());
 }
 
-/* ---- what is said ------------------------------------------------------------------------------------------------------ */
+/* ---- what is said ------------------------------------------------------------------------------------------------ */
 
 static void the_first_dial_of_a_process_names_the_cause_and_the_way_out(void **state)
 {
@@ -186,10 +186,10 @@ static void a_token_for_which_there_is_none_ends_the_call(void **state)
     kafka_cancel_free(token);
 }
 
-/* ---- what it costs, and how it ends ------------------------------------------------------------------------------------ */
+/* ---- what it costs, and how it ends ------------------------------------------------------------------------------ */
 
-/* A read that waits, and an application that tries again and again: the first costs next to nothing, the second what its
- * attempts do. */
+/* A read that waits, and an application that tries again and again: the first costs next to nothing, the second what
+ * its attempts do. */
 static void nothing_spins_while_there_are_none(void **state)
 {
     (void)state;

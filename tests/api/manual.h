@@ -11,7 +11,7 @@
 
 enum { PATIENCE_MS = 20000 };
 
-/* ---- set-up: neither memory, nor a descriptor, nor a thread may be left ------------------------------------------------ */
+/* ---- set-up: neither memory, nor a descriptor, nor a thread may be left ------------------------------------------ */
 
 static inline int entries(const char *path, const char *comm)
 {
@@ -119,7 +119,7 @@ static inline void turn_until(kafka_loop *l, const atomic_int *done)
     assert_true(atomic_load(done));
 }
 
-/* ---- an application's own event loop, on a thread of its own ------------------------------------------------------------ */
+/* ---- an application's own event loop, on a thread of its own ----------------------------------------------------- */
 
 typedef struct app {
     kafka_loop *loops[2];

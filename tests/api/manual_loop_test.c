@@ -1,9 +1,10 @@
 /* Manual loops in use: every call works on them, and the descriptor and the time tell when they want to run. */
 #include "api/manual.h"
 
-/* ---- the calls that wait ------------------------------------------------------------------------------------------------ */
+/* ---- the calls that wait ----------------------------------------------------------------------------------------- */
 
-/* All kinds of calls there are; gives the code of the first that failed. No assertions: it also runs beside the test. */
+/* All kinds of calls there are; gives the code of the first that failed. No assertions: it also runs beside the
+ * test. */
 static int use(tcp_peer *p, kafka_loop *l)
 {
     kafka_dialer dialer = {.loop = l};
@@ -105,7 +106,8 @@ static void two_loops_of_one_application_do_not_mix(void **state)
     tcp_peer_free(p);
 }
 
-/* Single-threaded use of two: each call turns its own loop only, and the other one's descriptor tells what waits there. */
+/* Single-threaded use of two: each call turns its own loop only, and the other one's descriptor tells what waits
+ * there. */
 static void a_call_turns_its_own_loop_only(void **state)
 {
     (void)state;
@@ -127,7 +129,7 @@ static void a_call_turns_its_own_loop_only(void **state)
     tcp_peer_free(p);
 }
 
-/* ---- deadlines and tokens ----------------------------------------------------------------------------------------------- */
+/* ---- deadlines and tokens ---------------------------------------------------------------------------------------- */
 
 static void *fire_when_asked(void *arg)
 {
@@ -219,7 +221,7 @@ static void a_deadline_ends_a_call_whoever_turns_the_loop(void **state)
     tcp_peer_free(p);
 }
 
-/* ---- when the descriptor is readable ------------------------------------------------------------------------------------ */
+/* ---- when the descriptor is readable ----------------------------------------------------------------------------- */
 
 /* The application polls without a limit, since nothing has to be done; then another thread's call sets a deadline. */
 static void an_earlier_deadline_of_another_threads_call_makes_it_readable(void **state)

@@ -1,7 +1,7 @@
 /* Manual loops: which thread turns them, and who cleans up when nobody does any more. */
 #include "api/manual.h"
 
-/* ---- who is in it ------------------------------------------------------------------------------------------------------- */
+/* ---- who is in it ------------------------------------------------------------------------------------------------ */
 
 static void a_thread_takes_over_from_one_that_has_ended(void **state)
 {
@@ -90,7 +90,7 @@ static void run_in_a_callback_gives_eagain(void **state)
     kafka_loop_free(callbacks_loop);
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------------------------ */
+/* ---- the end ----------------------------------------------------------------------------------------------------- */
 
 static void *free_conn(void *arg)
 {
@@ -110,8 +110,8 @@ static void elsewhere(void *(*run)(void *), void *arg)
     pthread_join(t, NULL);
 }
 
-/* Nobody runs the loop after the frees, in whatever order and on whatever thread they come: the tear-down sees what they
- * leave. */
+/* Nobody runs the loop after the frees, in whatever order and on whatever thread they come: the tear-down sees what
+ * they leave. */
 static void nothing_is_left_when_everything_was_freed(void **state)
 {
     (void)state;
@@ -164,7 +164,7 @@ static void whatever_allocation_fails_a_manual_loop_leaves_nothing_behind(void *
     tcp_peer_free(p);
 }
 
-/* ---- everything at once ------------------------------------------------------------------------------------------------- */
+/* ---- everything at once ------------------------------------------------------------------------------------------ */
 
 typedef struct user {
     tcp_peer *peer;
@@ -186,8 +186,8 @@ static void *come_and_go(void *arg)
     return NULL;
 }
 
-/* Two threads take turns at running the loop while others call: who turned last changes all the time, and those who run it
- * call as well. */
+/* Two threads take turns at running the loop while others call: who turned last changes all the time, and those who run
+ * it call as well. */
 static void *run_and_call(void *arg)
 {
     user *u = arg;

@@ -1,4 +1,5 @@
-/* Resolvers of the application's own, on real threads. What their answers mean, and exact times: tests/sim/resolver_test.c. */
+/* Resolvers of the application's own, on real threads. What their answers mean, and exact times:
+ * tests/sim/resolver_test.c. */
 #include "api/calls.h"
 
 #include <netinet/in.h>

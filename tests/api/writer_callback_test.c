@@ -1,5 +1,5 @@
-/* writer_callback_test.c: delivery callbacks: one for each accepted message, what they say, where they run, and what may
- * be done in one. */
+/* writer_callback_test.c: delivery callbacks: one for each accepted message, what they say, where they run, and what
+ * may be done in one. */
 #include "api/writers.h"
 
 static told t;

@@ -1,5 +1,5 @@
-/* writer_quick_test.c: asynchronous calls to the writer's own topic, which go the short way as far as that takes them: what
- * they meet on it shows nowhere but in the messages concerned. */
+/* writer_quick_test.c: asynchronous calls to the writer's own topic, which go the short way as far as that takes them:
+ * what they meet on it shows nowhere but in the messages concerned. */
 #include "api/writers.h"
 
 enum { BIG = 300 * 1024 };

@@ -1,4 +1,5 @@
-/* error_test.c: the table of codes against the public header and against Kafka's own, and what sentences may look like. */
+/* error_test.c: the table of codes against the public header and against Kafka's own, and what sentences may look
+ * like. */
 #include "support/memcheck.h"
 
 #include "base/error.h"
@@ -8,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the table ---------------------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 #define CHECK_BROKER(name, value, ...) _Static_assert(KAFKA_ERR_##name == (value), #name);
 #define CHECK_LOCAL(name, value, ...)  _Static_assert(KAFKA_##name == (value), #name);
@@ -162,7 +163,7 @@ static void fifty_five_has_kafka_gos_name_too(void **state)
     assert_string_equal(kfk_error_find(55)->name, "OPERATION_NOT_ATTEMPTED");
 }
 
-/* ---- sentences ----------------------------------------------------------------------------------------------------- */
+/* ---- sentences --------------------------------------------------------------------------------------------------- */
 
 static void a_sentence_keeps_its_code_and_text(void **state)
 {

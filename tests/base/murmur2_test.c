@@ -1,4 +1,5 @@
-/* The vectors are results of Utils.murmur2 in kafka-clients 4.3.1 on Java 17; where keys go is tested with the balancer. */
+/* The vectors are results of Utils.murmur2 in kafka-clients 4.3.1 on Java 17; where keys go is tested with the
+ * balancer. */
 #include "support/memcheck.h"
 
 #include "base/murmur2.h"

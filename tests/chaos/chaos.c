@@ -1,10 +1,11 @@
-/* chaos: writers of every kind, three real brokers, and faults that never take more than one of them at once. Whatever the
- * writers were told is compared with what is in the logs in the end.
+/* chaos: writers of every kind, three real brokers, and faults that never take more than one of them at once. Whatever
+ * the writers were told is compared with what is in the logs in the end.
  *
  *   chaos --seed N --seconds N --dir DIRECTORY     run by tools/chaos.sh, which README.md explains
  *
- * A run is one or more rounds: new topics, a plan of faults, everybody writes; when all faults are over everything is flushed
- * and closed, read back and compared. Exits with 0, 1 for an anomaly, 3 for a cluster that does not work, 2 for wrong usage. */
+ * A run is one or more rounds: new topics, a plan of faults, everybody writes; when all faults are over everything is
+ * flushed and closed, read back and compared. Exits with 0, 1 for an anomaly, 3 for a cluster that does not work, 2 for
+ * wrong usage. */
 #include "chaos/crew.h"
 #include "chaos/faults.h"
 #include "chaos/nodes.h"
@@ -94,14 +95,14 @@ typedef struct run {
     int changes;
 } run;
 
-/* ---- what the library says ------------------------------------------------------------------------------------------- */
+/* ---- what the library says --------------------------------------------------------------------------------------- */
 
 static void log_line(void *userdata, kafka_log_level level, const char *line)
 {
     report_detail("%s log %d: %s", (const char *)userdata, (int)level, line);
 }
 
-/* ---- memory ---------------------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 /* All that the library has allocated stays within the budgets. */
 static void *watch_memory(void *arg)
@@ -119,7 +120,7 @@ static void *watch_memory(void *arg)
     return NULL;
 }
 
-/* ---- a round ------------------------------------------------------------------------------------------------------------- */
+/* ---- a round ----------------------------------------------------------------------------------------------------- */
 
 static void begin(run *r, int round)
 {
@@ -241,7 +242,7 @@ static void end(run *r)
     nodes_delete_topics(r->topics, CREWS);
 }
 
-/* ---- the run ----------------------------------------------------------------------------------------------------------- */
+/* ---- the run ----------------------------------------------------------------------------------------------------- */
 
 static void check_run(const run *r)
 {

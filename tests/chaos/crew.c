@@ -16,7 +16,7 @@ static _Noreturn void give_up(const crew *c, const char *what)
     exit(3);
 }
 
-/* ---- the journal's host ------------------------------------------------------------------------------------------------ */
+/* ---- the journal's host ------------------------------------------------------------------------------------------ */
 
 static int64_t now_us(void *arg)
 {
@@ -38,7 +38,7 @@ static void anomaly(void *arg, int32_t partition, int64_t offset, const char *te
     }
 }
 
-/* ---- outcomes -------------------------------------------------------------------------------------------------------- */
+/* ---- outcomes ---------------------------------------------------------------------------------------------------- */
 
 static int64_t allowed_us(const crew *c)
 {
@@ -113,7 +113,7 @@ static void delivered(void *userdata, const kafka_message *msgs, size_t count, i
     pthread_mutex_unlock(&c->lock);
 }
 
-/* ---- a call ---------------------------------------------------------------------------------------------------------- */
+/* ---- a call ------------------------------------------------------------------------------------------------------ */
 
 /* The messages of a call, with the memory they need. */
 typedef struct sheet {
@@ -197,7 +197,8 @@ static void look_at(crew *c, sheet *s, int i)
                        (unsigned)s->writers[i], wrong, result);
 }
 
-/* Compressed messages take less room, so of them nothing is known. What this call has brought may not be accepted yet. */
+/* Compressed messages take less room, so of them nothing is known. What this call has brought may not be accepted
+ * yet. */
 static void check_budget(crew *c)
 {
     crew_counts *n = &c->counts;
@@ -256,7 +257,7 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* ---- the whole --------------------------------------------------------------------------------------------------------- */
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 /* For each partition a key that leads there. */
 static void find_keys(crew *c)

@@ -1,8 +1,8 @@
 /* crew: threads that write through one kafka_writer to a topic of their own, and keep a journal of it.
  *
- * Each thread writes to all partitions, in calls of one message or many, and each of its records per partition is a "writer"
- * of the journal. What is said of a message is compared with the journal at once where that is possible: one outcome, in time,
- * in its partition, and results of a synchronous call that say what the callback said. */
+ * Each thread writes to all partitions, in calls of one message or many, and each of its records per partition is a
+ * "writer" of the journal. What is said of a message is compared with the journal at once where that is possible: one
+ * outcome, in time, in its partition, and results of a synchronous call that say what the callback said. */
 #ifndef KAFKA_TESTS_CHAOS_CREW_H
 #define KAFKA_TESTS_CHAOS_CREW_H
 #include "kafka/writer.h"

@@ -82,7 +82,10 @@ void nodes_signal(int node, int number)
 {
     int pid = pid_of(node);
     if (kill(pid, number) != 0) give_up("a signal", "cannot be sent");
-    while (number == SIGKILL && is_node(pid)) usleep(1000);
+    for (int waited = 0; number == SIGKILL && is_node(pid); waited++) {
+        if (waited > 30000) give_up("a node", "was killed half a minute ago and is still there");
+        usleep(1000);
+    }
 }
 
 void nodes_keep_log(int node)
@@ -95,7 +98,7 @@ void nodes_keep_log(int node)
         report_dir());
 }
 
-/* ---- topics ---------------------------------------------------------------------------------------------------------- */
+/* ---- topics ------------------------------------------------------------------------------------------------------ */
 
 static kafka_conn *dial(const char *address)
 {

@@ -1,5 +1,5 @@
-/* nodes: the three brokers that tests/kafka/kafka.sh started, their topics, and what is done to them. Whatever does not work
- * here is no anomaly of the library: it is told, and the program exits with 3. */
+/* nodes: the three brokers that tests/kafka/kafka.sh started, their topics, and what is done to them. Whatever does not
+ * work here is no anomaly of the library: it is told, and the program exits with 3. */
 #ifndef KAFKA_TESTS_CHAOS_NODES_H
 #define KAFKA_TESTS_CHAOS_NODES_H
 #include "kafka/kafka.h"

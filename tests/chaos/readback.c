@@ -48,7 +48,7 @@ static int64_t settled_end(const journal *j, int32_t partition)
     return 0;
 }
 
-/* ---- this library ------------------------------------------------------------------------------------------------------ */
+/* ---- this library ------------------------------------------------------------------------------------------------ */
 
 static void read_batch(journal *j, int32_t partition, kafka_batch *batch, int64_t *at, int64_t end)
 {
@@ -85,7 +85,7 @@ static void read_ourselves(journal *j, int32_t partition, int64_t end)
     kafka_conn_free(c);
 }
 
-/* ---- kcat -------------------------------------------------------------------------------------------------------------- */
+/* ---- kcat -------------------------------------------------------------------------------------------------------- */
 
 /* Lines of offset, size and value. */
 static int64_t read_lines(journal *j, int32_t partition, FILE *f, int64_t end)
@@ -118,7 +118,7 @@ static void read_with_kcat(journal *j, int32_t partition, int64_t end)
                        j->topic, (int)partition, records, end, status);
 }
 
-/* ---- both -------------------------------------------------------------------------------------------------------------- */
+/* ---- both -------------------------------------------------------------------------------------------------------- */
 
 static int changes_of(const journal *j, int32_t partition)
 {

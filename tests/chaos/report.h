@@ -1,4 +1,5 @@
-/* report: what a run of the chaos tells: events with their time, on standard output and in a file, and anomalies. Any thread. */
+/* report: what a run of the chaos tells: events with their time, on standard output and in a file, and anomalies. Any
+ * thread. */
 #ifndef KAFKA_TESTS_CHAOS_REPORT_H
 #define KAFKA_TESTS_CHAOS_REPORT_H
 #include <stdint.h>

@@ -118,7 +118,7 @@ static void brokers_come_from_the_option_or_the_environment(void **state)
     unsetenv("KAFKA_BROKERS");
 }
 
-/* ---- kinds of values ------------------------------------------------------------------------------------------------ */
+/* ---- kinds of values --------------------------------------------------------------------------------------------- */
 
 static void numbers_are_read_whole_or_refused(void **state)
 {

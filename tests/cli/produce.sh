@@ -112,8 +112,13 @@ mkfifo "$work/unread"
 exec 7<>"$work/unread"
 yes | "$KC" produce -t "$topic" --report >"$work/unread" 2>"$err" 7>&- &
 pid=$!
-written() { [ "$(size "$topic" 0)" -gt 3600 ]; }
-eventually written # what a pipe holds, in lines
+stuck() { # in a pipe that holds 64 KiB and has no reader
+  local before
+  before=$(size "$topic" 0)
+  sleep 0.3
+  [ "$before" -gt 1000 ] && [ "$(size "$topic" 0)" = "$before" ]
+}
+eventually stuck
 kill -INT "$pid"
 for ((i = 0; i < 200; i++)); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
 kill -KILL "$pid" 2>/dev/null

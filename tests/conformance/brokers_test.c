@@ -15,7 +15,7 @@ static int32_t another_than(int32_t broker)
     return broker % 3 + 1;
 }
 
-/* ---- who leads -------------------------------------------------------------------------------------------------------- */
+/* ---- who leads --------------------------------------------------------------------------------------------------- */
 
 static void who_does_not_lead_says_so_and_who_does(void **state)
 {
@@ -132,7 +132,7 @@ static void assignments_say_who_leads(void **state)
     EXPECT(topic_leader(&t, 0, 2, NULL), 3);
 }
 
-/* ---- topics that make themselves --------------------------------------------------------------------------------------- */
+/* ---- topics that make themselves --------------------------------------------------------------------------------- */
 
 static void a_topic_comes_into_being_by_being_asked_for(void **state)
 {
@@ -160,7 +160,7 @@ static void a_topic_comes_into_being_by_being_asked_for(void **state)
     EXPECT(produce(c, &other, 0, BATCH_OF(.count = 1)).error_code, KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION);
 }
 
-/* ---- brokers that stop -------------------------------------------------------------------------------------------------- */
+/* ---- brokers that stop ------------------------------------------------------------------------------------------- */
 
 typedef struct seen {
     const topic *t;
@@ -378,8 +378,8 @@ static void a_restart_forgets_producers_without_records(void **state)
     EXPECT(w.got.base_offset, 2);
 }
 
-/* Records decide how old a producer is, not the clock: one whose newest record is older than producer.id.expiration.ms is
- * not among those that a restarted broker remembers. What it sends again is appended again. */
+/* Records decide how old a producer is, not the clock: one whose newest record is older than producer.id.expiration.ms
+ * is not among those that a restarted broker remembers. What it sends again is appended again. */
 static void a_restart_forgets_producers_of_old_records(void **state)
 {
     (void)state;

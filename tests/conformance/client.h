@@ -1,5 +1,5 @@
-/* client.h: a client of the protocol that has no opinions: it sends any message of any version and gives back the decoded
- * answer, whatever that says. Everything waits 30 s at most; what does not come fails the running test. */
+/* client.h: a client of the protocol that has no opinions: it sends any message of any version and gives back the
+ * decoded answer, whatever that says. Everything waits 30 s at most; what does not come fails the running test. */
 #ifndef KAFKA_TESTS_CONFORMANCE_CLIENT_H
 #define KAFKA_TESTS_CONFORMANCE_CLIENT_H
 #include "support/memcheck.h"

@@ -17,7 +17,7 @@ enum {
     SUBTRACT = 3
 };
 
-/* ---- describing ------------------------------------------------------------------------------------------------------ */
+/* ---- describing -------------------------------------------------------------------------------------------------- */
 
 static const kfk_describe_configs_response *describe(client *c, int8_t type, const char *name, const char *key)
 {
@@ -150,7 +150,7 @@ static void what_is_not_there_is_not_described(void **state)
     }
 }
 
-/* ---- altering -------------------------------------------------------------------------------------------------------- */
+/* ---- altering ---------------------------------------------------------------------------------------------------- */
 
 typedef kfk_incremental_alter_configs_request_config change;
 

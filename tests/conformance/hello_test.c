@@ -102,7 +102,7 @@ static void a_client_without_a_proper_name_is_refused(void **state)
     EXPECT(hello(c, 3)->error_code, 0);
 }
 
-/* ---- every API in every version ---------------------------------------------------------------------------------------- */
+/* ---- every API in every version ---------------------------------------------------------------------------------- */
 
 /* Every int16 called error_code of an answer has to be 0. Recursion goes as deep as the schema. */
 static void no_errors(const kfk_schema *s, int16_t version, const uint8_t *message, const char *what)
@@ -285,7 +285,7 @@ static void looking_around_works_in_every_version(void **state)
     ask_all(c, &kfk_describe_cluster_request_schema, &cluster, NULL, NULL);
 }
 
-/* ---- the cluster ------------------------------------------------------------------------------------------------------- */
+/* ---- the cluster ------------------------------------------------------------------------------------------------- */
 
 static void the_cluster_is_described(void **state)
 {
@@ -396,7 +396,7 @@ static void producer_ids_that_are_brought_along_are_not_looked_at(void **state)
     EXPECT(ASK(c, init_producer_id, 4, &r)->error_code, KAFKA_ERR_INVALID_REQUEST);
 }
 
-/* ---- what is no request ------------------------------------------------------------------------------------------------ */
+/* ---- what is no request ------------------------------------------------------------------------------------------ */
 
 static void a_broker_hangs_up_on_what_it_does_not_understand(void **state)
 {

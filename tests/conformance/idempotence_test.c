@@ -1,5 +1,5 @@
-/* idempotence_test.c: what a broker remembers of an idempotent producer, and what it does with batches that repeat, skip
- * or contradict it (KIP-98). */
+/* idempotence_test.c: what a broker remembers of an idempotent producer, and what it does with batches that repeat,
+ * skip or contradict it (KIP-98). */
 #include "conformance/steps.h"
 #include "wire/gen/create_topics.h"
 #include "wire/gen/delete_records.h"
@@ -209,8 +209,8 @@ static bool is_created(void *arg)
     return ASK(suite_client(1), create_topics, 5, &r)->topics.items[0].error_code == 0;
 }
 
-/* Requests before version 13 name topics. So what was meant for the topic of before, and comes late, is the first batch of
- * the new one; and a producer that began again at 0, without a new epoch, would take its own batch for written. */
+/* Requests before version 13 name topics. So what was meant for the topic of before, and comes late, is the first batch
+ * of the new one; and a producer that began again at 0, without a new epoch, would take its own batch for written. */
 static void a_late_batch_for_a_deleted_topic_begins_the_new_one_of_that_name(void **state)
 {
     (void)state;

@@ -125,7 +125,7 @@ static void offsets_of_what_is_not_there_are_refused(void **state)
         EXPECT(twice->topics.items[0].partitions.items[i].error_code, KAFKA_ERR_INVALID_REQUEST);
 }
 
-/* ---- OffsetForLeaderEpoch ------------------------------------------------------------------------------------------- */
+/* ---- OffsetForLeaderEpoch ---------------------------------------------------------------------------------------- */
 
 static kfk_offset_for_leader_epoch_response_partition end_of(client *c, const topic *t, int32_t partition,
                                                              int32_t epoch, int32_t current)
@@ -164,7 +164,7 @@ static void the_end_of_an_epoch_is_told(void **state)
     EXPECT(end_of(c, &none, 0, 0, -1).error_code, KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION);
 }
 
-/* ---- DeleteRecords -------------------------------------------------------------------------------------------------- */
+/* ---- DeleteRecords ----------------------------------------------------------------------------------------------- */
 
 static kfk_delete_records_response_partition delete_to(client *c, const topic *t, int32_t partition, int64_t offset)
 {

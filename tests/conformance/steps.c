@@ -4,7 +4,7 @@
 #include "wire/record.h"
 #include <string.h>
 
-/* ---- Produce -------------------------------------------------------------------------------------------------------- */
+/* ---- Produce ----------------------------------------------------------------------------------------------------- */
 
 typedef struct produce_parts {
     kfk_produce_request request;
@@ -57,7 +57,7 @@ void produce_unanswered(client *c, const topic *t, int32_t partition, kafka_byte
     client_send(c, &kfk_produce_request_schema, 12, &p.request);
 }
 
-/* ---- Fetch ---------------------------------------------------------------------------------------------------------- */
+/* ---- Fetch ------------------------------------------------------------------------------------------------------- */
 
 static int32_t usual(int32_t value, int32_t otherwise)
 {
@@ -116,7 +116,7 @@ int64_t records_first_offset(kafka_bytes records)
     return h.base_offset;
 }
 
-/* ---- others --------------------------------------------------------------------------------------------------------- */
+/* ---- others ------------------------------------------------------------------------------------------------------ */
 
 kfk_list_offsets_response_partition list_offset(client *c, const topic *t, int32_t partition, int64_t timestamp,
                                                 int16_t version)

@@ -1,5 +1,5 @@
-/* steps.h: the requests that tests send most: to one partition, with everything else as usual. What they return is a copy
- * but for what points into the client's last answer. */
+/* steps.h: the requests that tests send most: to one partition, with everything else as usual. What they return is a
+ * copy but for what points into the client's last answer. */
 #ifndef KAFKA_TESTS_CONFORMANCE_STEPS_H
 #define KAFKA_TESTS_CONFORMANCE_STEPS_H
 #include "conformance/suite.h"

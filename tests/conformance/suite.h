@@ -1,7 +1,7 @@
 /* suite.h: one world for all tests of this folder: a Kafka cluster, whoever made it.
  *
- * With KAFKA_TEST_BOOTSTRAP set (tests/kafka/kafka.sh with) it is that one. Otherwise each test has an in-memory cluster of
- * its own, and is checked for leaks. The tests do not know which; what they say is true of both, or false.
+ * With KAFKA_TEST_BOOTSTRAP set (tests/kafka/kafka.sh with) it is that one. Otherwise each test has an in-memory
+ * cluster of its own, and is checked for leaks. The tests do not know which; what they say is true of both, or false.
  *
  * EXPECT does not end a test: it notes the difference, so that a run tells all of them. The test fails at its end. */
 #ifndef KAFKA_TESTS_CONFORMANCE_SUITE_H
@@ -23,12 +23,12 @@ int suite_teardown(void **state);
 #define EXPECT_TRUE(condition) suite_expect((condition) ? 1 : 0, 1, #condition, __FILE__, __LINE__)
 void suite_expect(int64_t got, int64_t want, const char *what, const char *file, int line);
 
-/* ---- brokers -------------------------------------------------------------------------------------------------------- */
+/* ---- brokers ----------------------------------------------------------------------------------------------------- */
 
 /* Stays open until the test ends. Brokers count from 1, as their ids do. */
 client *suite_client(int32_t broker);
-/* Stops a broker, and starts it again: leadership has moved, or the broker leads again, when it is back. Connections to it
- * are gone. */
+/* Stops a broker, and starts it again: leadership has moved, or the broker leads again, when it is back. Connections to
+ * it are gone. */
 void suite_stop(int32_t broker);
 void suite_start(int32_t broker);
 
@@ -41,7 +41,7 @@ void suite_prefer(const char *name, int32_t broker);
 /* Calls `is_so` until it is, 30 s long. */
 void suite_wait(bool (*is_so)(void *arg), void *arg, const char *what);
 
-/* ---- topics --------------------------------------------------------------------------------------------------------- */
+/* ---- topics ------------------------------------------------------------------------------------------------------ */
 
 typedef struct topic {
     char name[80];
@@ -64,7 +64,7 @@ void topic_await(topic *t);
 /* Who leads a partition, and in which epoch, as a broker sees it. */
 int32_t topic_leader(const topic *t, int32_t partition, int32_t asked, int32_t *epoch);
 
-/* ---- batches -------------------------------------------------------------------------------------------------------- */
+/* ---- batches ----------------------------------------------------------------------------------------------------- */
 
 typedef struct batch_want {
     int count;           /* of records, 0 = 1 */

@@ -8,7 +8,7 @@
 
 const suite_needs needs = {.brokers = 1};
 
-/* ---- CreateTopics ---------------------------------------------------------------------------------------------------- */
+/* ---- CreateTopics ------------------------------------------------------------------------------------------------ */
 
 typedef kfk_create_topics_request_topic new_topic;
 
@@ -215,7 +215,7 @@ static void a_validation_changes_nothing(void **state)
     EXPECT(create_as(c, 7, &n, 1, true)->topics.items[0].error_code, KAFKA_ERR_TOPIC_ALREADY_EXISTS);
 }
 
-/* ---- CreatePartitions ------------------------------------------------------------------------------------------------ */
+/* ---- CreatePartitions -------------------------------------------------------------------------------------------- */
 
 static int16_t grow(client *c, const topic *t, int32_t count, kfk_create_partitions_request_assignment *as,
                     int32_t as_count, bool validate_only)
@@ -275,7 +275,7 @@ static void new_partitions_may_be_assigned(void **state)
     EXPECT(grow(c, &t, 2, as, 1, false), 0);
 }
 
-/* ---- DeleteTopics ---------------------------------------------------------------------------------------------------- */
+/* ---- DeleteTopics ------------------------------------------------------------------------------------------------ */
 
 static void topics_are_deleted_by_name(void **state)
 {
@@ -347,7 +347,7 @@ static void a_topic_to_delete_is_named_once(void **state)
     EXPECT(topic_leader(&t, 0, 1, NULL), 1);
 }
 
-/* ---- Metadata -------------------------------------------------------------------------------------------------------- */
+/* ---- Metadata ---------------------------------------------------------------------------------------------------- */
 
 static const kfk_metadata_response *look_up(client *c, int16_t version, kafka_bytes name, const kfk_uuid *id)
 {

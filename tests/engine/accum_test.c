@@ -1,4 +1,5 @@
-/* The open batch of a partition: what appending does, what it says has to be done, and in which order things come out. */
+/* The open batch of a partition: what appending does, what it says has to be done, and in which order things come
+ * out. */
 #include "support/memcheck.h"
 
 #include "engine/appended.h"

@@ -1,7 +1,8 @@
 /* Messages that can be told apart and made again, and a reader that takes a sealed batch to pieces as a broker or a
  * consumer would. For tests of what stands between the application's message and the batch on the wire.
  *
- * Nothing here asserts: it may run on any thread. What differs is counted, and the first difference is kept as words. */
+ * Nothing here asserts: it may run on any thread. What differs is counted, and the first difference is kept as
+ * words. */
 #ifndef KAFKA_TESTS_ENGINE_APPENDED_H
 #define KAFKA_TESTS_ENGINE_APPENDED_H
 #include "base/crc32c.h"

@@ -113,7 +113,7 @@ static void of_two_words_about_the_same_the_first_counts(void **state)
     assert_ptr_equal(x.matches[0].answer, &parts[0]);
 }
 
-/* ---- time ---------------------------------------------------------------------------------------------------------- */
+/* ---- time -------------------------------------------------------------------------------------------------------- */
 
 static double seconds_for(int32_t topics, int32_t partitions)
 {

@@ -510,8 +510,8 @@ static void not_among_threads_either(void **state)
     kfk_slots_drop(s);
 }
 
-/* Room for one slot, and two who want it in turn: whoever is refused counts itself and tries again, and who gives it back
- * must then learn of it. */
+/* Room for one slot, and two who want it in turn: whoever is refused counts itself and tries again, and who gives it
+ * back must then learn of it. */
 typedef struct turns {
     kfk_slots *slots;
     _Atomic int woken; /* who gave back has seen that somebody waits */

@@ -1,7 +1,7 @@
 /* cuts: a dial, a write and a read, cut at byte n in either direction, by the end of the stream and by a reset.
  *
- * For a scripted broker and a real one alike. Each function goes through all n, or every k-th, and then looks at what is
- * in the log: nothing is there twice, nothing is missing, and what the client was told is true. */
+ * For a scripted broker and a real one alike. Each function goes through all n, or every k-th, and then looks at what
+ * is in the log: nothing is there twice, nothing is missing, and what the client was told is true. */
 #ifndef KAFKA_TESTS_FAULTS_CUTS_H
 #define KAFKA_TESTS_FAULTS_CUTS_H
 #include "faults/through.h"

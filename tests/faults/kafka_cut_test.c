@@ -1,5 +1,5 @@
-/* Cuts between this library and a real Kafka: of a dial, a write and a read, at every byte; under a sanitizer, where that
- * takes long, at every fifth, beginning with another in each run. */
+/* Cuts between this library and a real Kafka: of a dial, a write and a read, at every byte; under a sanitizer, where
+ * that takes long, at every fifth, beginning with another in each run. */
 #include "faults/cuts.h"
 #include "kafka/peers.h"
 

@@ -1,6 +1,6 @@
 /* A network that stalls, trickles, delays and splits. Deadlines hold on real sockets: never early, and at most 200 ms
- * late (to the millisecond in virtual time: hostile/time_test.c, sim/fault_test.c). A case that is late while the machine
- * itself stood still, which another thread watches (support/lag.h), is tried once more. */
+ * late (to the millisecond in virtual time: hostile/time_test.c, sim/fault_test.c). A case that is late while the
+ * machine itself stood still, which another thread watches (support/lag.h), is tried once more. */
 #include "base/rand.h"
 #include "faults/through.h"
 #include "support/lag.h"
@@ -62,7 +62,8 @@ static const struct {
     {"dial", dial}, {"metadata", ask_metadata}, {"offsets", ask_offset}, {"write", write_one}, {"read", read_one}};
 enum { CALLS = sizeof calls / sizeof calls[0] };
 
-/* How late the call ended, and what took longest to free afterwards. Fails the test where it was early, or no timeout. */
+/* How late the call ended, and what took longest to free afterwards. Fails the test where it was early, or no
+ * timeout. */
 static int64_t lateness(proxy *x, int call, const proxy_plan *plan, int64_t ms)
 {
     proxy_set(x, &pass);

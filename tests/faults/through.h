@@ -1,7 +1,7 @@
 /* through: connections through a proxy to one partition of a broker.
  *
- * kafka_dial_leader would connect to the address that the broker advertises, past the proxy. So these are connections of
- * kafka_dial that are told their partition afterwards, by force. */
+ * kafka_dial_leader would connect to the address that the broker advertises, past the proxy. So these are connections
+ * of kafka_dial that are told their partition afterwards, by force. */
 #ifndef KAFKA_TESTS_FAULTS_THROUGH_H
 #define KAFKA_TESTS_FAULTS_THROUGH_H
 #include "api/calls.h"

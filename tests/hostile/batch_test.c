@@ -1,5 +1,6 @@
 /* Batches and records (H17, H18, H19) that are damaged, most of them with a CRC that is right. Nothing of such a batch
- * comes out, nothing behind it is passed over in silence; the connection stays, and whoever seeks behind it reads on. */
+ * comes out, nothing behind it is passed over in silence; the connection stays, and whoever seeks behind it reads
+ * on. */
 #include "hostile/hostile.h"
 #include "wire/gen/fetch.h"
 #include "wire/prim.h"

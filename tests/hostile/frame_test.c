@@ -1,4 +1,5 @@
-/* Frames (H01, H02, H03, H05, H06, H07): lengths, other protocols, the hello, correlation ids, bytes too many or too few. */
+/* Frames (H01, H02, H03, H05, H06, H07): lengths, other protocols, the hello, correlation ids, bytes too many or too
+ * few. */
 #include "hostile/hostile.h"
 #include "wire/gen/api_versions.h"
 #include "wire/prim.h"

@@ -7,10 +7,10 @@
  *                 ...);
  *     }
  *
- * Of each row is checked: the code; that the sentence names API and broker and contains `part`; that the library took no
- * more than 1 MiB of memory for it; that the connection is closed on both sides, at once, and later calls end with the
- * same code; or, where it stays open, that it works. A second, honest broker is used by another thread during each call
- * and after it.
+ * Of each row is checked: the code; that the sentence names API and broker and contains `part`; that the library took
+ * no more than 1 MiB of memory for it; that the connection is closed on both sides, at once, and later calls end with
+ * the same code; or, where it stays open, that it works. A second, honest broker is used by another thread during each
+ * call and after it.
  *
  * HOSTILE_TEST also checks for leaks. hostile_main runs a program's tests, with a limit of memory if there is to be one
  * (hostile/limit.h). */

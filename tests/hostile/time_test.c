@@ -1,5 +1,6 @@
-/* Hostile brokers that take time (H04, H08, H25, H27, H38 and what else waits), in virtual time: every deadline holds to
- * the millisecond, whatever is pending can be closed at once, and a second, honest broker is served all the while. */
+/* Hostile brokers that take time (H04, H08, H25, H27, H38 and what else waits), in virtual time: every deadline holds
+ * to the millisecond, whatever is pending can be closed at once, and a second, honest broker is served all the
+ * while. */
 #include "hostile/limit.h"
 #include "sim/client.h"
 #include "support/batches.h"

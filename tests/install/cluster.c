@@ -1,7 +1,7 @@
 /* A program that tests itself against the in-memory cluster of an installed libkafka-testing; C and C++.
  *
- * Shared, the two libraries have parts of the code twice. What must hold for both together is tried here: one loop, one last
- * error, callbacks that are known to either, forks. */
+ * Shared, the two libraries have parts of the code twice. What must hold for both together is tried here: one loop, one
+ * last error, callbacks that are known to either, forks. */
 #define _POSIX_C_SOURCE 200809L /* fork */
 #include <kafka/testing.h>
 #include <stdio.h>

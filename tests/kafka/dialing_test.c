@@ -1,5 +1,6 @@
 /* dialing_test.c: the ways to a broker beside its name: a socket the application has connected, a local address, a
- * resolver of the application's, and a unix socket with a proxy behind it. What is written over each of them kcat reads. */
+ * resolver of the application's, and a unix socket with a proxy behind it. What is written over each of them kcat
+ * reads. */
 #include "kafka/peers.h"
 
 #include <arpa/inet.h>
@@ -35,7 +36,8 @@ static int connect_to(const char *host, const char *port)
     return fd;
 }
 
-/* Writes the samples over a connection to partition 0 and reads them back, with this library and with kcat. Closes it. */
+/* Writes the samples over a connection to partition 0 and reads them back, with this library and with kcat. Closes
+ * it. */
 static void assert_serves(kafka_conn *conn, const char *topic)
 {
     samples all = peers_samples();

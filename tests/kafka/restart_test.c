@@ -1,8 +1,8 @@
-/* A real broker is restarted while five batches of a partition are in flight: it has appended them all, and the writer has
- * heard of none, since a proxy holds everything back for a while and is then cut. What the broker remembers afterwards
- * depends on how it ended. After an orderly end it has the newest batch of each producer only, and refuses the other four
- * as out of sequence (45) although they are in its log: its own log says whether it did. After SIGKILL it reads its log
- * again. However it was: nothing is lost, doubled, out of order, or said to have failed. */
+/* A real broker is restarted while five batches of a partition are in flight: it has appended them all, and the writer
+ * has heard of none, since a proxy holds everything back for a while and is then cut. What the broker remembers
+ * afterwards depends on how it ended. After an orderly end it has the newest batch of each producer only, and refuses
+ * the other four as out of sequence (45) although they are in its log: its own log says whether it did. After SIGKILL
+ * it reads its log again. However it was: nothing is lost, doubled, out of order, or said to have failed. */
 #include "faults/through.h"
 #include "kafka/peers.h"
 

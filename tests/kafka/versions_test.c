@@ -1,6 +1,6 @@
-/* A writer and brokers of any version: it writes what that version can hold, says what it cannot, and both the broker's own
- * console consumer and this library read what was meant. versions.sh starts it beside each version, kafka.sh beside the
- * newest; KAFKA_TEST_VERSION decides what is expected. */
+/* A writer and brokers of any version: it writes what that version can hold, says what it cannot, and both the broker's
+ * own console consumer and this library read what was meant. versions.sh starts it beside each version, kafka.sh beside
+ * the newest; KAFKA_TEST_VERSION decides what is expected. */
 #include "kafka/peers.h"
 
 #include <pthread.h>

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- a stream of somebody else's socket ------------------------------------------------------------------------------------ */
+/* ---- a stream of somebody else's socket -------------------------------------------------------------------------- */
 
 typedef struct adopted {
     kfk_stream *stream;
@@ -61,7 +61,7 @@ static void pair(int fds[2])
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 }
 
-/* ---- what is taken ------------------------------------------------------------------------------------------------------------- */
+/* ---- what is taken ----------------------------------------------------------------------------------------------- */
 
 static void it_hears_of_the_peer_once_somebody_listens(void **state)
 {
@@ -142,7 +142,7 @@ static void what_the_application_has_chosen_stays(void **state)
     loop_end(l);
 }
 
-/* ---- what is not --------------------------------------------------------------------------------------------------------------- */
+/* ---- what is not ------------------------------------------------------------------------------------------------- */
 
 /* It is refused with these words, and is as it was. */
 static void refused(kfk_loop *l, int fd, const char *part)
@@ -196,7 +196,7 @@ static void without_memory_it_stays_the_callers(void **state)
     loop_end(l);
 }
 
-/* ---- unix sockets that are dialled --------------------------------------------------------------------------------------------- */
+/* ---- unix sockets that are dialled ------------------------------------------------------------------------------- */
 
 typedef struct dialled {
     kfk_address to;

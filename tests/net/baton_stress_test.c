@@ -1,6 +1,7 @@
-/* Many threads at one loop, with all that an operation may do: it finishes on the spot, by a timer, by a deferred task, by
- * a token that another thread fires, by a job, by whichever comes first; and whoever waits may give up meanwhile. Counted:
- * each operation is run once, in its thread's order, finishes once, and is freed once. Meant for the thread sanitizer. */
+/* Many threads at one loop, with all that an operation may do: it finishes on the spot, by a timer, by a deferred task,
+ * by a token that another thread fires, by a job, by whichever comes first; and whoever waits may give up meanwhile.
+ * Counted: each operation is run once, in its thread's order, finishes once, and is freed once. Meant for the thread
+ * sanitizer. */
 #include "net_test.h"
 
 #include <pthread.h>
@@ -135,7 +136,7 @@ static void operation_run(kfk_task *t)
     }
 }
 
-/* ---- one thread fires the tokens of all ---------------------------------------------------------------------------------- */
+/* ---- one thread fires the tokens of all -------------------------------------------------------------------------- */
 
 static _Atomic(kfk_cancel *) slots[SLOTS];
 static atomic_bool all_submitted;
@@ -167,7 +168,7 @@ static void *firing_thread(void *arg)
     }
 }
 
-/* ---- the submitters --------------------------------------------------------------------------------------------------------- */
+/* ---- the submitters ---------------------------------------------------------------------------------------------- */
 
 static operation *operation_new(submitter *s, int number, kind k, kfk_cancel *shared)
 {
@@ -256,7 +257,7 @@ static void each_operation_runs_and_finishes_once_whatever_it_waits_for(void **s
     for (int i = 0; i < KINDS; i++) assert_true(atomic_load(&finished[i]) > 0);
 }
 
-/* ---- loops that come and go -------------------------------------------------------------------------------------------------- */
+/* ---- loops that come and go -------------------------------------------------------------------------------------- */
 
 typedef struct visitor {
     pthread_t thread;

@@ -201,7 +201,7 @@ static void a_task_may_be_submitted_again_as_soon_as_it_runs(void **state)
     stage_fini(&s);
 }
 
-/* ---- with threads ------------------------------------------------------------------------------------------------------ */
+/* ---- with threads ------------------------------------------------------------------------------------------------ */
 
 typedef struct blocker {
     kfk_task task;

@@ -1,5 +1,5 @@
-/* What lies below the public manual loops: waiting for an operation that another thread finishes, and the end of the last
- * use wherever it is given up. */
+/* What lies below the public manual loops: waiting for an operation that another thread finishes, and the end of the
+ * last use wherever it is given up. */
 #include "net_test.h"
 
 #include "net/loop_manual.h"
@@ -32,7 +32,7 @@ static pthread_t start(void *(*run)(void *), void *arg)
     return t;
 }
 
-/* ---- an operation that ends when it is told to ---------------------------------------------------------------------------- */
+/* ---- an operation that ends when it is told to ------------------------------------------------------------------- */
 
 typedef struct slow_op {
     kfk_op op;
@@ -162,7 +162,7 @@ static void a_wait_that_turns_the_loop_ends_at_its_deadline(void **state)
     loop_end(l);
 }
 
-/* ---- the time it tells ------------------------------------------------------------------------------------------------------ */
+/* ---- the time it tells ------------------------------------------------------------------------------------------- */
 
 typedef struct alarm_clock {
     kfk_timer timer;
@@ -211,7 +211,7 @@ static void the_timeout_is_that_of_the_earliest_timer_and_is_never_too_short(voi
     loop_end(l);
 }
 
-/* ---- the end of the last use ------------------------------------------------------------------------------------------------ */
+/* ---- the end of the last use ------------------------------------------------------------------------------------- */
 
 typedef struct leaver {
     kfk_task task, last;
@@ -308,7 +308,7 @@ static void what_is_left_is_done_by_whoever_gives_up_the_last_use(void **state)
     }
 }
 
-/* ---- one at a time ---------------------------------------------------------------------------------------------------------- */
+/* ---- one at a time ----------------------------------------------------------------------------------------------- */
 
 static int run_inside = 1;
 
@@ -415,7 +415,7 @@ static void of_many_that_run_it_one_is_inside_and_nothing_gets_lost(void **state
     loop_end(c.loop);
 }
 
-/* ---- what it cannot have ------------------------------------------------------------------------------------------------------ */
+/* ---- what it cannot have ----------------------------------------------------------------------------------------- */
 
 static void a_manual_loop_without_memory_or_descriptors_says_so(void **state)
 {

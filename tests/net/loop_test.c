@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* ---- a loop whose wake-ups, waits and turns are counted ------------------------------------------------------------------ */
+/* ---- a loop whose wake-ups, waits and turns are counted ---------------------------------------------------------- */
 
 static atomic_int wakes, parks, unparks, turns;
 static const kfk_loop_ops *real_ops;
@@ -64,7 +64,7 @@ static kfk_loop *counting_loop(void)
     return l;
 }
 
-/* ---- timers -------------------------------------------------------------------------------------------------------------- */
+/* ---- timers ------------------------------------------------------------------------------------------------------ */
 
 enum { MANY = 300 };
 
@@ -118,7 +118,8 @@ static void timers_fire_in_order_and_never_early(void **state)
     for (int i = 0; i < MANY; i++) {
         assert_true(a.all[i].fired_at_ms >= a.all[i].at_ms);
         for (int j = 0; j < i; j++) {
-            /* of those for the same time the one that was set first, even though later ones may come in a turn of their own */
+            /* of those for the same time the one that was set first, even though later ones may come in a turn of their
+             * own */
             if (a.all[i].at_ms >= a.all[j].at_ms)
                 assert_true(a.all[i].order > a.all[j].order);
             else
@@ -299,7 +300,7 @@ static void a_quiet_loop_does_not_turn(void **state)
     loop_end(l);
 }
 
-/* ---- deferred tasks ------------------------------------------------------------------------------------------------------ */
+/* ---- deferred tasks ---------------------------------------------------------------------------------------------- */
 
 typedef struct deferred {
     kfk_task task;
@@ -354,7 +355,7 @@ static void deferred_tasks_run_in_order_on_the_loops_thread(void **state)
     assert_int_equal(d[3].turn, d[0].turn + 1);
 }
 
-/* ---- operations ---------------------------------------------------------------------------------------------------------- */
+/* ---- operations -------------------------------------------------------------------------------------------------- */
 
 typedef struct call {
     kfk_op op;
@@ -472,7 +473,7 @@ static void a_wait_ends_at_its_deadline_and_the_operation_can_still_finish(void 
     loop_end(l);
 }
 
-/* ---- cancel tokens ------------------------------------------------------------------------------------------------------- */
+/* ---- cancel tokens ----------------------------------------------------------------------------------------------- */
 
 typedef struct guard {
     kfk_watch watch, *take_back, *watch_again;
@@ -714,7 +715,7 @@ static void a_watch_that_cannot_be_had_leaves_nothing_behind(void **state)
     loop_end(l);
 }
 
-/* ---- birth and death ------------------------------------------------------------------------------------------------------- */
+/* ---- birth and death --------------------------------------------------------------------------------------------- */
 
 typedef struct identity {
     pid_t tid;

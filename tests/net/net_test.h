@@ -1,7 +1,7 @@
 /* net_test: what the tests of src/net share. Includes cmocka.
  *
- * Nothing here sleeps for a fixed time: it waits for a thing to happen and gives up after PATIENCE_MS, when the test fails.
- * Functions that run under the baton or on another thread must not assert: they note what they saw. */
+ * Nothing here sleeps for a fixed time: it waits for a thing to happen and gives up after PATIENCE_MS, when the test
+ * fails. Functions that run under the baton or on another thread must not assert: they note what they saw. */
 #ifndef KAFKA_TESTS_NET_NET_TEST_H
 #define KAFKA_TESTS_NET_NET_TEST_H
 #include "support/memcheck.h"
@@ -13,8 +13,8 @@
 
 enum { PATIENCE_MS = 30000 };
 
-/* A test that fails when it leaves memory of the library or a file descriptor behind. Helper threads may be a little late
- * in letting go of a loop: the end of the test waits for them. */
+/* A test that fails when it leaves memory of the library or a file descriptor behind. Helper threads may be a little
+ * late in letting go of a loop: the end of the test waits for them. */
 #define NET_TEST(function) cmocka_unit_test_setup_teardown(function, net_setup, net_teardown)
 int net_setup(void **state);
 int net_teardown(void **state);
@@ -37,8 +37,8 @@ void loop_end(kfk_loop *l);
 /* Runs fn under the baton, on whatever thread, or on the loop's own; returns when it has run. */
 void run_held(kfk_loop *l, void (*fn)(kfk_loop *, void *), void *arg);
 void run_turning(kfk_loop *l, void (*fn)(kfk_loop *, void *), void *arg);
-/* For putting other functions into a loop that nobody waits on yet: runs fn here, with the baton's lock alone. Who waits
- * looks at the operations without the lock. */
+/* For putting other functions into a loop that nobody waits on yet: runs fn here, with the baton's lock alone. Who
+ * waits looks at the operations without the lock. */
 void loop_change(kfk_loop *l, void (*fn)(kfk_loop *, void *), void *arg);
 /* Waits until the loop sleeps with nothing left to do. */
 bool loop_is_quiet(kfk_loop *l);
@@ -48,7 +48,8 @@ int listen_on(const char *ip, int backlog, kfk_address *where);
 uint16_t port_of(const kfk_address *a);
 /* An address of this ip where nobody listens. */
 void refusing(const char *ip, kfk_address *where);
-/* An address of this ip that answers no SYN: the queue of its listener is full. `fds` are to be closed with black_hole_end. */
+/* An address of this ip that answers no SYN: the queue of its listener is full. `fds` are to be closed with
+ * black_hole_end. */
 typedef struct black_hole {
     kfk_address where;
     int fds[16];

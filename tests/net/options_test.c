@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- a connection with options ----------------------------------------------------------------------------------------------- */
+/* ---- a connection with options ----------------------------------------------------------------------------------- */
 
 typedef struct attempt {
     kfk_address to;
@@ -63,7 +63,7 @@ static void local_of(attempt *a, const char *ip, uint16_t port)
     assert_true(kfk_address_numeric(ip, port, &a->options.local));
 }
 
-/* ---- keep-alive ---------------------------------------------------------------------------------------------------------------- */
+/* ---- keep-alive -------------------------------------------------------------------------------------------------- */
 
 static void keep_alive_is_off_unless_it_is_asked_for(void **state)
 {
@@ -115,7 +115,7 @@ static void keep_alive_probes_three_times_after_the_silence(void **state)
     loop_end(l);
 }
 
-/* ---- the local address --------------------------------------------------------------------------------------------------------- */
+/* ---- the local address ------------------------------------------------------------------------------------------- */
 
 static void a_connection_comes_from_the_local_address(void **state)
 {

@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <string.h>
 
-/* ---- a resolver that does what a test wants (the program is linked with --wrap=getaddrinfo) -------------------------------- */
+/* ---- a resolver that does what a test wants (the program is linked with --wrap=getaddrinfo) ---------------------- */
 
 enum { BLOCKING_THREADS = 16 };
 
@@ -47,7 +47,7 @@ int __wrap_getaddrinfo(const char *node, const char *service, const struct addri
     return err;
 }
 
-/* ---- look-ups ------------------------------------------------------------------------------------------------------------------ */
+/* ---- look-ups ---------------------------------------------------------------------------------------------------- */
 
 typedef struct question {
     const char *host;
@@ -270,7 +270,7 @@ static void look_ups_that_are_given_up_do_not_pile_up_behind_resolvers_that_hang
     loop_end(l);
 }
 
-/* ---- the application's resolver ------------------------------------------------------------------------------------------------ */
+/* ---- the application's resolver ---------------------------------------------------------------------------------- */
 
 static latch custom_hang, custom_hung;
 static pthread_t custom_thread;

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- a stream under test: one end is the library's, the other one ours -------------------------------------------------- */
+/* ---- a stream under test: one end is the library's, the other one ours ------------------------------------------- */
 
 typedef struct end {
     kfk_loop *loop;
@@ -102,7 +102,7 @@ static int option(int fd, int level, int name)
     return value;
 }
 
-/* ---- what is set -------------------------------------------------------------------------------------------------------- */
+/* ---- what is set ------------------------------------------------------------------------------------------------- */
 
 static void sockets_are_set_up_for_requests(void **state)
 {
@@ -143,7 +143,7 @@ static void a_stream_knows_both_its_addresses(void **state)
     loop_end(l);
 }
 
-/* ---- connecting --------------------------------------------------------------------------------------------------------- */
+/* ---- connecting -------------------------------------------------------------------------------------------------- */
 
 static void a_refused_connection_says_so(void **state)
 {
@@ -224,7 +224,8 @@ static bool has_met_itself(kfk_stream *s)
            s->ops->peer_addr(s, (struct sockaddr *)&peer, &peer_len) == 0 && local.sin_port == peer.sin_port;
 }
 
-/* A port that the kernel may choose as our own, where nobody listens: sooner or later it connects the socket to itself. */
+/* A port that the kernel may choose as our own, where nobody listens: sooner or later it connects the socket to
+ * itself. */
 static void try_to_meet_oneself(kfk_loop *l, void *arg)
 {
     itself *x = arg;
@@ -258,7 +259,7 @@ static void a_socket_that_met_itself_counts_as_refused(void **state)
     loop_end(l);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 /* Reads as stream.h allows: until KAFKA_EAGAIN or until it got less than it asked for. */
 static void read_all(end *e, unsigned events)
@@ -365,7 +366,7 @@ static void a_reset_is_an_error_with_its_reason(void **state)
     loop_end(l);
 }
 
-/* ---- closing ------------------------------------------------------------------------------------------------------------- */
+/* ---- closing ----------------------------------------------------------------------------------------------------- */
 
 static void close_both(end *e, unsigned events)
 {
@@ -406,7 +407,7 @@ static void a_stream_that_was_closed_hears_nothing_of_the_same_wait(void **state
     loop_end(l);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 typedef struct attempt {
     end *end;

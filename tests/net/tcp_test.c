@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- names that resolve to what a test wants ------------------------------------------------------------------------------ */
+/* ---- names that resolve to what a test wants --------------------------------------------------------------------- */
 
 static kfk_address told[KFK_LOOKUP_MAX];
 static size_t told_count;
@@ -73,7 +73,7 @@ static void tell_refusing(const char *ip)
     refusing(ip, &told[told_count++]);
 }
 
-/* ---- one connection --------------------------------------------------------------------------------------------------------- */
+/* ---- one connection ---------------------------------------------------------------------------------------------- */
 
 typedef struct dial {
     kfk_tcp_config cfg;
@@ -173,7 +173,7 @@ static bool is_described(void *arg)
     return strcmp(x->d->where, x->want) == 0;
 }
 
-/* ---- the tests ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the tests --------------------------------------------------------------------------------------------------- */
 
 static void a_numeric_address_needs_no_look_up(void **state)
 {

@@ -9,7 +9,7 @@
 
 enum { BLOCKING = 16, COMPUTING = 2, QUEUED = 5 };
 
-/* ---- a system without threads (the program is linked with --wrap=pthread_create) ------------------------------------------ */
+/* ---- a system without threads (the program is linked with --wrap=pthread_create) --------------------------------- */
 
 static atomic_bool no_threads;
 
@@ -21,7 +21,7 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
     return atomic_load(&no_threads) ? EAGAIN : __real_pthread_create(thread, attr, run, arg);
 }
 
-/* ---- jobs -------------------------------------------------------------------------------------------------------------------- */
+/* ---- jobs -------------------------------------------------------------------------------------------------------- */
 
 /* A job that waits until it is let go. */
 typedef struct waiting_job {

@@ -1,9 +1,10 @@
-/* Failing memory: each allocation of a flow fails once, the library's own, libc's, the codecs', C++'s (RELIABILITY's S26).
+/* Failing memory: each allocation of a flow fails once, the library's own, libc's, the codecs', C++'s (RELIABILITY's
+ * S26).
  *
- * Each flow goes from a dial to a free, against a peer on a real socket. Whichever allocation fails: the call that is hit
- * says so by a code that is listed here and a sentence, or manages without; nothing is leaked, nothing hangs, and the same
- * flow succeeds the next time. The code is KAFKA_ENOMEM, with one exception: KAFKA_EIO from starting a thread, since
- * pthread_create says EAGAIN whether it lacked memory or threads.
+ * Each flow goes from a dial to a free, against a peer on a real socket. Whichever allocation fails: the call that is
+ * hit says so by a code that is listed here and a sentence, or manages without; nothing is leaked, nothing hangs, and
+ * the same flow succeeds the next time. The code is KAFKA_ENOMEM, with one exception: KAFKA_EIO from starting a thread,
+ * since pthread_create says EAGAIN whether it lacked memory or threads.
  *
  * KFK_SEED chooses where the steps begin in flows with more than 500 allocations, KFK_OOM_ALL=1 takes them all. */
 #include "oom/flows.h"
@@ -18,7 +19,7 @@ enum { EACH_UP_TO = 500, STEP = 7, SECONDS = 20, RANDOM_MS = 3000, MOST_KEPT = 3
 static char doing[160]; /* for the watchdog */
 static uint64_t seed;
 
-/* ---- judging ------------------------------------------------------------------------------------------------------- */
+/* ---- judging ----------------------------------------------------------------------------------------------------- */
 
 static bool is_expected(int code)
 {
@@ -74,7 +75,7 @@ static void stop(void)
     flow_teardown();
 }
 
-/* ---- the n-th ------------------------------------------------------------------------------------------------------ */
+/* ---- the n-th ---------------------------------------------------------------------------------------------------- */
 
 /* One allocation fails. How many did: 0, there were fewer than n. */
 static size_t fail_nth(const flow *f, size_t n)
@@ -142,7 +143,7 @@ static void every_allocation_may_fail(void **state)
     stop();
 }
 
-/* ---- by chance ----------------------------------------------------------------------------------------------------- */
+/* ---- by chance --------------------------------------------------------------------------------------------------- */
 
 static void one_allocation_in_a_thousand_may_fail(void **state)
 {

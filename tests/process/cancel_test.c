@@ -121,7 +121,7 @@ static void freeing_what_is_the_parents_is_no_cancellation_point_either(void **s
     }
 }
 
-/* ---- at any moment ------------------------------------------------------------------------------------------------- */
+/* ---- at any moment ----------------------------------------------------------------------------------------------- */
 
 enum { ROUNDS = 150 };
 
@@ -138,8 +138,8 @@ static int unless_timeout(int err)
     return err == KAFKA_ETIMEDOUT ? 0 : err;
 }
 
-/* Everything that has a system call in it which is a cancellation point. What a call gives is freed at once, so a thread
- * that ends between two of them leaves nothing behind. */
+/* Everything that has a system call in it which is a cancellation point. What a call gives is freed at once, so a
+ * thread that ends between two of them leaves nothing behind. */
 static int do_something(actor *a)
 {
     int64_t first, last;

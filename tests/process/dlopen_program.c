@@ -1,6 +1,6 @@
-/* dlopen_program LIBRARY HOW HOST:PORT: uses a library that it was not linked with. Exit code 0, or 1 and a line that says
- * what was wrong. HOW: "freed" = everything is freed before dlclose, "left" = nothing is, "fork" = a child is forked
- * after it. */
+/* dlopen_program LIBRARY HOW HOST:PORT: uses a library that it was not linked with. Exit code 0, or 1 and a line that
+ * says what was wrong. HOW: "freed" = everything is freed before dlclose, "left" = nothing is, "fork" = a child is
+ * forked after it. */
 #include <dlfcn.h>
 #include <kafka/kafka.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* exit_program HOW HOST:PORT: ends in the way it is told, with objects that nobody freed. Its exit code is 7, or 0 when main
- * returns; 99 when something could not even be begun. A program that hangs is killed by SIGALRM. */
+/* exit_program HOW HOST:PORT: ends in the way it is told, with objects that nobody freed. Its exit code is 7, or 0 when
+ * main returns; 99 when something could not even be begun. A program that hangs is killed by SIGALRM. */
 #include <kafka/kafka.h>
 #include <pthread.h>
 #include <stdatomic.h>

@@ -40,7 +40,7 @@ static void family_end(family *f)
     tcp_peer_free(f->peer);
 }
 
-/* ---- what the child inherits --------------------------------------------------------------------------------------- */
+/* ---- what the child inherits ------------------------------------------------------------------------------------- */
 
 #define FORKED(call)                                         \
     do {                                                     \
@@ -190,7 +190,7 @@ static void the_parents_loop_is_refused(void **state)
     }
 }
 
-/* ---- descriptors --------------------------------------------------------------------------------------------------- */
+/* ---- descriptors ------------------------------------------------------------------------------------------------- */
 
 static bool leads_to(int fd, int port)
 {
@@ -245,7 +245,7 @@ static void free_closes_the_inherited_descriptors_and_the_parent_goes_on(void **
     }
 }
 
-/* ---- objects of the child's own ------------------------------------------------------------------------------------ */
+/* ---- objects of the child's own ---------------------------------------------------------------------------------- */
 
 /* The peer's address with a name in it, which a helper thread resolves. */
 static const char *by_name(const family *f)
@@ -369,7 +369,7 @@ static void the_parents_balancers_can_only_be_freed(void **state)
     assert_int_equal(destroyed, 1);
 }
 
-/* ---- other ways to start a process --------------------------------------------------------------------------------- */
+/* ---- other ways to start a process ------------------------------------------------------------------------------- */
 
 static void vfork_and_posix_spawn_are_harmless(void **state)
 {

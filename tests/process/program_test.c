@@ -1,5 +1,5 @@
-/* Whole programs: how they end with the library at work, and how they load and unload it. Each way many times, since what
- * goes wrong at an exit is a matter of luck. */
+/* Whole programs: how they end with the library at work, and how they load and unload it. Each way many times, since
+ * what goes wrong at an exit is a matter of luck. */
 #include "process/child.h"
 
 #include <spawn.h>
@@ -62,7 +62,7 @@ static void handles_may_be_freed_at_exit(void **state)
     end_by("free-at-exit", 7);
 }
 
-/* ---- dlopen -------------------------------------------------------------------------------------------------------- */
+/* ---- dlopen ------------------------------------------------------------------------------------------------------ */
 
 static void load_and(const char *how)
 {

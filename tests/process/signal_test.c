@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-/* ---- SIGPIPE ------------------------------------------------------------------------------------------------------- */
+/* ---- SIGPIPE ----------------------------------------------------------------------------------------------------- */
 
 static atomic_int pipes;
 
@@ -49,7 +49,7 @@ static void a_broken_peer_raises_no_sigpipe(void **state)
     assert_int_equal(pipes, 0);
 }
 
-/* ---- the library's threads ----------------------------------------------------------------------------------------- */
+/* ---- the library's threads --------------------------------------------------------------------------------------- */
 
 /* Reads a line "name: value" of /proc/self/task/<tid>/status. */
 static bool status_line(const char *tid, const char *name, char *out, size_t cap)
@@ -127,7 +127,7 @@ static void threads_have_names_and_block_signals(void **state)
     tcp_peer_free(p);
 }
 
-/* ---- a storm ------------------------------------------------------------------------------------------------------- */
+/* ---- a storm ----------------------------------------------------------------------------------------------------- */
 
 enum { STORM_MS = 4000, READ_MS = 100, SIGNALS_PER_SECOND = 10000 };
 

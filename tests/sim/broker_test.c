@@ -1,4 +1,5 @@
-/* The engine's connection to one broker: reconnecting, pipelining, deadlines of requests; below the public interface. */
+/* The engine's connection to one broker: reconnecting, pipelining, deadlines of requests; below the public
+ * interface. */
 #include "base/time.h"
 #include "engine/broker.h"
 #include "sim/client.h"
@@ -117,7 +118,7 @@ static call *ask(user *u, int index, int64_t timeout_ms)
     return c;
 }
 
-/* ---- reconnecting -------------------------------------------------------------------------------------------------------- */
+/* ---- reconnecting ------------------------------------------------------------------------------------------------ */
 
 static const char *const both_sides[] = {"a pause was shorter than nominal", "a pause was longer than nominal", NULL};
 
@@ -224,7 +225,7 @@ SCENARIO(an_attempt_that_gets_no_answer_ends_at_the_connect_timeout)
     user_end(&u);
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------------------ */
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 SCENARIO(requests_are_pipelined_and_answered_in_order)
 {
@@ -289,7 +290,8 @@ SCENARIO(the_time_of_a_request_counts_from_when_the_broker_can_turn_to_it)
     user_end(&u);
 }
 
-/* The first fills the window, so that the second is encoded and has to wait; the next connection knows other versions. */
+/* The first fills the window, so that the second is encoded and has to wait; the next connection knows other
+ * versions. */
 static const char *const sent_again[] = {"the second was sent over the next connection", NULL};
 
 SCENARIO_WITH(what_was_encoded_but_not_sent_is_encoded_anew_for_the_next_connection, .sometimes = sent_again)

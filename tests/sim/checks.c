@@ -84,7 +84,7 @@ char *sim_trace_around_failure(const sim *s, size_t before, size_t after)
     return strndup(from, (size_t)(to - from));
 }
 
-/* ---- planned faults ---------------------------------------------------------------------------------------------------- */
+/* ---- planned faults ---------------------------------------------------------------------------------------------- */
 
 uint64_t sim_plan_below(sim *s, uint64_t n)
 {

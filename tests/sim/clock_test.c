@@ -69,9 +69,10 @@ SCENARIO_WITH(waits_are_right_in_the_last_hour_of_63_bits_of_nanoseconds,
     wait_in_every_way(s);
 }
 
-/* ---- suspended ------------------------------------------------------------------------------------------------------- */
+/* ---- suspended --------------------------------------------------------------------------------------------------- */
 
-/* Calm: what has arrived in the sleep is looked at in one turn, before the timers that are due, as it is by a real loop. */
+/* Calm: what has arrived in the sleep is looked at in one turn, before the timers that are due, as it is by a real
+ * loop. */
 #define SUSPENDED .config.calm = true, .config.budget_ms = 3 * HOUR_MS
 
 typedef struct sleeper {

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- asking ------------------------------------------------------------------------------------------------------------ */
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
 
 SCENARIO(to_know_a_cluster_takes_one_connection_and_one_request)
 {
@@ -103,7 +103,7 @@ SCENARIO(a_name_that_cannot_be_is_not_asked_for)
     user_end(&u);
 }
 
-/* ---- hedging ----------------------------------------------------------------------------------------------------------- */
+/* ---- hedging ----------------------------------------------------------------------------------------------------- */
 
 /* Frozen in one of the ways in which a peer may be. */
 static void freeze(user *u, int id)
@@ -232,7 +232,7 @@ SCENARIO(a_bootstrap_broker_that_only_says_hello_costs_a_second)
     user_end(&u);
 }
 
-/* ---- everything is dead ------------------------------------------------------------------------------------------------ */
+/* ---- everything is dead ------------------------------------------------------------------------------------------ */
 
 SCENARIO(when_nobody_can_be_reached_all_are_named_with_why)
 {
@@ -434,7 +434,7 @@ SCENARIO(in_another_cluster_all_that_is_watched_is_asked_for_anew)
     user_end(&u);
 }
 
-/* ---- leaders ----------------------------------------------------------------------------------------------------------- */
+/* ---- leaders ----------------------------------------------------------------------------------------------------- */
 
 SCENARIO(a_leader_that_moved_is_found_by_one_request_for_all_who_noticed)
 {
@@ -676,7 +676,7 @@ SCENARIO(what_is_watched_is_refreshed_at_its_maximal_age)
     user_end(&u);
 }
 
-/* ---- links ------------------------------------------------------------------------------------------------------------- */
+/* ---- links ------------------------------------------------------------------------------------------------------- */
 
 typedef struct opening {
     user *user;
@@ -778,7 +778,7 @@ SCENARIO(a_broker_that_was_forgotten_is_not_connected_to)
     user_end(&u);
 }
 
-/* ---- hostile answers --------------------------------------------------------------------------------------------------- */
+/* ---- hostile answers --------------------------------------------------------------------------------------------- */
 
 static int32_t any_int(sim *s)
 {
@@ -845,7 +845,7 @@ SCENARIO_WITH(answers_that_make_no_sense_do_no_harm, .seeds = 400)
     user_end(&u);
 }
 
-/* ---- closing ----------------------------------------------------------------------------------------------------------- */
+/* ---- closing ----------------------------------------------------------------------------------------------------- */
 
 static const char *const outcomes[] = {"answered", "closed", NULL};
 

@@ -1,10 +1,10 @@
-/* What ends a call that waits on a connection: deadlines, tokens, close, to the millisecond; and connections that several
- * fibers use. */
+/* What ends a call that waits on a connection: deadlines, tokens, close, to the millisecond; and connections that
+ * several fibers use. */
 #include "sim/client.h"
 #include "wire/api.h"
 #include <stdio.h>
 
-/* ---- deadlines ------------------------------------------------------------------------------------------------------- */
+/* ---- deadlines --------------------------------------------------------------------------------------------------- */
 
 SCENARIO(a_read_ends_at_its_deadline_to_the_millisecond_and_the_connection_stays_usable)
 {
@@ -155,7 +155,7 @@ SCENARIO(an_empty_partition_gives_an_empty_batch_after_the_time_asked_for)
     kafka_conn_free(c);
 }
 
-/* ---- clocks ---------------------------------------------------------------------------------------------------------- */
+/* ---- clocks ------------------------------------------------------------------------------------------------------ */
 
 /* A read that times out, one that waits over the moment, and a write, on a clock that stands anywhere. */
 static void use_the_clock(sim *s)
@@ -191,7 +191,7 @@ SCENARIO_WITH(a_clock_an_hour_before_its_end_is_no_trouble, .config.start_ms = I
     use_the_clock(s);
 }
 
-/* ---- cancelling and closing ------------------------------------------------------------------------------------------ */
+/* ---- cancelling and closing -------------------------------------------------------------------------------------- */
 
 static void fire_later(sim *s, void *arg)
 {
@@ -338,7 +338,7 @@ SCENARIO(a_connection_is_freed_at_any_time_with_answers_still_under_way)
     kafka_conn_free(c);
 }
 
-/* ---- several fibers ---------------------------------------------------------------------------------------------------- */
+/* ---- several fibers ---------------------------------------------------------------------------------------------- */
 
 enum { PASSED_ON = 30 };
 

@@ -24,7 +24,7 @@ static int dial_in_vain(sim *s, const char *address, int64_t timeout_ms, int64_t
     return code;
 }
 
-/* ---- success ----------------------------------------------------------------------------------------------------------- */
+/* ---- success ----------------------------------------------------------------------------------------------------- */
 
 SCENARIO_WITH(dialling_takes_a_round_trip_to_connect_and_one_to_learn_the_versions, .config.calm = true, .seeds = 1)
 {
@@ -81,7 +81,7 @@ SCENARIO(many_may_dial_at_once)
     sim_check_equal(s, peer_route(p)->connects, 10);
 }
 
-/* ---- failures to connect ------------------------------------------------------------------------------------------------- */
+/* ---- failures to connect ----------------------------------------------------------------------------------------- */
 
 SCENARIO(a_refused_port_is_named_after_one_round_trip)
 {
@@ -166,7 +166,7 @@ SCENARIO(a_deadline_that_has_passed_ends_a_dial_at_once)
     sim_check_equal(s, sim_now_ms(s), before);
 }
 
-/* ---- failures of what should be a broker --------------------------------------------------------------------------------- */
+/* ---- failures of what should be a broker ------------------------------------------------------------------------- */
 
 SCENARIO(a_peer_that_accepts_and_says_nothing_costs_exactly_the_timeout)
 {
@@ -270,7 +270,7 @@ SCENARIO_WITH(a_request_that_is_lost_from_any_byte_on_is_a_timeout, .seeds = 20,
     dial_with_every_cut(s, false, SIM_CUT_SILENCE, KAFKA_ETIMEDOUT);
 }
 
-/* ---- cancelling ---------------------------------------------------------------------------------------------------------- */
+/* ---- cancelling -------------------------------------------------------------------------------------------------- */
 
 typedef struct later {
     kafka_cancel *token;
@@ -317,7 +317,7 @@ SCENARIO(a_token_that_has_fired_before_sends_nothing)
     kafka_cancel_free(token);
 }
 
-/* ---- leaders ------------------------------------------------------------------------------------------------------------- */
+/* ---- leaders ----------------------------------------------------------------------------------------------------- */
 
 /* Brokers 1 and 2, at BROKER and BROKER2; the topic "t" is led by `leader`. */
 static peer_cluster *two_brokers(sim *s, int32_t leader, peer **second)

@@ -6,7 +6,7 @@
 
 enum { FILLED = 10, DEADLINE_MS = 400 };
 
-/* ---- cuts at every byte -------------------------------------------------------------------------------------------------- */
+/* ---- cuts at every byte ------------------------------------------------------------------------------------------ */
 
 /* What one write, and one read of FILLED messages, take in each direction. */
 typedef struct sizes {
@@ -174,7 +174,7 @@ SCENARIO_WITH(a_fetch_that_stops_at_any_byte_gives_no_torn_data, .seeds = 10, .p
     read_with_every_cut(s, SIM_CUT_SILENCE);
 }
 
-/* ---- wrong answers ------------------------------------------------------------------------------------------------------- */
+/* ---- wrong answers ----------------------------------------------------------------------------------------------- */
 
 SCENARIO(an_answer_to_another_request_ends_the_connection)
 {
@@ -264,7 +264,7 @@ SCENARIO(a_broker_that_hangs_up_while_nothing_waits_is_noticed_by_the_next_call)
     kafka_conn_free(c);
 }
 
-/* ---- slowness -------------------------------------------------------------------------------------------------------- */
+/* ---- slowness ---------------------------------------------------------------------------------------------------- */
 
 SCENARIO(a_fetch_that_is_too_slow_for_one_deadline_is_not_lost_for_the_next)
 {

@@ -1,11 +1,11 @@
 /* Fibers over ucontext.
  *
- * Stacks are mapped, with a page below each that faults, and kept for the next fiber: a test runs thousands of short ones.
- * Their size is that of the library's own helper threads, so what needs more shows here.
+ * Stacks are mapped, with a page below each that faults, and kept for the next fiber: a test runs thousands of short
+ * ones. Their size is that of the library's own helper threads, so what needs more shows here.
  *
- * The address sanitizer must know on which stack the program runs: it is told before each switch where we go, and after it
- * that we have arrived. A fiber that ends says so with NULL, and its fake frames go. Its own wrapper around swapcontext
- * knows nothing of this and warns, so libc's is called. */
+ * The address sanitizer must know on which stack the program runs: it is told before each switch where we go, and after
+ * it that we have arrived. A fiber that ends says so with NULL, and its fake frames go. Its own wrapper around
+ * swapcontext knows nothing of this and warns, so libc's is called. */
 #include "sim/fiber.h"
 #include <stdio.h>
 #include <stdlib.h>

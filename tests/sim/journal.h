@@ -1,5 +1,5 @@
-/* journal: support/journal.h for an application in the simulation: time is the scheduler's, an anomaly fails the run, and what
- * was told stands in its trace. */
+/* journal: support/journal.h for an application in the simulation: time is the scheduler's, an anomaly fails the run,
+ * and what was told stands in its trace. */
 #ifndef KAFKA_TESTS_SIM_JOURNAL_H
 #define KAFKA_TESTS_SIM_JOURNAL_H
 #include "sim/loop_sim.h"

@@ -27,7 +27,7 @@ static void expect(void (*fill)(journal *), const char *anomaly)
     if (strstr(found, anomaly) == NULL) fail_msg("\"%s\" instead of %s", found, anomaly);
 }
 
-/* ---- short words for what happens ---------------------------------------------------------------------------------------- */
+/* ---- short words for what happens -------------------------------------------------------------------------------- */
 
 static kafka_bytes value_of(journal *j, int32_t partition, uint32_t sequence)
 {
@@ -51,7 +51,7 @@ static void reads(journal *j, int64_t offset, int64_t expected, uint32_t sequenc
     journal_read(j, 0, offset, expected, value_of(j, 0, sequence));
 }
 
-/* ---- what they find -------------------------------------------------------------------------------------------------- */
+/* ---- what they find ---------------------------------------------------------------------------------------------- */
 
 static void all_is_well(journal *j)
 {
@@ -333,7 +333,7 @@ static void each_anomaly_is_found_and_named(void **state)
     expect(lost_in_front_of_another_leader, "lost-write");
 }
 
-/* ---- what does not count ------------------------------------------------------------------------------------------------- */
+/* ---- what does not count ----------------------------------------------------------------------------------------- */
 
 static void deleted_in_front(journal *j)
 {

@@ -1,8 +1,8 @@
 /* Listeners of the simulation's loop (kfk_loop_listen): a cluster inside of the run.
  *
  * A connection that comes in is a stream at once, on this side as well, and stands in the listener's backlog until the
- * loop's next turn; like one that was adopted it has no edges before its owner asks whether it is connected. What stands in
- * the backlog when the listener goes is reset. A route has one listener at a time. */
+ * loop's next turn; like one that was adopted it has no edges before its owner asks whether it is connected. What
+ * stands in the backlog when the listener goes is reset. A route has one listener at a time. */
 #include "base/mem.h"
 #include "sim/network_impl.h"
 #include <arpa/inet.h>

@@ -1,5 +1,5 @@
-/* Listeners of the simulation's loop: both ends of a connection are streams of one loop, and the network between them can be
- * held, frozen, reset, and made to vanish. */
+/* Listeners of the simulation's loop: both ends of a connection are streams of one loop, and the network between them
+ * can be held, frozen, reset, and made to vanish. */
 #include "base/time.h"
 #include "kafka/testing.h"
 #include "sim/client.h"
@@ -12,7 +12,7 @@
 
 enum { BYTES = 30000, WINDOW = 5000 };
 
-/* ---- an end that sends a pattern, and one that sends back what it gets --------------------------------------------------- */
+/* ---- an end that sends a pattern, and one that sends back what it gets ------------------------------------------- */
 
 typedef struct end {
     sim *sim;
@@ -111,7 +111,7 @@ static void end_close(end *e)
     e->stream = NULL;
 }
 
-/* ---- a pair of them ------------------------------------------------------------------------------------------------------ */
+/* ---- a pair of them ---------------------------------------------------------------------------------------------- */
 
 static void accepted(void *owner, kfk_stream *stream)
 {
@@ -330,7 +330,7 @@ SCENARIO(a_port_is_listened_at_once)
     pair_close(p);
 }
 
-/* ---- a cluster ----------------------------------------------------------------------------------------------------------- */
+/* ---- a cluster --------------------------------------------------------------------------------------------------- */
 
 SCENARIO(a_cluster_runs_on_the_simulations_loop)
 {

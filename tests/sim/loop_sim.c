@@ -1,20 +1,20 @@
 /* The loop of the simulation: what net/loop_backend.h asks of a loop, without a system call.
  *
- * It turns only for the reasons a real one has: its time came, a caller woke it, there is something to report, or it found
- * the mailbox filled as it left. So an engine that forgets to wake its loop hangs here too, and the run says so.
+ * It turns only for the reasons a real one has: its time came, a caller woke it, there is something to report, or it
+ * found the mailbox filled as it left. So an engine that forgets to wake its loop hangs here too, and the run says so.
  *
- * Fibers may be interrupted around the baton: before they try to take it, once they have it, when they are about to let go,
- * when they have, and when they could not, before and behind the push. One that is interrupted inside keeps the others out, also the
- * loop, which then waits for the baton (`wants`). The loop is interrupted by others likewise: as it leaves, when it has said
- * that it sleeps, before and after it unlocks, some fiber may run. The same goes for all of them where they want one of the locks
- * beside the baton (base/lock.h), and where they gave it back. Nobody is interrupted who holds one; who waits then, or takes
- * the baton, breaks the lock order, and a run that sees it ends.
+ * Fibers may be interrupted around the baton: before they try to take it, once they have it, when they are about to let
+ * go, when they have, and when they could not, before and behind the push. One that is interrupted inside keeps the
+ * others out, also the loop, which then waits for the baton (`wants`). The loop is interrupted by others likewise: as
+ * it leaves, when it has said that it sleeps, before and after it unlocks, some fiber may run. The same goes for all of
+ * them where they want one of the locks beside the baton (base/lock.h), and where they gave it back. Nobody is
+ * interrupted who holds one; who waits then, or takes the baton, breaks the lock order, and a run that sees it ends.
  *
- * The try-lock may also fail by seed, as if an outsider were inside, who then has to do what a holder does and look into the
- * mailbox, at some later step: either the loop, by a turn, or another caller, by an empty submission.
+ * The try-lock may also fail by seed, as if an outsider were inside, who then has to do what a holder does and look
+ * into the mailbox, at some later step: either the loop, by a turn, or another caller, by an empty submission.
  *
- * Tokens are watched by looking at them before each step. Jobs run as events, on a helper thread as far as the library can
- * see. */
+ * Tokens are watched by looking at them before each step. Jobs run as events, on a helper thread as far as the library
+ * can see. */
 #include "sim/loop_sim.h"
 #include "base/mem.h"
 #include "base/time.h"
@@ -24,7 +24,7 @@
 
 enum { MOST_JOB_US = 800, INTERRUPTED = 6 /* one in so many times at each point */ };
 
-/* ---- what the loop reports ------------------------------------------------------------------------------------------- */
+/* ---- what the loop reports --------------------------------------------------------------------------------------- */
 
 void sim_report_init(sim_report *r, void (*run)(sim *, sim_report *))
 {
@@ -62,7 +62,7 @@ static void report(sim *s)
     }
 }
 
-/* ---- cancel tokens ------------------------------------------------------------------------------------------------- */
+/* ---- cancel tokens ----------------------------------------------------------------------------------------------- */
 
 typedef struct token {
     kfk_list node;
@@ -112,7 +112,7 @@ void sim_loop_look_at_tokens(sim *s)
     }
 }
 
-/* ---- jobs of helper threads ------------------------------------------------------------------------------------------ */
+/* ---- jobs of helper threads -------------------------------------------------------------------------------------- */
 
 typedef struct sim_job {
     kfk_list node;
@@ -214,7 +214,7 @@ void sim_refuse_work(sim *s, bool refuse)
     s->refuse_work = refuse;
 }
 
-/* ---- the other operations of the loop ---------------------------------------------------------------------------------- */
+/* ---- the other operations of the loop ---------------------------------------------------------------------------- */
 
 static void loop_wake(kfk_loop *l)
 {
@@ -261,7 +261,7 @@ static const kfk_loop_ops sim_ops = {
     .destroy = loop_destroy,
 };
 
-/* ---- the baton ------------------------------------------------------------------------------------------------------- */
+/* ---- the baton --------------------------------------------------------------------------------------------------- */
 
 static bool try_fails(void *arg)
 {
@@ -313,7 +313,7 @@ static void pass(void *arg, kfk_baton_point point)
     perhaps_interrupt(self(arg), point == KFK_BATON_TAKEN || point == KFK_BATON_LEAVING);
 }
 
-/* ---- the locks beside the baton ------------------------------------------------------------------------------------------ */
+/* ---- the locks beside the baton ---------------------------------------------------------------------------------- */
 
 /* Another fiber would wait for the lock for ever, and the run with it. */
 void sim_loop_demand_no_lock(const sim *s, const char *what)
@@ -331,7 +331,7 @@ void sim_loop_lock_heard(sim *s, kfk_lock_point point)
     perhaps_interrupt(s, kfk_baton_held(&s->loop.baton));
 }
 
-/* ---- who owes a look into the mailbox -------------------------------------------------------------------------------------- */
+/* ---- who owes a look into the mailbox ---------------------------------------------------------------------------- */
 
 static void nothing(kfk_task *t)
 {
@@ -349,7 +349,7 @@ void sim_loop_drain(sim *s)
     s->must_not_fail = false;
 }
 
-/* ---- turns ----------------------------------------------------------------------------------------------------------- */
+/* ---- turns ------------------------------------------------------------------------------------------------------- */
 
 bool sim_loop_must_turn(const sim *s)
 {
@@ -375,7 +375,7 @@ void sim_loop_turn(sim *s)
     s->thread = &s->outside;
 }
 
-/* ---- birth ----------------------------------------------------------------------------------------------------------- */
+/* ---- birth ------------------------------------------------------------------------------------------------------- */
 
 void sim_loop_init(sim *s)
 {
@@ -409,7 +409,7 @@ bool sim_contended(const sim *s)
     return s->contended;
 }
 
-/* ---- for tests of what lies below the public interface ----------------------------------------------------------------- */
+/* ---- for tests of what lies below the public interface ----------------------------------------------------------- */
 
 typedef struct baton_call {
     kfk_op op;

@@ -1,16 +1,16 @@
 /* loop_sim: the loop in virtual time, and the fibers that use it. No thread, no real time, no system call.
  *
- * One `sim` is one run: a loop (net/loop.h), a clock, tasks, a network (sim/network.h), and a seed that decides everything
- * that real life leaves to chance: which of several ready things comes next, how bytes are cut into pieces, whether the
- * baton can be had at once. Time stands still while anything is ready to run and then jumps to whatever comes next, so
- * figures in milliseconds are exact.
+ * One `sim` is one run: a loop (net/loop.h), a clock, tasks, a network (sim/network.h), and a seed that decides
+ * everything that real life leaves to chance: which of several ready things comes next, how bytes are cut into pieces,
+ * whether the baton can be had at once. Time stands still while anything is ready to run and then jumps to whatever
+ * comes next, so figures in milliseconds are exact.
  *
  * Tasks are fibers. They call the public functions of the library as any application would, and what is below as well.
- * Inside them cmocka's assertions are forbidden (they longjmp): use the sim_check macros, which note a failure and go on.
- * Real helper threads, sockets and the epoll loop must not be used in a run.
+ * Inside them cmocka's assertions are forbidden (they longjmp): use the sim_check macros, which note a failure and go
+ * on. Real helper threads, sockets and the epoll loop must not be used in a run.
  *
- * The library's clock, its per-thread state and its default loop are redirected while the sim exists, so there is one at a
- * time. Not thread-safe. See sim/runner.h for how a test runs a scenario under many seeds. */
+ * The library's clock, its per-thread state and its default loop are redirected while the sim exists, so there is one
+ * at a time. Not thread-safe. See sim/runner.h for how a test runs a scenario under many seeds. */
 #ifndef KAFKA_TESTS_SIM_LOOP_SIM_H
 #define KAFKA_TESTS_SIM_LOOP_SIM_H
 #include "base/heap.h"
@@ -35,20 +35,21 @@ typedef struct sim_config {
 
 /* `cfg` may be NULL. */
 sim *sim_new(uint64_t seed, const sim_config *cfg);
-/* Runs until all fibers have ended and the loop is idle. True when nothing failed. Fibers that can never go on, a run out
- * of budget, and what is left over at the end (open streams, timers, uses of the loop) are failures. */
+/* Runs until all fibers have ended and the loop is idle. True when nothing failed. Fibers that can never go on, a run
+ * out of budget, and what is left over at the end (open streams, timers, uses of the loop) are failures. */
 bool sim_run(sim *s);
 void sim_free(sim *s);
 
-/* ---- tasks ----------------------------------------------------------------------------------------------------------- */
+/* ---- tasks ------------------------------------------------------------------------------------------------------- */
 
 /* A fiber that runs run(s, arg). Any time, also from another fiber. */
 void sim_spawn(sim *s, const char *name, void (*run)(sim *, void *), void *arg);
 /* In a fiber: waits, in virtual time; for *flag to become true (looked at whenever something happened). */
 void sim_sleep_ms(sim *s, int64_t ms);
 void sim_sleep_us(sim *s, int64_t us);
-/* In a fiber: waits for the next multiple of this time. Those who do meet there, and only those who are ready at the same moment
- * can be interleaved at the library's scheduling points: fibers that pause for any time they like hardly ever are. */
+/* In a fiber: waits for the next multiple of this time. Those who do meet there, and only those who are ready at the
+ * same moment can be interleaved at the library's scheduling points: fibers that pause for any time they like hardly
+ * ever are. */
 void sim_meet_us(sim *s, int64_t every_us);
 void sim_wait_for(sim *s, const bool *flag);
 /* In a fiber: the process is suspended for so long. No fiber runs and the loop does not turn, while the network and its
@@ -63,7 +64,7 @@ void sim_under_baton(sim *s, void (*fn)(void *), void *arg);
 /* Calls fini(arg) when the sim is freed and nothing runs any more, the latest first. */
 void sim_own(sim *s, void (*fini)(void *), void *arg);
 
-/* ---- time and chance ------------------------------------------------------------------------------------------------- */
+/* ---- time and chance --------------------------------------------------------------------------------------------- */
 
 int64_t sim_now_us(const sim *s);
 int64_t sim_now_ms(const sim *s); /* as the library sees it */
@@ -71,14 +72,14 @@ uint64_t sim_below(sim *s, uint64_t n);
 /* True once in n. Never in a calm run. */
 bool sim_chance(sim *s, unsigned n);
 
-/* ---- faults that a scenario plans -------------------------------------------------------------------------------------- */
+/* ---- faults that a scenario plans -------------------------------------------------------------------------------- */
 
 enum { SIM_FAULTS = 64 };
 /* Random numbers for planning faults: what kind, when, where. They are the same whatever else happens in the run. */
 uint64_t sim_plan_below(sim *s, uint64_t n);
-/* Announces the next fault of the plan; true = let it happen. When a seed fails, the runner leaves out one fault after the
- * other as long as it still fails, and names those that are left; so a scenario goes on in the same way, and takes as long,
- * when it is told false. Beyond SIM_FAULTS they are always true. */
+/* Announces the next fault of the plan; true = let it happen. When a seed fails, the runner leaves out one fault after
+ * the other as long as it still fails, and names those that are left; so a scenario goes on in the same way, and takes
+ * as long, when it is told false. Beyond SIM_FAULTS they are always true. */
 bool sim_fault(sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* How many were announced, and what they were. */
 size_t sim_faults(const sim *s);
@@ -99,7 +100,7 @@ void sim_event_set(sim *s, sim_event *e, int64_t at_us);
 void sim_event_clear(sim *s, sim_event *e);
 bool sim_event_is_set(const sim_event *e);
 
-/* ---- failures, the trace --------------------------------------------------------------------------------------------- */
+/* ---- failures, the trace ----------------------------------------------------------------------------------------- */
 
 #define sim_check(s, condition) sim_check_that((s), (condition), #condition, __FILE__, __LINE__)
 #define sim_check_equal(s, actual, expected) \
@@ -126,7 +127,7 @@ const char *sim_trace_tail(const sim *s, size_t lines);
 char *sim_trace_around_failure(const sim *s, size_t before, size_t after);
 uint64_t sim_trace_hash(const sim *s);
 
-/* ---- the loop -------------------------------------------------------------------------------------------------------- */
+/* ---- the loop ---------------------------------------------------------------------------------------------------- */
 
 kfk_loop *sim_loop(sim *s);
 /* Is this a turn of the loop? For checking on which thread a callback comes. */
@@ -135,7 +136,8 @@ bool sim_on_loop_thread(const sim *s);
 bool sim_in_library(const sim *s);
 /* No helper threads can be had: jobs are refused. */
 void sim_refuse_work(sim *s, bool refuse);
-/* Inside a job: it takes so much longer until it is handed back; negative: its thread hangs until the end of the run. */
+/* Inside a job: it takes so much longer until it is handed back; negative: its thread hangs until the end of the
+ * run. */
 void sim_job_takes_ms(sim *s, int64_t ms);
 /* How often the loop turned, and how often it was woken by a caller. */
 uint64_t sim_turns(const sim *s);

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- time and timers --------------------------------------------------------------------------------------------------- */
+/* ---- time and timers --------------------------------------------------------------------------------------------- */
 
 SCENARIO(sleeping_moves_the_clock_by_exactly_that_much)
 {
@@ -121,7 +121,7 @@ SCENARIO_WITH(equal_timeouts_one_after_another_do_not_wake_the_loop, .config.cal
     sim_check_equal(s, sim_wakes(s), wakes);
 }
 
-/* ---- operations ---------------------------------------------------------------------------------------------------------- */
+/* ---- operations -------------------------------------------------------------------------------------------------- */
 
 typedef struct slow_op {
     kfk_op op;
@@ -183,7 +183,7 @@ SCENARIO(a_wait_that_meets_its_deadline_leaves_the_operation_to_be_finished)
     sim_check_equal(s, sim_now_ms(s) - before, 40);
 }
 
-/* ---- the baton and the mailbox ------------------------------------------------------------------------------------------- */
+/* ---- the baton and the mailbox ----------------------------------------------------------------------------------- */
 
 enum { SUBMITTERS = 4, SUBMISSIONS = 20 };
 
@@ -277,7 +277,7 @@ SCENARIO_WITH(callers_and_the_loop_are_interrupted_around_the_baton, .sometimes 
     sim_wait_for(s, &ticking.over);
 }
 
-/* ---- the locks beside the baton ------------------------------------------------------------------------------------------ */
+/* ---- the locks beside the baton ---------------------------------------------------------------------------------- */
 
 enum { LOCKERS = 3, LOCKINGS = 20 };
 
@@ -409,7 +409,7 @@ SCENARIO(what_a_caller_defers_wakes_the_loop_and_runs_at_once)
     sim_check_equal(s, sim_now_us(s), before);
 }
 
-/* ---- cancel tokens ------------------------------------------------------------------------------------------------------ */
+/* ---- cancel tokens ----------------------------------------------------------------------------------------------- */
 
 typedef struct watching {
     kfk_watch watch;
@@ -476,7 +476,7 @@ SCENARIO(a_token_that_has_fired_already_is_told_as_well)
     kfk_cancel_drop(token);
 }
 
-/* ---- jobs ---------------------------------------------------------------------------------------------------------------- */
+/* ---- jobs -------------------------------------------------------------------------------------------------------- */
 
 typedef struct work {
     kfk_job job;
@@ -513,7 +513,7 @@ SCENARIO(a_job_runs_without_the_baton_and_is_handed_back_under_it)
     sim_check_equal(s, kfk_loop_work(sim_loop(s), &w[0].job), KAFKA_EAGAIN);
 }
 
-/* ---- what belongs to a thread ---------------------------------------------------------------------------------------- */
+/* ---- what belongs to a thread ------------------------------------------------------------------------------------ */
 
 static void fail_as_another(sim *s, void *arg)
 {
@@ -532,7 +532,7 @@ SCENARIO(each_fiber_has_a_last_error_of_its_own)
     sim_check_text(s, kafka_last_error(), "mine");
 }
 
-/* ---- the runs themselves ------------------------------------------------------------------------------------------------- */
+/* ---- the runs themselves ----------------------------------------------------------------------------------------- */
 
 static void some_life(sim *s, void *arg)
 {
@@ -657,7 +657,8 @@ static void a_failing_seed_is_shrunk_to_the_faults_it_needs(void **state)
     assert_int_equal(runner_shrink(&sc, 1, 0, 8, failure), 0xff & ~(1 << 2 | 1 << 5));
 }
 
-/* One line tells of several anomalies, as the journal's does: with faults 0 and 1 of one, with fault 1 alone of another. */
+/* One line tells of several anomalies, as the journal's does: with faults 0 and 1 of one, with fault 1 alone of
+ * another. */
 static void suffer_anomalies(sim *s, void *arg)
 {
     (void)arg;

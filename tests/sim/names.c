@@ -1,7 +1,7 @@
 /* Look-ups. The answer is decided when it is given, so an entry that changes meanwhile counts.
  *
- * An answer is told in a turn of the loop. A look-up that was abandoned is freed when its time comes, or at the end of the
- * run when it has none: as a resolver that hangs, which nobody waits for. */
+ * An answer is told in a turn of the loop. A look-up that was abandoned is freed when its time comes, or at the end of
+ * the run when it has none: as a resolver that hangs, which nobody waits for. */
 #include "sim/names.h"
 #include "base/mem.h"
 #include "net/resolve.h"

@@ -9,7 +9,7 @@
 
 enum { DEFAULT_LATENCY_US = 200, DEFAULT_WINDOW = 64 * 1024, FIRST_FD = 100000, CONNECT_AGAIN_US = 1000000 };
 
-/* ---- routes -------------------------------------------------------------------------------------------------------- */
+/* ---- routes ------------------------------------------------------------------------------------------------------ */
 
 void sim_network_new(sim *s)
 {
@@ -43,7 +43,7 @@ sim_route *sim_net_listen(sim *s, const char *address, const sim_server *server,
     return r;
 }
 
-/* ---- arrival --------------------------------------------------------------------------------------------------------- */
+/* ---- arrival ----------------------------------------------------------------------------------------------------- */
 
 static void tell_server(sim_link *k)
 {
@@ -105,7 +105,7 @@ void sim_link_arrived(sim_pipe *p, const chunk *c)
         arrives_at_server(k, c);
 }
 
-/* ---- connecting ---------------------------------------------------------------------------------------------------- */
+/* ---- connecting -------------------------------------------------------------------------------------------------- */
 
 /* Both directions are needed. The first packet is sent again, after twice the time each. */
 static bool is_lost(sim *s, sim_link *k)
@@ -171,7 +171,7 @@ int sim_network_connect(kfk_loop *l, const kfk_address *to, const kfk_connect_op
     return 0;
 }
 
-/* ---- adopting -------------------------------------------------------------------------------------------------------- */
+/* ---- adopting ---------------------------------------------------------------------------------------------------- */
 
 int sim_net_socket(sim *s, const char *address)
 {
@@ -213,7 +213,7 @@ bool sim_net_owns_socket(sim *s, int fd)
     return false;
 }
 
-/* ---- the server's end ---------------------------------------------------------------------------------------------------- */
+/* ---- the server's end -------------------------------------------------------------------------------------------- */
 
 sim_link_state sim_link_state_of(const sim_link *k)
 {
@@ -328,7 +328,7 @@ int sim_network_streams(const sim *s)
     return s->network->streams + s->network->server_streams;
 }
 
-/* ---- what befalls an address -------------------------------------------------------------------------------------------- */
+/* ---- what befalls an address ------------------------------------------------------------------------------------- */
 
 static const char *direction_names(unsigned directions)
 {
@@ -404,7 +404,7 @@ void sim_net_vanish(sim *s, const char *address)
     }
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------------------------------------------------- */
 
 void sim_network_free(sim *s)
 {

@@ -1,9 +1,10 @@
 /* network: addresses, and the connections to them, in memory and virtual time.
  *
  * A route says what becomes of connections to an address and how the way there is. What listens there is either a
- * `sim_server`, which stands for another machine: its functions run as events, outside of the library, and it has its end
- * of a connection as a `sim_link`. Or it is a listener of the loop (kfk_loop_listen), such as a broker of an in-memory
- * cluster: then both ends are kfk_streams of the same loop, and everything that may happen to one may happen to the other.
+ * `sim_server`, which stands for another machine: its functions run as events, outside of the library, and it has its
+ * end of a connection as a `sim_link`. Or it is a listener of the loop (kfk_loop_listen), such as a broker of an
+ * in-memory cluster: then both ends are kfk_streams of the same loop, and everything that may happen to one may happen
+ * to the other.
  *
  *     up: from the client to the server        down: from the server to the client
  *
@@ -54,18 +55,19 @@ sim_route *sim_net_route(sim *s, const char *address);
 /* Something answers there from now on. */
 sim_route *sim_net_listen(sim *s, const char *address, const sim_server *server, void *arg);
 
-/* ---- what befalls an address, and all connections to it ---------------------------------------------------------------- */
+/* ---- what befalls an address, and all connections to it ---------------------------------------------------------- */
 
 enum { SIM_UP = 1, SIM_DOWN = 2 };
-/* The directions given are cut off (all others are not, or no longer): what is sent there arrives when the network is whole
- * again, as TCP sends it again then; connections are made with both directions only. 0 = whole. */
+/* The directions given are cut off (all others are not, or no longer): what is sent there arrives when the network is
+ * whole again, as TCP sends it again then; connections are made with both directions only. 0 = whole. */
 void sim_net_hold(sim *s, const char *address, unsigned directions);
 /* The programs that read the directions given do nothing on these connections for now, as if they were stopped: buffers
  * fill up. 0 = they go on. */
 void sim_net_freeze(sim *s, const char *address, unsigned directions);
-/* The connections that are open now are slow from here on: what is under way on them in the directions given, and whatever is
- * sent there later, arrives in `ms` at the earliest, also when they were closed meanwhile. New ones are not concerned. So a
- * request that was given up with its connection comes behind the copy of it that was sent on the next one. */
+/* The connections that are open now are slow from here on: what is under way on them in the directions given, and
+ * whatever is sent there later, arrives in `ms` at the earliest, also when they were closed meanwhile. New ones are not
+ * concerned. So a request that was given up with its connection comes behind the copy of it that was sent on the next
+ * one. */
 void sim_net_delay_open(sim *s, const char *address, unsigned directions, int64_t ms);
 /* Every open connection is reset at both ends. Returns how many there were. */
 int sim_net_reset(sim *s, const char *address);
@@ -79,7 +81,7 @@ int sim_net_socket(sim *s, const char *address);
 /* Has the library taken it over? */
 bool sim_net_owns_socket(sim *s, int fd);
 
-/* ---- the server's end of a connection ---------------------------------------------------------------------------------- */
+/* ---- the server's end of a connection ---------------------------------------------------------------------------- */
 
 typedef enum sim_link_state {
     SIM_LINK_OPEN,

@@ -34,9 +34,9 @@ typedef struct sim_pipe {
 
 typedef enum link_state { LINK_CONNECTING, LINK_REFUSED, LINK_OPEN } link_state;
 
-/* One end of a connection, as the code that runs on the simulation's loop has it: the client's, or, of a connection that
- * was accepted by a listener on that loop, the server's. Its memory is the library's, so that a stream that is never closed
- * shows as a leak. */
+/* One end of a connection, as the code that runs on the simulation's loop has it: the client's, or, of a connection
+ * that was accepted by a listener on that loop, the server's. Its memory is the library's, so that a stream that is
+ * never closed shows as a leak. */
 typedef struct sim_stream {
     kfk_stream stream;
     sim_link *link;

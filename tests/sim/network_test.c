@@ -7,7 +7,7 @@
 
 #define ADDRESS "10.0.0.1:9092"
 
-/* ---- servers ----------------------------------------------------------------------------------------------------------- */
+/* ---- servers ----------------------------------------------------------------------------------------------------- */
 
 static void echo(void *arg, sim_link *k)
 {
@@ -44,7 +44,7 @@ static void quiet_received(void *arg, sim_link *k)
 
 static const sim_server quiet_server = {.accepted = quiet_accepted, .received = quiet_received};
 
-/* ---- a user of one stream ---------------------------------------------------------------------------------------------- */
+/* ---- a user of one stream ---------------------------------------------------------------------------------------- */
 
 typedef struct user {
     sim *sim;
@@ -157,7 +157,7 @@ static void write_more(void *arg)
     user_writes(arg);
 }
 
-/* ---- time ------------------------------------------------------------------------------------------------------------- */
+/* ---- time -------------------------------------------------------------------------------------------------------- */
 
 SCENARIO_WITH(connecting_takes_a_round_trip_and_bytes_take_the_latency, .config.calm = true, .seeds = 1)
 {
@@ -185,7 +185,7 @@ SCENARIO_WITH(bandwidth_spreads_bytes_over_time, .config.calm = true, .seeds = 1
     user_close(&u);
 }
 
-/* ---- bytes ------------------------------------------------------------------------------------------------------------ */
+/* ---- bytes ------------------------------------------------------------------------------------------------------- */
 
 static const char *const trouble[] = {"a write met EAGAIN", "there was an edge for nothing", NULL};
 
@@ -222,7 +222,7 @@ SCENARIO(a_server_that_stops_reading_stops_the_writer_until_it_reads_again)
     user_close(&u);
 }
 
-/* ---- failures --------------------------------------------------------------------------------------------------------- */
+/* ---- failures ---------------------------------------------------------------------------------------------------- */
 
 SCENARIO(a_connection_is_refused_where_nothing_listens)
 {
@@ -341,7 +341,7 @@ SCENARIO(closing_with_unread_bytes_resets_the_server)
     sim_check(s, sim_link_state_of(q.link) == SIM_LINK_RESET);
 }
 
-/* ---- names ------------------------------------------------------------------------------------------------------------ */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 typedef struct asker {
     sim *sim;

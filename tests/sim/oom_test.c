@@ -1,8 +1,8 @@
 /* Every allocation of a session fails once: dial, write, read, offsets, close, adopt; and of a cluster's work. The
  * simulated world is spared.
  *
- * A call that is hit says so, or manages without; nothing leaks, hangs or crashes, and what is done afterwards succeeds.
- * One seed for each allocation, so that different schedules are met. */
+ * A call that is hit says so, or manages without; nothing leaks, hangs or crashes, and what is done afterwards
+ * succeeds. One seed for each allocation, so that different schedules are met. */
 #include "base/mem.h"
 #include "sim/clusters.h"
 #include <malloc.h>
@@ -240,7 +240,7 @@ static void a_lasting_lack_of_memory_is_waited_for(void **state)
     kfk_mem_set_ops(NULL);
 }
 
-/* ---- all ----------------------------------------------------------------------------------------------------------- */
+/* ---- all --------------------------------------------------------------------------------------------------------- */
 
 static void each_allocation_fails(const char *name, void (*run)(sim *, void *))
 {

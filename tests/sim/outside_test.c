@@ -1,6 +1,6 @@
-/* A run of the simulation has no contact with the world outside: no socket, no thread, no clock, no random number of the
- * system's. The kernel is asked to kill whoever makes a system call that is not for memory, and the functions of libc that
- * tell the time without one are replaced by such as make one.
+/* A run of the simulation has no contact with the world outside: no socket, no thread, no clock, no random number of
+ * the system's. The kernel is asked to kill whoever makes a system call that is not for memory, and the functions of
+ * libc that tell the time without one are replaced by such as make one.
  *
  * Not under a sanitizer, whose own runtime makes calls of its own. */
 #include "sim/world.h"
@@ -22,7 +22,7 @@ enum { SANITIZED = 1 };
 enum { SANITIZED = 0 };
 #endif
 
-/* ---- the clocks, made to be seen ---------------------------------------------------------------------------------------- */
+/* ---- the clocks, made to be seen --------------------------------------------------------------------------------- */
 
 int clock_gettime(clockid_t clock, struct timespec *out)
 {
@@ -42,7 +42,7 @@ time_t time(time_t *out)
     return now.tv_sec;
 }
 
-/* ---- the wall ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the wall ---------------------------------------------------------------------------------------------------- */
 
 static void wall_off(void)
 {
@@ -63,7 +63,8 @@ static void wall_off(void)
     }
 }
 
-/* How a process ends that does this behind the wall: 0 = well, a number below 100 = with that status, else by a signal. */
+/* How a process ends that does this behind the wall: 0 = well, a number below 100 = with that status, else by a
+ * signal. */
 static int fate_of(void (*what)(void))
 {
     int status = 0;
@@ -79,7 +80,7 @@ static int fate_of(void (*what)(void))
     return WIFSIGNALED(status) ? 100 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* ---- what is done behind it --------------------------------------------------------------------------------------------------- */
+/* ---- what is done behind it -------------------------------------------------------------------------------------- */
 
 /* A bit of everything that can go wrong, with calls that wait, deadlines, names, and helper threads. */
 static void live(sim *s, void *arg)

@@ -1,8 +1,9 @@
 /* The connections of a peer, its script, and the frames.
  *
- * A session reads one request, as its bytes arrive, and handles it before it reads the next, as a broker does: while it is
- * busy what comes in stays in the link, and in the end fills the client's window. A busy session has an event: the end of a delay, or the time until which a Fetch waits,
- * which data wakes earlier; each time the request is decoded anew, so nothing but its bytes is kept. */
+ * A session reads one request, as its bytes arrive, and handles it before it reads the next, as a broker does: while it
+ * is busy what comes in stays in the link, and in the end fills the client's window. A busy session has an event: the
+ * end of a delay, or the time until which a Fetch waits, which data wakes earlier; each time the request is decoded
+ * anew, so nothing but its bytes is kept. */
 #include "sim/peer.h"
 #include "sim/peer_impl.h"
 #include "sim/sim_impl.h"
@@ -36,7 +37,7 @@ static sim *sim_of(const peer_session *x)
     return x->peer->cluster->sim;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 static void hang_up(peer_session *x, bool reset)
 {
@@ -183,7 +184,7 @@ static void proceed(peer_session *x)
     if (answer_now(x)) x->busy = false;
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------------ */
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 static void count_request(peer_session *x, int16_t api, int16_t version)
 {
@@ -293,7 +294,7 @@ void peer_wake_waiting(peer_cluster *c)
     }
 }
 
-/* ---- links --------------------------------------------------------------------------------------------------------- */
+/* ---- links ------------------------------------------------------------------------------------------------------- */
 
 static void accepted(void *arg, sim_link *k)
 {
@@ -325,7 +326,7 @@ static void gone(void *arg, sim_link *k)
 
 static const sim_server peer_server = {.accepted = accepted, .received = received, .gone = gone};
 
-/* ---- peers --------------------------------------------------------------------------------------------------------- */
+/* ---- peers ------------------------------------------------------------------------------------------------------- */
 
 peer *peer_new(peer_cluster *c, int32_t id, const char *address)
 {

@@ -6,8 +6,8 @@
  * time, and a Fetch waits for data as long as it was told to.
  *
  * A script changes that: a table of steps, one for each request in the order in which they come in, whatever the
- * connection. Behind the last step, and without a script, it behaves. Requests that cannot be decoded, and ones that are
- * not what a step expects, fail the run.
+ * connection. Behind the last step, and without a script, it behaves. Requests that cannot be decoded, and ones that
+ * are not what a step expects, fail the run.
  *
  * Everything is freed with the sim. */
 #ifndef KAFKA_TESTS_SIM_PEER_H
@@ -47,7 +47,8 @@ typedef struct peer_cluster peer_cluster;
 peer_cluster *peer_cluster_new(sim *s);
 /* A topic all of whose partitions are led by the broker `leader`, -1 = by none. */
 void peer_cluster_add_topic(peer_cluster *c, const char *topic, int32_t partitions, int32_t leader);
-/* Appends a batch of `count` records with the values "prefix0", "prefix1" ..., null keys and timestamps from 1000 on. */
+/* Appends a batch of `count` records with the values "prefix0", "prefix1" ..., null keys and timestamps from 1000
+ * on. */
 void peer_cluster_fill(peer_cluster *c, const char *topic, int32_t partition, const char *prefix, int count);
 /* The offset behind the last record, -1 when there is no such partition. */
 int64_t peer_cluster_end(const peer_cluster *c, const char *topic, int32_t partition);
@@ -69,7 +70,8 @@ peer_cluster *peer_cluster_of(peer *p);
 void peer_advertise(peer *p, const char *host, int32_t port);
 /* The steps must outlive the sim. */
 void peer_script(peer *p, const peer_step *steps, size_t count);
-/* PEER_SCRIPT(p, PEER_ON(KFK_API_METADATA, .action = PEER_CLOSE), PEER_ON(PEER_ANY, .action = PEER_ANSWER, .delay_ms = 5)) */
+/* PEER_SCRIPT(p, PEER_ON(KFK_API_METADATA, .action = PEER_CLOSE), PEER_ON(PEER_ANY, .action = PEER_ANSWER, .delay_ms =
+ * 5)) */
 #define PEER_ON(api_key, ...)                              \
     {                                                      \
         .api = (api_key), .version = PEER_ANY, __VA_ARGS__ \
@@ -79,10 +81,11 @@ void peer_script(peer *p, const peer_step *steps, size_t count);
         static const peer_step peer_steps_[] = {__VA_ARGS__};                      \
         peer_script((p), peer_steps_, sizeof peer_steps_ / sizeof peer_steps_[0]); \
     } while (0)
-/* What it says and does about an API; max < min: it lacks it. By default, of the APIs above, what the library knows, and Produce from 3 on. */
+/* What it says and does about an API; max < min: it lacks it. By default, of the APIs above, what the library knows,
+ * and Produce from 3 on. */
 void peer_set_versions(peer *p, int16_t api, int16_t min, int16_t max);
-/* One request in n, behind the script, is treated badly: any action above but PEER_SKIP, PEER_WRONG_ID and PEER_RAW, or a
- * delay of up to two seconds. 0 = none. */
+/* One request in n, behind the script, is treated badly: any action above but PEER_SKIP, PEER_WRONG_ID and PEER_RAW, or
+ * a delay of up to two seconds. 0 = none. */
 void peer_set_mischief(peer *p, unsigned n);
 /* The throttle time in its answers. Default none. */
 void peer_set_throttle_ms(peer *p, int32_t ms);

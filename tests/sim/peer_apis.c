@@ -39,7 +39,7 @@ static int16_t code_or(const asked *q, int16_t own)
     return q->code != 0 ? q->code : own;
 }
 
-/* ---- ApiVersions --------------------------------------------------------------------------------------------------- */
+/* ---- ApiVersions ------------------------------------------------------------------------------------------------- */
 
 static void api_versions(asked *q, const kfk_api_versions_request *r, kfk_api_versions_response *a)
 {
@@ -57,7 +57,7 @@ static void api_versions(asked *q, const kfk_api_versions_request *r, kfk_api_ve
     }
 }
 
-/* ---- Metadata ------------------------------------------------------------------------------------------------------ */
+/* ---- Metadata ---------------------------------------------------------------------------------------------------- */
 
 static void describe_brokers(asked *q, kfk_metadata_response *a)
 {
@@ -115,7 +115,7 @@ static void metadata(asked *q, const kfk_metadata_request *r, kfk_metadata_respo
     }
 }
 
-/* ---- Produce ------------------------------------------------------------------------------------------------------- */
+/* ---- Produce ----------------------------------------------------------------------------------------------------- */
 
 static int16_t leads(const asked *q, const peer_topic *t, const peer_log *log)
 {
@@ -155,7 +155,7 @@ static void produce(asked *q, const kfk_produce_request *r, kfk_produce_response
     }
 }
 
-/* ---- Fetch --------------------------------------------------------------------------------------------------------- */
+/* ---- Fetch ------------------------------------------------------------------------------------------------------- */
 
 /* The first batch comes whole, the others until the limit, where one may be cut off. Returns the bytes. */
 static size_t fetch_partition(asked *q, const peer_topic *t, const kfk_fetch_request_partition *r,
@@ -208,7 +208,7 @@ static void fetch(asked *q, const kfk_fetch_request *r, kfk_fetch_response *a)
         q->until_us = until_us;
 }
 
-/* ---- ListOffsets ----------------------------------------------------------------------------------------------------- */
+/* ---- ListOffsets ------------------------------------------------------------------------------------------------- */
 
 static void offset_at(const peer_log *log, int64_t timestamp, kfk_list_offsets_response_partition *a)
 {
@@ -255,7 +255,7 @@ static void list_offsets(asked *q, const kfk_list_offsets_request *r, kfk_list_o
     }
 }
 
-/* ---- FindCoordinator ------------------------------------------------------------------------------------------------- */
+/* ---- FindCoordinator --------------------------------------------------------------------------------------------- */
 
 static void find_coordinator(asked *q, const kfk_find_coordinator_request *r, kfk_find_coordinator_response *a)
 {
@@ -282,7 +282,7 @@ static void find_coordinator(asked *q, const kfk_find_coordinator_request *r, kf
     }
 }
 
-/* ---- topics ---------------------------------------------------------------------------------------------------------- */
+/* ---- topics ------------------------------------------------------------------------------------------------------ */
 
 static int16_t create_one(asked *q, const kfk_create_topics_request *r, const kfk_create_topics_request_topic *t)
 {
@@ -343,7 +343,7 @@ static void set_throttle(const peer *p, const kfk_schema *answer_schema, void *a
     }
 }
 
-/* ---- all ------------------------------------------------------------------------------------------------------------- */
+/* ---- all --------------------------------------------------------------------------------------------------------- */
 
 bool peer_answer(peer *p, const kfk_api *api, int16_t version, const void *request, int16_t code, int64_t asked_us,
                  kfk_arena *a, void *answer, int64_t *until_us)

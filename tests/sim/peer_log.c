@@ -27,7 +27,7 @@ peer_cluster *peer_cluster_new(sim *s)
     return c;
 }
 
-/* ---- topics -------------------------------------------------------------------------------------------------------- */
+/* ---- topics ------------------------------------------------------------------------------------------------------ */
 
 peer_topic *peer_topic_by_name(const peer_cluster *c, kafka_bytes name)
 {
@@ -106,7 +106,7 @@ static peer_log *log_named(const peer_cluster *c, const char *topic, int32_t par
     return peer_log_of((peer_cluster *)(uintptr_t)c, peer_topic_by_name(c, kafka_str(topic)), partition);
 }
 
-/* ---- logs ---------------------------------------------------------------------------------------------------------- */
+/* ---- logs -------------------------------------------------------------------------------------------------------- */
 
 /* Room for one more of `size` bytes behind `used`. */
 static void *grown(void *p, size_t used, size_t more, size_t *cap, size_t size)

@@ -1,14 +1,14 @@
 /* One direction of a connection: a queue of chunks on their way, in order of arrival; one event stands at its head.
  *
- * A chunk is bytes, the end of the stream, a reset, or the receiver's word that it has taken bytes (which makes room in the
- * sender's window and travels like all others). Cuts happen at the sender's side: it counts bytes. */
+ * A chunk is bytes, the end of the stream, a reset, or the receiver's word that it has taken bytes (which makes room in
+ * the sender's window and travels like all others). Cuts happen at the sender's side: it counts bytes. */
 #include "sim/network_impl.h"
 #include <stdlib.h>
 #include <string.h>
 
 enum { MOST_PIECES = 4, RESEND_US = 200000 };
 
-/* ---- sending --------------------------------------------------------------------------------------------------------- */
+/* ---- sending ----------------------------------------------------------------------------------------------------- */
 
 int64_t sim_pipe_arrival(sim_pipe *p, size_t bytes)
 {
@@ -113,7 +113,7 @@ void sim_pipe_send(sim_pipe *p, const uint8_t *data, size_t len)
     if (cuts) cut(p);
 }
 
-/* ---- arrival --------------------------------------------------------------------------------------------------------- */
+/* ---- arrival ----------------------------------------------------------------------------------------------------- */
 
 void sim_pipe_store(sim_pipe *p, const chunk *c)
 {

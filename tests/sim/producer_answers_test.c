@@ -1,5 +1,5 @@
-/* The producer and brokers that answer what no broker should, that are of several versions, and with more partitions than
- * usual. */
+/* The producer and brokers that answer what no broker should, that are of several versions, and with more partitions
+ * than usual. */
 #include "base/time.h"
 #include "sim/producers.h"
 #include "wire/gen/init_producer_id.h"
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-/* ---- what answers hold ------------------------------------------------------------------------------------------------ */
+/* ---- what answers hold ------------------------------------------------------------------------------------------- */
 
 /* Changes an answer to Produce; how often that is still done. */
 typedef struct change {
@@ -161,7 +161,8 @@ SCENARIO(a_negative_offset_is_as_none)
     offsets_are_as_none(s, say_no_offset);
 }
 
-/* Code 87 that names far more records than there are: the last but one of the batch, what is none, and the same again. */
+/* Code 87 that names far more records than there are: the last but one of the batch, what is none, and the same
+ * again. */
 static void name_many(kfk_produce_response *a, kfk_arena *memory)
 {
     enum { MANY = 20000 };
@@ -194,7 +195,7 @@ SCENARIO_WITH(names_of_more_records_than_there_are_cost_nothing, .seeds = 5, .pa
     book_end(b);
 }
 
-/* ---- codes ----------------------------------------------------------------------------------------------------------- */
+/* ---- codes ------------------------------------------------------------------------------------------------------- */
 
 static int16_t said;
 
@@ -300,7 +301,7 @@ SCENARIO_WITH(it_ends_without_idempotence_too, .seeds = 100)
     a_code_is_met_always(s, false);
 }
 
-/* ---- the delivery timeout ------------------------------------------------------------------------------------------- */
+/* ---- the delivery timeout ---------------------------------------------------------------------------------------- */
 
 typedef enum place { NO_TOPIC, NO_ID, NO_CONNECTION, IN_FLIGHT, BEHIND, THROTTLED, REFUSED, PLACES } place;
 
@@ -375,7 +376,7 @@ SCENARIO_WITH(wherever_a_message_is_its_time_ends_within_half_a_second, .seeds =
     book_end(b);
 }
 
-/* ---- brokers of several versions -------------------------------------------------------------------------------------- */
+/* ---- brokers of several versions --------------------------------------------------------------------------------- */
 
 /* Two messages, the second with a header, which message sets have no place for. */
 static void send_with_header(book *b)
@@ -456,7 +457,7 @@ SCENARIO(idempotence_is_not_given_up_for_an_older_leader)
     book_end(b);
 }
 
-/* ---- many partitions -------------------------------------------------------------------------------------------------- */
+/* ---- many partitions --------------------------------------------------------------------------------------------- */
 
 SCENARIO_WITH(ten_thousand_partitions_with_a_message_each_stay_within_64_mib, .seeds = 1, .parts = 1000,
               .config.calm = true)

@@ -1,4 +1,5 @@
-/* The producer when something goes wrong: what brokers refuse, what takes too long, what cannot be sent, and all of it at once. */
+/* The producer when something goes wrong: what brokers refuse, what takes too long, what cannot be sent, and all of it
+ * at once. */
 #include "base/time.h"
 #include "sim/producers.h"
 #include <stdio.h>
@@ -9,7 +10,7 @@ static void two_seconds_to_deliver(kfk_producer_config *c)
     c->delivery_timeout_ms = 2000;
 }
 
-/* ---- errors ---------------------------------------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------------------------------------------------ */
 
 SCENARIO(a_batch_that_is_too_large_for_the_topic_is_split)
 {
@@ -145,7 +146,7 @@ SCENARIO(an_answer_that_was_lost_does_not_double_what_was_written)
     book_end(b);
 }
 
-/* ---- time ------------------------------------------------------------------------------------------------------------ */
+/* ---- time -------------------------------------------------------------------------------------------------------- */
 
 SCENARIO(what_waits_for_a_topic_ends_at_its_time)
 {
@@ -358,7 +359,7 @@ SCENARIO(a_throttled_writer_sends_nothing_until_it_may)
     book_end(b);
 }
 
-/* ---- answers that come close together ------------------------------------------------------------------------------- */
+/* ---- answers that come close together ---------------------------------------------------------------------------- */
 
 /* What a scripted broker says to the next Produce requests: code 87 that names one record, or another code. */
 typedef struct verdict {
@@ -438,7 +439,7 @@ SCENARIO(each_of_several_batches_loses_the_records_that_its_own_answer_named)
     three_batches_meet(s, said, bad, 3);
 }
 
-/* ---- what cannot be sent ---------------------------------------------------------------------------------------------- */
+/* ---- what cannot be sent ----------------------------------------------------------------------------------------- */
 
 SCENARIO_WITH(a_leader_that_takes_no_produce_of_ours_costs_no_turns_and_is_named, .seeds = 5)
 {
@@ -485,7 +486,7 @@ SCENARIO(an_outcome_says_that_there_was_no_producer_id)
     book_end(b);
 }
 
-/* ---- the lobby -------------------------------------------------------------------------------------------------------- */
+/* ---- the lobby --------------------------------------------------------------------------------------------------- */
 
 SCENARIO_WITH(names_of_topics_end_somewhere, .seeds = 1)
 {
@@ -538,7 +539,7 @@ SCENARIO(a_message_above_the_quarter_for_unknown_topics_is_taken_where_nothing_e
     book_end(b);
 }
 
-/* ---- everything at once ---------------------------------------------------------------------------------------------- */
+/* ---- everything at once ------------------------------------------------------------------------------------------ */
 
 typedef struct sender {
     book *book;

@@ -1,8 +1,8 @@
 /* Every allocation of a producer's work fails once: making it, looking up its topic, writing, compressing, splitting,
  * waiting for room, flushing, closing. The simulated brokers are spared.
  *
- * What is hit says so, or is done later; each message that was accepted has one outcome, nothing leaks, hangs or crashes,
- * and what is written afterwards succeeds. */
+ * What is hit says so, or is done later; each message that was accepted has one outcome, nothing leaks, hangs or
+ * crashes, and what is written afterwards succeeds. */
 #include "base/mem.h"
 #include "sim/producers.h"
 #include <malloc.h>

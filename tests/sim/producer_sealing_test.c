@@ -19,7 +19,8 @@ static int encode(void *userdata, int level, const void *src, size_t len, kafka_
     return watch.own.encode(watch.own.userdata, level, src, len, dst);
 }
 
-/* The built-in one, looked at while it works. What is registered is kept for ever, so this comes before memory is counted. */
+/* The built-in one, looked at while it works. What is registered is kept for ever, so this comes before memory is
+ * counted. */
 static bool watch_codec(void)
 {
     const kafka_codec *own = kafka_codec_find(CODE);

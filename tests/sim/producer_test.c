@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- what is sent, and when ------------------------------------------------------------------------------------------ */
+/* ---- what is sent, and when -------------------------------------------------------------------------------------- */
 
 SCENARIO(the_first_message_of_a_writer_is_written)
 {
@@ -231,7 +231,7 @@ SCENARIO(compressed_batches_are_written)
     book_end(b);
 }
 
-/* ---- leaders and brokers --------------------------------------------------------------------------------------------- */
+/* ---- leaders and brokers ----------------------------------------------------------------------------------------- */
 
 SCENARIO(a_leader_that_moves_is_followed)
 {
@@ -313,7 +313,7 @@ SCENARIO(with_no_broker_at_all_a_write_fails_after_max_attempts)
     book_end(b);
 }
 
-/* ---- topics ---------------------------------------------------------------------------------------------------------- */
+/* ---- topics ------------------------------------------------------------------------------------------------------ */
 
 SCENARIO(a_topic_that_appears_later_gets_what_waited_for_it)
 {

@@ -1,9 +1,9 @@
-/* The producer's times: how long a silent broker is waited for, how often partitions are looked up and how soon new ones
- * are used, and how attempts are spaced. */
+/* The producer's times: how long a silent broker is waited for, how often partitions are looked up and how soon new
+ * ones are used, and how attempts are spaced. */
 #include "sim/producers.h"
 #include "testing/call.h"
 
-/* ---- answers that do not come ---------------------------------------------------------------------------------------- */
+/* ---- answers that do not come ------------------------------------------------------------------------------------ */
 
 static void answers_take_two_seconds_at_most(kfk_producer_config *c)
 {
@@ -28,7 +28,7 @@ SCENARIO_WITH(a_batch_is_sent_again_after_write_timeout, .seeds = 20, .config.ca
     book_end(b);
 }
 
-/* ---- partitions ------------------------------------------------------------------------------------------------------ */
+/* ---- partitions -------------------------------------------------------------------------------------------------- */
 
 static int grow_run(kft_call *x, kfk_error *err)
 {
@@ -137,7 +137,7 @@ SCENARIO(a_look_up_that_fails_takes_nothing_away)
     book_end(b);
 }
 
-/* ---- attempts -------------------------------------------------------------------------------------------------------- */
+/* ---- attempts ---------------------------------------------------------------------------------------------------- */
 
 static void four_attempts(kfk_producer_config *c)
 {

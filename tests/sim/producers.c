@@ -8,7 +8,7 @@
 enum { HOST_PORT = 9092, ROOM_MS = 600000, DRAIN_MS = 60000 };
 #define HOST "10.0.0.1"
 
-/* ---- what the producer says ------------------------------------------------------------------------------------------ */
+/* ---- what the producer says -------------------------------------------------------------------------------------- */
 
 static void tell(book *b, uint32_t id, const kfk_produce_batch *batch, int32_t i, const kfk_error *err)
 {
@@ -69,7 +69,7 @@ static void counted(void *owner, int what, int64_t value)
     b->counted[what] += value;
 }
 
-/* ---- birth ----------------------------------------------------------------------------------------------------------- */
+/* ---- birth ------------------------------------------------------------------------------------------------------- */
 
 const char *book_address(int broker)
 {
@@ -171,7 +171,7 @@ book *book_warm(sim *s, int brokers, int partitions, void (*tune)(kfk_producer_c
     return book_wait(b, 10000) ? b : NULL;
 }
 
-/* ---- sending --------------------------------------------------------------------------------------------------------- */
+/* ---- sending ----------------------------------------------------------------------------------------------------- */
 
 static int send_once(book *b, kfk_producer_call *call, uint32_t id, int32_t partition, size_t bytes)
 {
@@ -256,7 +256,7 @@ void book_expect_written(book *b)
     }
 }
 
-/* ---- ending ---------------------------------------------------------------------------------------------------------- */
+/* ---- ending ------------------------------------------------------------------------------------------------------ */
 
 static int run(book *b, kfk_op *op)
 {

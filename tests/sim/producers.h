@@ -1,10 +1,11 @@
-/* producers: an engine's producer (engine/producer.h) in a scenario, on an in-memory cluster, with a book of what it was
- * given and what it said became of it.
+/* producers: an engine's producer (engine/producer.h) in a scenario, on an in-memory cluster, with a book of what it
+ * was given and what it said became of it.
  *
- * Each message carries a number, as its value and as what it brings along. The book knows of every accepted one how often
- * its outcome came (exactly once, or the run fails), what that was, and, within a partition and for one sender, whether
- * outcomes came in the order of acceptance. At the end the logs are read and compared: what was written is there once, at
- * its offset; what was not written is not there; what may be written is there once at most (with idempotence); in order. */
+ * Each message carries a number, as its value and as what it brings along. The book knows of every accepted one how
+ * often its outcome came (exactly once, or the run fails), what that was, and, within a partition and for one sender,
+ * whether outcomes came in the order of acceptance. At the end the logs are read and compared: what was written is
+ * there once, at its offset; what was not written is not there; what may be written is there once at most (with
+ * idempotence); in order. */
 #ifndef KAFKA_TESTS_SIM_PRODUCERS_H
 #define KAFKA_TESTS_SIM_PRODUCERS_H
 #include "engine/producer_impl.h"
@@ -49,14 +50,15 @@ typedef struct book {
 
 /* The same on peers (sim/peer.h), which are outside of the library: one script each, and memory that never fails. */
 book *book_on_peers(sim *s, int brokers, int partitions);
-/* A cluster with so many brokers and the topic with so many partitions (0 = none). Then change b->cfg, then book_start. */
+/* A cluster with so many brokers and the topic with so many partitions (0 = none). Then change b->cfg, then
+ * book_start. */
 book *book_new(sim *s, int brokers, int partitions);
 bool book_start(book *b);
-/* All of this, and something was sent to each partition: topic, ids and connections are there. `tune` (NULL = none) changes
- * the configuration. NULL: it failed. */
+/* All of this, and something was sent to each partition: topic, ids and connections are there. `tune` (NULL = none)
+ * changes the configuration. NULL: it failed. */
 book *book_warm(sim *s, int brokers, int partitions, void (*tune)(kfk_producer_config *));
-/* Sends one message of so many bytes (8 at least) to a partition, -1 = as the map says, in turn. `waits`: as a synchronous
- * caller. The code of the refusal, or 0. */
+/* Sends one message of so many bytes (8 at least) to a partition, -1 = as the map says, in turn. `waits`: as a
+ * synchronous caller. The code of the refusal, or 0. */
 int book_send(book *b, uint32_t sender, int32_t partition, size_t bytes, bool waits);
 /* The same for `count` messages, one call each; waits for room. */
 void book_send_all(book *b, uint32_t sender, int32_t partition, size_t bytes, int count);

@@ -1,4 +1,5 @@
-/* The application's own resolver: what its answer means, and that one that hangs holds up nothing, to the millisecond. */
+/* The application's own resolver: what its answer means, and that one that hangs holds up nothing, to the
+ * millisecond. */
 #include "sim/client.h"
 #include <stdio.h>
 #include <string.h>
@@ -54,7 +55,7 @@ static int dial(custom *x, const char *address, int64_t timeout_ms, int64_t *too
     return code;
 }
 
-/* ---- what an answer means ---------------------------------------------------------------------------------------------- */
+/* ---- what an answer means ---------------------------------------------------------------------------------------- */
 
 SCENARIO(what_the_resolver_names_is_dialled)
 {
@@ -206,7 +207,7 @@ SCENARIO_WITH(the_first_32_addresses_are_tried_and_the_rest_is_dropped, .seeds =
     }
 }
 
-/* ---- time -------------------------------------------------------------------------------------------------------------- */
+/* ---- time -------------------------------------------------------------------------------------------------------- */
 
 SCENARIO(a_resolver_that_hangs_costs_exactly_the_timeout)
 {

@@ -2,8 +2,8 @@
  *
  * Seeds are made by hashing scenario, base and number, so that scenarios do not share them. The cost of a seed is
  * processor time, which depends little on what else the machine does; it is enforced in optimised builds without
- * sanitizers, where it was promised (5 ms). Caches that others use at the same time, too, cost something for a while: so
- * the quickest BLOCK seeds in a row are what counts. */
+ * sanitizers, where it was promised (5 ms). Caches that others use at the same time, too, cost something for a while:
+ * so the quickest BLOCK seeds in a row are what counts. */
 #include "sim/runner.h"
 #include "wire/compress.h"
 #include <errno.h>
@@ -52,7 +52,7 @@ static uint64_t seed_of(const scenario *sc, int number)
     return hash_text(hash, text) >> 32; /* short enough to be typed */
 }
 
-/* ---- when a seed fails --------------------------------------------------------------------------------------------------- */
+/* ---- when a seed fails ------------------------------------------------------------------------------------------- */
 
 static void print_faults_in_numbers(uint64_t without)
 {
@@ -162,7 +162,7 @@ static void shrink_and_explain(const scenario *sc, uint64_t seed, size_t faults,
     sim_free(s);
 }
 
-/* ---- one seed ---------------------------------------------------------------------------------------------------------- */
+/* ---- one seed ---------------------------------------------------------------------------------------------------- */
 
 static void note_what_happened(tally *t, const sim *s)
 {

@@ -1,10 +1,10 @@
 /* runner: runs a scenario under many seeds.
  *
- * A test of the simulation is a scenario: a function that runs as the first fiber of each run, sets up the network, starts
- * other fibers, and checks. The runner, called by a cmocka test, runs it under as many seeds as asked for, the first few of
- * them twice: the traces must be the same to the byte. When a seed fails, the faults that it does not need to fail are left
- * out (sim_fault); printed are why it failed, the faults that it takes, the trace around the failure, and the command that
- * runs just this seed of this scenario again, with these faults.
+ * A test of the simulation is a scenario: a function that runs as the first fiber of each run, sets up the network,
+ * starts other fibers, and checks. The runner, called by a cmocka test, runs it under as many seeds as asked for, the
+ * first few of them twice: the traces must be the same to the byte. When a seed fails, the faults that it does not need
+ * to fail are left out (sim_fault); printed are why it failed, the faults that it takes, the trace around the failure,
+ * and the command that runs just this seed of this scenario again, with these faults.
  *
  * Environment:
  *     KFK_SEEDS      how many seeds (default 200); scenarios that want fewer or more get them in proportion
@@ -12,17 +12,17 @@
  *     KFK_FROM       the number of the first seed, default 0
  *     KFK_SEED       run this one only, with its whole trace in the output when KFK_TRACE is set
  *     KFK_WITHOUT    numbers of faults, with commas, that are left out
- *     KFK_FAILED     a file to which "scenario seed" is appended when a seed fails; what stands in it runs first, always
- *     KFK_SOMETIMES  print in how many seeds each thing happened that must happen sometimes
+ *     KFK_FAILED     a file to which "scenario seed" is appended when a seed fails; what stands in it runs first,
+ *     always KFK_SOMETIMES  print in how many seeds each thing happened that must happen sometimes
  *     KFK_HASHES     a file to which "scenario seed hash-of-the-trace" is appended for the seeds that run twice
  *     KFK_SEED_BASE  a word from which the seeds are made, such as the name of a commit; default none
  *     KFK_TEST       run the tests of a program whose name matches this only (see runner_main)
  * Seeds that failed once stand in seeds.txt and run always.
  *
- * What a seed costs is printed, on average and at most, as processor time; the average of the quickest 50 in a row is enforced
- * (5 ms) in optimised builds. What must happen sometimes is asked of every run but a replay: where so few seeds were asked for
- * that something has not happened, more are run, as many as the scenario wants. A KFK_EACH below what the scenario wants asks
- * for neither. */
+ * What a seed costs is printed, on average and at most, as processor time; the average of the quickest 50 in a row is
+ * enforced (5 ms) in optimised builds. What must happen sometimes is asked of every run but a replay: where so few
+ * seeds were asked for that something has not happened, more are run, as many as the scenario wants. A KFK_EACH below
+ * what the scenario wants asks for neither. */
 #ifndef KAFKA_TESTS_SIM_RUNNER_H
 #define KAFKA_TESTS_SIM_RUNNER_H
 #include "sim/loop_sim.h"
@@ -39,15 +39,15 @@ typedef struct scenario {
     const char *const *sometimes;
 } scenario;
 
-/* Fails the running cmocka test when a seed fails. Anything still allocated at the end of a seed is a failure, if memcheck
- * counts. */
+/* Fails the running cmocka test when a seed fails. Anything still allocated at the end of a seed is a failure, if
+ * memcheck counts. */
 void runner_run(const scenario *sc);
 
 /* Runs one seed. True when nothing failed; `*hash` is the trace's. */
 bool runner_seed(const scenario *sc, uint64_t seed, uint64_t *hash);
 
-/* Leaves out what a failing seed fails without; returns the bits of the faults that are left out. `failure` is sim_failure of
- * a run without any of `without`. */
+/* Leaves out what a failing seed fails without; returns the bits of the faults that are left out. `failure` is
+ * sim_failure of a run without any of `without`. */
 uint64_t runner_shrink(const scenario *sc, uint64_t seed, uint64_t without, size_t faults, const char *failure);
 
 /* A cmocka test that runs its body as the first fiber of each run, with `s` as the simulation:

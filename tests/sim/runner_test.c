@@ -1,7 +1,8 @@
-/* What the runner promises to who reads its output: a seed that fails can be run again by the line that is printed, and runs
- * always from then on; what never happens, costs too much, leaks or differs fails.
+/* What the runner promises to who reads its output: a seed that fails can be run again by the line that is printed, and
+ * runs always from then on; what never happens, costs too much, leaks or differs fails.
  *
- * Scenarios that fail cannot be among the tests. They are in a program of their own: this one, told so by its environment. */
+ * Scenarios that fail cannot be among the tests. They are in a program of their own: this one, told so by its
+ * environment. */
 #include "base/mem.h"
 #include "sim/runner.h"
 #include <stdio.h>
@@ -12,7 +13,7 @@
 
 #define INNER "KFK_RUNNER_TEST_INNER"
 
-/* ---- the scenarios that fail -------------------------------------------------------------------------------------------- */
+/* ---- the scenarios that fail ------------------------------------------------------------------------------------- */
 
 static const char *const never[] = {"pigs fly", NULL};
 
@@ -67,7 +68,7 @@ static int inner(void)
     _exit(failed); /* what is left behind is known */
 }
 
-/* ---- running them ---------------------------------------------------------------------------------------------------------- */
+/* ---- running them ------------------------------------------------------------------------------------------------ */
 
 static const char *self;
 

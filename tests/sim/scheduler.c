@@ -1,12 +1,13 @@
 /* The clock of a run, and what decides who comes next.
  *
- * One thread runs everything: the scheduler here, the fibers it resumes, the loop's turns, the events of the network. At
- * each step the ready things are counted and the seed picks one:
+ * One thread runs everything: the scheduler here, the fibers it resumes, the loop's turns, the events of the network.
+ * At each step the ready things are counted and the seed picks one:
  *
  *     a fiber that can go on | an event whose time has come | the loop, if it has a reason to turn | the holder's drain
  *
- * When nothing is ready, time jumps to the next event, wake-up or turn. Nothing is ordered by address: events of one time
- * come in the order of their making to the list of which the seed picks, fibers are walked in the order of their making. */
+ * When nothing is ready, time jumps to the next event, wake-up or turn. Nothing is ordered by address: events of one
+ * time come in the order of their making to the list of which the seed picks, fibers are walked in the order of their
+ * making. */
 #include "api/loop.h"
 #include "base/time.h"
 #include "sim/loop_sim.h"
@@ -30,7 +31,7 @@ void *sim_alloc(size_t size)
     exit(2);
 }
 
-/* ---- clock, chance, per-thread state --------------------------------------------------------------------------------- */
+/* ---- clock, chance, per-thread state ----------------------------------------------------------------------------- */
 
 static int64_t monotonic_ns(void)
 {
@@ -84,7 +85,7 @@ bool sim_chance(sim *s, unsigned n)
     return !s->cfg.calm && sim_below(s, n) == 0;
 }
 
-/* ---- events -------------------------------------------------------------------------------------------------------- */
+/* ---- events ------------------------------------------------------------------------------------------------------ */
 
 void sim_event_init(sim_event *e, void (*run)(sim *, sim_event *))
 {
@@ -132,7 +133,7 @@ static void run_due(sim *s, size_t index)
     }
 }
 
-/* ---- steps ----------------------------------------------------------------------------------------------------------- */
+/* ---- steps ------------------------------------------------------------------------------------------------------- */
 
 static bool is_suspended(const sim *s)
 {
@@ -174,7 +175,7 @@ static bool step(sim *s)
     return true;
 }
 
-/* ---- a run ----------------------------------------------------------------------------------------------------------- */
+/* ---- a run ------------------------------------------------------------------------------------------------------- */
 
 /* The library has nothing left that it waits for. What still travels through the network does not count. */
 static bool is_idle(const sim *s)
@@ -232,7 +233,7 @@ bool sim_run(sim *s)
     return !sim_failed(s);
 }
 
-/* ---- birth and death --------------------------------------------------------------------------------------------------- */
+/* ---- birth and death --------------------------------------------------------------------------------------------- */
 
 static void redirect_library(sim *s)
 {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- round trips ------------------------------------------------------------------------------------------------------- */
+/* ---- round trips ------------------------------------------------------------------------------------------------- */
 
 enum { MOST_MESSAGES = 40, MOST_VALUE = 300 };
 
@@ -182,7 +182,7 @@ SCENARIO_WITH(a_message_of_many_megabytes_is_read_over_several_turns, .config.ca
     kafka_conn_free(c);
 }
 
-/* ---- offsets and topics ---------------------------------------------------------------------------------------------- */
+/* ---- offsets and topics ------------------------------------------------------------------------------------------ */
 
 SCENARIO(offsets_and_seeking_follow_the_log)
 {

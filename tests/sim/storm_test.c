@@ -1,5 +1,5 @@
-/* Storms: several tasks use connections to one partition while broker and network misbehave at random; afterwards the log
- * is compared with what the tasks were told.
+/* Storms: several tasks use connections to one partition while broker and network misbehave at random; afterwards the
+ * log is compared with what the tasks were told.
  *
  *     a write that returned 0                        its message is in the log once
  *     a write that failed with KAFKA_WRITTEN_NO      its message is not in the log
@@ -153,7 +153,7 @@ static void read_in_the_storm(sim *s, void *arg)
     task_ends(t->storm, c);
 }
 
-/* ---- afterwards ---------------------------------------------------------------------------------------------------------- */
+/* ---- afterwards -------------------------------------------------------------------------------------------------- */
 
 static void check_record(sim *s, storm *x, const kfk_record *r)
 {

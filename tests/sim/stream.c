@@ -1,11 +1,11 @@
-/* An end of a connection that is a kfk_stream: the client's, and the server's where a listener of the loop accepted it. Both
- * are the same but for the pipes that they read and write.
+/* An end of a connection that is a kfk_stream: the client's, and the server's where a listener of the loop accepted it.
+ * Both are the same but for the pipes that they read and write.
  *
- * Edges are what net/stream.h promises and no more: after KAFKA_EAGAIN or a short read the stream owes an edge for whatever
- * arrives next; without that it owes none, and gives one only at times. A partial read leaves the rest to arrive a moment
- * later, as if it had been another segment; a partial write may be followed by KAFKA_EAGAIN and an edge although there is
- * room. Where a real poller tells more than it must, so does this one, by seed: the other direction's readiness along with
- * an edge, and edges for nothing. Errors are always told. */
+ * Edges are what net/stream.h promises and no more: after KAFKA_EAGAIN or a short read the stream owes an edge for
+ * whatever arrives next; without that it owes none, and gives one only at times. A partial read leaves the rest to
+ * arrive a moment later, as if it had been another segment; a partial write may be followed by KAFKA_EAGAIN and an edge
+ * although there is room. Where a real poller tells more than it must, so does this one, by seed: the other direction's
+ * readiness along with an edge, and edges for nothing. Errors are always told. */
 #include "base/mem.h"
 #include "sim/network_impl.h"
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 enum { FIRST_PORT = 40000 };
 
-/* ---- edges --------------------------------------------------------------------------------------------------------- */
+/* ---- edges ------------------------------------------------------------------------------------------------------- */
 
 static sim_stream *end_of(kfk_stream *stream)
 {
@@ -90,7 +90,7 @@ void sim_network_disturb(sim *s)
     }
 }
 
-/* ---- its operations ----------------------------------------------------------------------------------------------------- */
+/* ---- its operations ---------------------------------------------------------------------------------------------- */
 
 static int system_error(kfk_error *err, const char *what, int number)
 {
@@ -272,7 +272,7 @@ static const kfk_stream_ops stream_ops = {
     .close = stream_close,
 };
 
-/* ---- birth ----------------------------------------------------------------------------------------------------------- */
+/* ---- birth ------------------------------------------------------------------------------------------------------- */
 
 sim_stream *sim_stream_new(void)
 {

@@ -1,8 +1,8 @@
 /* The application's tasks, one fiber each.
  *
  * A task is ready, or waits: for a time, for a futex word to change (park), for a flag. What it waits for is looked at
- * before every step, so a flag needs nobody to announce it. A word is announced by unpark, as a futex is: that it changed
- * is not enough, or a lost wake-up would never show. */
+ * before every step, so a flag needs nobody to announce it. A word is announced by unpark, as a futex is: that it
+ * changed is not enough, or a lost wake-up would never show. */
 #include "base/time.h"
 #include "sim/sim_impl.h"
 #include <stdio.h>
@@ -133,7 +133,7 @@ void sim_tasks_describe(const sim *s, char *out, size_t cap)
     }
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------------------------- */
+/* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
 /* The task that runs; waiting outside of all tasks is a mistake in the test, or a library that blocks its loop. */
 static sim_task *me(sim *s)

@@ -1,5 +1,5 @@
-/* The trace is one growing text. When it is too long its older half goes; the hash has seen it already (FNV-1a, which is
- * enough: the lines do not come from an adversary). */
+/* The trace is one growing text. When it is too long its older half goes; the hash has seen it already (FNV-1a, which
+ * is enough: the lines do not come from an adversary). */
 #include "sim/trace.h"
 #include <stdio.h>
 #include <stdlib.h>

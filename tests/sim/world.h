@@ -1,5 +1,5 @@
-/* world: an in-memory cluster on the simulated network, and an application that writes to it and reads from it while things
- * go wrong.
+/* world: an in-memory cluster on the simulated network, and an application that writes to it and reads from it while
+ * things go wrong.
  *
  *     static const char *const happens[] = {WORLD_MAYBE_WRITTEN, NULL};
  *     SCENARIO_WITH(a_leader_that_is_killed_costs_nothing, .sometimes = happens)
@@ -13,7 +13,8 @@
  *     }
  *
  * Writers and readers are fibers with a connection each, made again when it fails them. What they are told is kept in a
- * journal (sim/journal.h); world_end stops them, reads the logs, and compares. Each call has a deadline, and must end by it.
+ * journal (sim/journal.h); world_end stops them, reads the logs, and compares. Each call has a deadline, and must end
+ * by it.
  *
  * Faults are announced with sim_fault and planned with sim_plan_below, so that the runner can leave them out. */
 #ifndef KAFKA_TESTS_SIM_WORLD_H
@@ -67,14 +68,15 @@ typedef struct world_config {
 
 typedef struct world world;
 
-/* In a fiber. Starts the cluster with its topic, and the tasks. The broker with id i listens at 10.0.0.1, port 9092 + i - 1.
- * NULL: it failed. */
+/* In a fiber. Starts the cluster with its topic, and the tasks. The broker with id i listens at 10.0.0.1, port 9092 + i
+ * - 1. NULL: it failed. */
 world *world_new(sim *s, const world_config *cfg);
-/* In a fiber: the tasks end, what was left undone by faults is undone, the logs are read and compared with the journal, and
- * the cluster goes. NULL is fine. */
+/* In a fiber: the tasks end, what was left undone by faults is undone, the logs are read and compared with the journal,
+ * and the cluster goes. NULL is fine. */
 void world_end(world *w);
 
-/* A topic more, with a journal of its own, for scenarios that bring their own tasks; world_end compares its logs, too. */
+/* A topic more, with a journal of its own, for scenarios that bring their own tasks; world_end compares its logs,
+ * too. */
 journal *world_add_topic(world *w, const char *topic, int32_t partitions);
 
 kafka_cluster *world_cluster(const world *w);
@@ -86,8 +88,8 @@ kafka_dialer world_dialer(const world *w, int64_t timeout_ms);
 /* A broker's id, 1 ..., for the plan. `partition` >= 0: that which leads it. */
 int world_some_broker(world *w);
 int world_leader(world *w, int32_t partition);
-/* Every writer has had a record acknowledged, and every reader has read one or is at the end, within so many milliseconds
- * from now on; else the run fails. */
+/* Every writer has had a record acknowledged, and every reader has read one or is at the end, within so many
+ * milliseconds from now on; else the run fails. */
 void world_expect_progress(world *w, int64_t ms);
 /* Tasks so far: connections made, by all of them. */
 int world_dials(const world *w);
@@ -96,20 +98,20 @@ int world_dials(const world *w);
 int world_find_coordinator(world *w, const char *group, int64_t ms, int32_t *id);
 /* The library asks for metadata soon, as when something was found out of date. Needs `watched`. */
 void world_refresh_metadata(world *w);
-/* For tasks of a scenario's own: a call failed with this code. Notes what happened; one that nothing in the world can have caused
- * (a batch that a broker finds corrupt, an answer that cannot be understood) fails the run as nonsense. */
+/* For tasks of a scenario's own: a call failed with this code. Notes what happened; one that nothing in the world can
+ * have caused (a batch that a broker finds corrupt, an answer that cannot be understood) fails the run as nonsense. */
 void world_failed(world *w, int code, const char *why);
 /* Tells of each request and answer of the cluster, on the loop's turn; NULL = nobody any more. */
 void world_hear(world *w, void (*heard)(void *arg, const kafka_cluster_event *), void *arg);
 /* What idempotent producers send is compared (world_wire.c): a sequence that belongs to two records is the anomaly
- * sequence-twice, a batch that comes again with other bytes is other-bytes, a partition that does not begin at 0 under a producer
- * id and epoch is sequence-begins. This forgets what came so far: sequences are set
+ * sequence-twice, a batch that comes again with other bytes is other-bytes, a partition that does not begin at 0 under
+ * a producer id and epoch is sequence-begins. This forgets what came so far: sequences are set
  * back by hand. */
 void world_forget_sequences(world *w);
 /* Stops writers and readers; again is harmless. */
 void world_stop_tasks(world *w);
 
-/* ---- faults; those with a time wait until it is over, also when the fault is left out ------------------------------------ */
+/* ---- faults; those with a time wait until it is over, also when the fault is left out ---------------------------- */
 
 /* A broker (0 = the leader of some partition) is killed and started again. */
 void world_stop_broker(world *w, int broker, int64_t ms);
@@ -125,28 +127,29 @@ void world_partition(world *w, int broker, unsigned directions, int64_t ms);
 void world_reset(world *w, int broker);
 /* Followers of a partition copy nothing for so long; then, perhaps, the leader is lost, with what they have not got. */
 void world_hold_replication(world *w, int32_t partition, int64_t ms, bool lose_leader);
-/* What is under way on the connections to a broker (0 = all) that are open now comes so much later, also when they are closed
- * meanwhile; connections made from now on are as quick as ever. Does not wait. */
+/* What is under way on the connections to a broker (0 = all) that are open now comes so much later, also when they are
+ * closed meanwhile; connections made from now on are as quick as ever. Does not wait. */
 void world_delay_open(world *w, int broker, unsigned directions, int64_t ms);
 /* Each Produce to a broker (0 = the leader of some partition) takes `delay_ms` longer, for so long. */
 void world_slow_disk(world *w, int broker, int64_t delay_ms, int64_t ms);
-/* A partition forgets all idempotent producers, as after transactional.id.expiration or when their records are deleted. */
+/* A partition forgets all idempotent producers, as after transactional.id.expiration or when their records are
+ * deleted. */
 void world_expire_producers(world *w, int32_t partition);
-/* The n-th allocation from now on is refused, whoever asks for it, the application's side or a broker. Does not wait. From the
- * first time on tasks may be told KAFKA_ENOMEM. */
+/* The n-th allocation from now on is refused, whoever asks for it, the application's side or a broker. Does not wait.
+ * From the first time on tasks may be told KAFKA_ENOMEM. */
 void world_refuse_memory(world *w, size_t n);
 /* The next requests of an API that a broker gets meet this. */
 void world_fault(world *w, kafka_fault_kind kind, int32_t api, int32_t error, int64_t count, int64_t argument);
 
-/* ---- what administrators and time do ------------------------------------------------------------------------------------- */
+/* ---- what administrators and time do ----------------------------------------------------------------------------- */
 
 /* The topic is deleted and made anew, with so many partitions; the journal forgets what it knew. */
 void world_recreate_topic(world *w, int32_t partitions);
 /* A broker answers Metadata with the leaders that there are now, until it is told to look again. */
 void world_show_stale_metadata(world *w, int broker);
 void world_show_true_metadata(world *w);
-/* There are so many partitions from now on, with a writer and a reader more for each new one where there are any; unless the
- * fault is left out. */
+/* There are so many partitions from now on, with a writer and a reader more for each new one where there are any;
+ * unless the fault is left out. */
 bool world_grow_topic(world *w, int32_t partitions);
 /* A setting of the topic has another value from now on, such as "max.message.bytes"; unless the fault is left out. */
 bool world_set_topic(world *w, const char *name, const char *value);

@@ -1,5 +1,5 @@
-/* What befalls the topic of a world from the cluster's side, where clients cannot ask for it yet: done to the cluster itself,
- * on its loop. */
+/* What befalls the topic of a world from the cluster's side, where clients cannot ask for it yet: done to the cluster
+ * itself, on its loop. */
 #include "base/crc32c.h"
 #include "sim/world_impl.h"
 #include "testing/call.h"
@@ -39,7 +39,7 @@ void world_recreate_topic(world *w, int32_t partitions)
     w->cfg.partitions = partitions;
 }
 
-/* ---- listening ------------------------------------------------------------------------------------------------------- */
+/* ---- listening --------------------------------------------------------------------------------------------------- */
 
 static void swap(int32_t *a, int32_t *b)
 {
@@ -112,7 +112,7 @@ void world_show_true_metadata(world *w)
     w->stale.broker = 0;
 }
 
-/* ---- more partitions --------------------------------------------------------------------------------------------------- */
+/* ---- more partitions --------------------------------------------------------------------------------------------- */
 
 static int grow_run(kft_call *x, kfk_error *err)
 {
@@ -157,7 +157,7 @@ bool world_set_topic(world *w, const char *name, const char *value)
     return true;
 }
 
-/* ---- retention, compaction ------------------------------------------------------------------------------------------------- */
+/* ---- retention, compaction --------------------------------------------------------------------------------------- */
 
 static int delete_run(kft_call *x, kfk_error *err)
 {

@@ -1,5 +1,5 @@
-/* The library's own view of the cluster (engine/cluster.h), watched: what it believes of a partition never goes back to an
- * older leader epoch while the topic is the same, and when all is well it is what is true. */
+/* The library's own view of the cluster (engine/cluster.h), watched: what it believes of a partition never goes back to
+ * an older leader epoch while the topic is the same, and when all is well it is what is true. */
 #include "engine/cluster.h"
 #include "engine/coordinator.h"
 #include "sim/world_impl.h"
@@ -111,7 +111,7 @@ void world_watch_end(world *w)
     w->watch = NULL;
 }
 
-/* ---- coordinators ------------------------------------------------------------------------------------------------------ */
+/* ---- coordinators ------------------------------------------------------------------------------------------------ */
 
 typedef struct search {
     world *world;

@@ -1,15 +1,15 @@
 /* The application of a world: tasks that write, and tasks that read.
  *
- * A writer sends its records in order, in batches, and sends a batch again until it is acknowledged (unless told not to),
- * as an application without idempotence does. A reader reads on from where it is, by any of the calls there are, and after a
- * failure goes on with the record that is due. Both make a new connection when the old one is of no use any more, through
- * any broker. */
+ * A writer sends its records in order, in batches, and sends a batch again until it is acknowledged (unless told not
+ * to), as an application without idempotence does. A reader reads on from where it is, by any of the calls there are,
+ * and after a failure goes on with the record that is due. Both make a new connection when the old one is of no use any
+ * more, through any broker. */
 #include "sim/world_impl.h"
 #include <string.h>
 
 enum { DIAL_MS = 2000, AFTER_FAILURE_MS = 20, LAST_TRY_MS = 30000, READ_MOST = 20 };
 
-/* ---- connections ------------------------------------------------------------------------------------------------------- */
+/* ---- connections ------------------------------------------------------------------------------------------------- */
 
 static const char *failure_name(int code, const char *why)
 {
@@ -111,7 +111,7 @@ static void task_ends(world_task *t)
     t->world->stopped = --t->world->tasks_left == 0;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 /* One attempt. True: it was acknowledged. */
 static bool write_once(world_task *t, uint32_t count)
@@ -163,9 +163,10 @@ void world_task_write(sim *s, void *task)
     task_ends(t);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-/* Who does not know where he is begins with the first record that there is; what was deleted since he asked may still come. */
+/* Who does not know where he is begins with the first record that there is; what was deleted since he asked may still
+ * come. */
 static int64_t due(const world_task *t, int64_t offset)
 {
     int64_t start = world_log_start(t->world, t->partition), at = t->at;

@@ -1,6 +1,7 @@
-/* What producers send, as brokers get it, copy by copy (B01, B04). Under one producer id and epoch, in one partition, a sequence
- * belongs to one record for ever, the first is 0, and a batch that comes again has the bytes that it had before: then a broker that took the
- * first copy may say that it has the second. Looked at is every Produce that can be read and is whole, whatever becomes of it. */
+/* What producers send, as brokers get it, copy by copy (B01, B04). Under one producer id and epoch, in one partition, a
+ * sequence belongs to one record for ever, the first is 0, and a batch that comes again has the bytes that it had
+ * before: then a broker that took the first copy may say that it has the second. Looked at is every Produce that can be
+ * read and is whole, whatever becomes of it. */
 #include "sim/world_impl.h"
 #include "testing/cluster.h"
 #include "testing/handler.h"

@@ -1,5 +1,6 @@
-/* What a call of a writer costs beside encoding: clocks that are read, memory that is asked for, locks that are taken, the
- * loop that is woken, submissions. None of it may grow with the number of messages but the one short lock of each. */
+/* What a call of a writer costs beside encoding: clocks that are read, memory that is asked for, locks that are taken,
+ * the loop that is woken, submissions. None of it may grow with the number of messages but the one short lock of
+ * each. */
 #include "base/lock.h"
 #include "base/time.h"
 #include "kafka/testing.h"
@@ -10,7 +11,7 @@
 
 enum { MANY = 1000, CALLS = 100, BYTES = 100 };
 
-/* ---- counting -------------------------------------------------------------------------------------------------------- */
+/* ---- counting ---------------------------------------------------------------------------------------------------- */
 
 typedef struct cost {
     uint64_t clocks, locks, wakes, turns;
@@ -64,7 +65,7 @@ static cost minus(cost a, cost b)
                   a.allocations - b.allocations};
 }
 
-/* ---- a writer whose broker is busy ----------------------------------------------------------------------------------- */
+/* ---- a writer whose broker is busy ------------------------------------------------------------------------------- */
 
 typedef struct bench {
     sim *sim;

@@ -1,5 +1,5 @@
-/* The journal and its checks; see the header. A value is a record_id in big-endian, a checksum, and filler that follows from
- * both, so that a value that is cut or damaged anywhere shows. */
+/* The journal and its checks; see the header. A value is a record_id in big-endian, a checksum, and filler that follows
+ * from both, so that a value that is cut or damaged anywhere shows. */
 #include "support/journal.h"
 #include <inttypes.h>
 #include <stdarg.h>
@@ -34,7 +34,7 @@ static uint32_t topic_hash(const journal *j)
     return hash(FNV_BASIS, j->topic, strlen(j->topic));
 }
 
-/* ---- the host ---------------------------------------------------------------------------------------------------------- */
+/* ---- the host ---------------------------------------------------------------------------------------------------- */
 
 static __attribute__((format(printf, 4, 5))) void complain(const journal *j, int32_t partition, int64_t offset,
                                                            const char *fmt, ...)
@@ -56,7 +56,7 @@ static void trace(const journal *j, uint16_t writer, uint32_t sequence, uint32_t
     j->host.trace(j->host.arg, text);
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------------ */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 /* A table in one block, zeroed: pages of it that nobody writes to cost nothing. */
 static void *table(size_t rows, size_t columns, size_t item)
@@ -117,7 +117,7 @@ void journal_done(journal *j)
     *j = (journal){.run = 0};
 }
 
-/* ---- values -------------------------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 static uint8_t filler(uint32_t sum, size_t at)
 {
@@ -170,7 +170,7 @@ static bool belongs(const journal *j, const char *where, int32_t partition, int6
     return false;
 }
 
-/* ---- what the application was told --------------------------------------------------------------------------------------- */
+/* ---- what the application was told ------------------------------------------------------------------------------- */
 
 void journal_owed(journal *j, uint16_t writer, uint32_t sequence, uint32_t count)
 {
@@ -286,7 +286,7 @@ void journal_forget(journal *j)
     j->valid_from_us = j->host.now_us(j->host.arg);
 }
 
-/* ---- the logs ------------------------------------------------------------------------------------------------------ */
+/* ---- the logs ---------------------------------------------------------------------------------------------------- */
 
 void journal_log_bounds(journal *j, int32_t partition, int64_t start, int64_t end)
 {
@@ -358,8 +358,8 @@ static bool another_led(const journal *j, int32_t partition, int64_t after, int6
     return false;
 }
 
-/* `deleted`: so many records in front of the log may still be what is missing. `after`: where the one that was acknowledged
- * before it lies. */
+/* `deleted`: so many records in front of the log may still be what is missing. `after`: where the one that was
+ * acknowledged before it lies. */
 static void check_record(journal *j, uint16_t w, uint32_t i, int64_t *deleted, int64_t after)
 {
     const journal_entry *e = &j->records[w][i];
@@ -383,8 +383,8 @@ static void check_record(journal *j, uint16_t w, uint32_t i, int64_t *deleted, i
                  (unsigned)i, (unsigned)w, (unsigned)e->yes, (unsigned)e->maybe, (unsigned)e->no, (unsigned)e->copies);
 }
 
-/* The first copy of an acknowledged record lies in front of all copies of what was sent later; so does that of any record
- * whose writer keeps order. Where the log was deleted in front, the first copy may be one that is gone. */
+/* The first copy of an acknowledged record lies in front of all copies of what was sent later; so does that of any
+ * record whose writer keeps order. Where the log was deleted in front, the first copy may be one that is gone. */
 static void check_writer(journal *j, uint16_t w, int64_t *deleted)
 {
     int64_t last = -1, after = -1, start = j->starts[j->partition_of[w]], none = 0;
@@ -412,7 +412,7 @@ void journal_check(journal *j, int32_t partitions)
     for (uint32_t w = 0; w < j->size.writers; w++) check_writer(j, (uint16_t)w, &j->deleted[j->partition_of[w]]);
 }
 
-/* ---- evidence ---------------------------------------------------------------------------------------------------------- */
+/* ---- evidence ---------------------------------------------------------------------------------------------------- */
 
 void journal_tell_record(const journal *j, uint16_t writer, uint32_t sequence, char *out, size_t cap)
 {

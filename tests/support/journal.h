@@ -1,16 +1,18 @@
-/* journal: what an application of a run was told about its records, and what is wrong with it. The same for applications of
- * the simulation (sim/journal.h) and of the chaos (chaos/): a host lends it a clock, and hears what is wrong.
+/* journal: what an application of a run was told about its records, and what is wrong with it. The same for
+ * applications of the simulation (sim/journal.h) and of the chaos (chaos/): a host lends it a clock, and hears what is
+ * wrong.
  *
- * Each record says where it comes from and where it belongs: run, topic, writer, partition, sequence, with a checksum. The
- * journal holds, for each record, how the attempts to write it ended, and for each offset, what readers saw there. When all
- * is over the logs are read into it and compared with that. The anomalies have the names of Jepsen-like checkers:
+ * Each record says where it comes from and where it belongs: run, topic, writer, partition, sequence, with a checksum.
+ * The journal holds, for each record, how the attempts to write it ended, and for each offset, what readers saw there.
+ * When all is over the logs are read into it and compared with that. The anomalies have the names of Jepsen-like
+ * checkers:
  *
- *     lost-write             acknowledged, not in the log; where a leader alone acknowledged it (may_lose), not in the log
- *                            although nobody else came to lead
+ *     lost-write             acknowledged, not in the log; where a leader alone acknowledged it (may_lose), not in the
+ *                            log although nobody else came to lead
  *     failed-but-written     every attempt was said to be not written, and it is in the log
  *     duplicate              more often in the log than attempts that succeeded or may have
- *     nonmonotonic-send      an acknowledged record lies behind one that its writer sent later; of a writer that keeps order
- *                            (keeps_order), any record
+ *     nonmonotonic-send      an acknowledged record lies behind one that its writer sent later; of a writer that keeps
+ *                            order (keeps_order), any record
  *     wrong-offset           it was acknowledged with an offset where another record lies, or none
  *     callback-missing       an outcome was owed (journal_owed) and never told
  *     callback-extra         more outcomes were told than were owed
@@ -23,8 +25,8 @@
  *     stale-metadata         the library went back to what it had known before, or stays behind (world_metadata.c)
  *     phantom-read           a reader saw what the log does not have at that offset, or behind its end
  *
- * A "writer" of the journal is one order of records in one partition. An application that writes from several threads to
- * several partitions has one for each pair of them.
+ * A "writer" of the journal is one order of records in one partition. An application that writes from several threads
+ * to several partitions has one for each pair of them.
  *
  * An anomaly is told to the host with its name and what is known of the record. Threads: one at a time. */
 #ifndef KAFKA_TESTS_SUPPORT_JOURNAL_H
@@ -107,21 +109,23 @@ void journal_done(journal *j);
 
 /* Writes the value of a record of at least JOURNAL_VALUE bytes. A writer has one partition. */
 void journal_fill(journal *j, uint16_t writer, int32_t partition, uint32_t sequence, uint8_t *value, size_t len);
-/* The application is about to hand over these records: for each of them one outcome is owed, more than those before. Said in
- * front of the call, since outcomes may be told inside of it. Whoever never says so is not asked for it. */
+/* The application is about to hand over these records: for each of them one outcome is owed, more than those before.
+ * Said in front of the call, since outcomes may be told inside of it. Whoever never says so is not asked for it. */
 void journal_owed(journal *j, uint16_t writer, uint32_t sequence, uint32_t count);
 /* They were not accepted: no outcome is owed, and they must not be in the log. */
 void journal_refused(journal *j, uint16_t writer, uint32_t sequence, uint32_t count);
 /* For kafka_message.userdata: which record it is. NULL is none. */
 void *journal_ticket(uint16_t writer, uint32_t sequence);
-/* The outcome of a record that was owed, as a delivery callback tells it; the offset is compared with the log in the end. */
+/* The outcome of a record that was owed, as a delivery callback tells it; the offset is compared with the log in the
+ * end. */
 void journal_delivered(journal *j, void *ticket, int32_t partition, int64_t offset, kafka_written outcome);
 /* An attempt to write `count` records from this sequence on ended. */
 void journal_written(journal *j, uint16_t writer, uint32_t sequence, uint32_t count, kafka_written outcome,
                      int64_t begun_us);
 /* A reader got this value at an offset, where it expected `expected` (-1: it does not know). */
 void journal_read(journal *j, int32_t partition, int64_t offset, int64_t expected, kafka_bytes value);
-/* The offset that comes behind `at` (-1 = any) for a reader who is at `until`: offsets without a record are passed over. */
+/* The offset that comes behind `at` (-1 = any) for a reader who is at `until`: offsets without a record are passed
+ * over. */
 int64_t journal_next(const journal *j, int32_t partition, int64_t at, int64_t until);
 /* No record has these offsets. */
 void journal_hole(journal *j, int32_t partition, int64_t from, int64_t end);

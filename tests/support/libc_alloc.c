@@ -1,8 +1,8 @@
 /* libc_alloc.c: the program's malloc, on top of glibc's under its second names.
  *
  * A table of its own holds the tracked blocks, so that blocks look as glibc makes them and may cross the border between
- * tracked and not in both directions. It has a fixed size: what looks after allocations must not allocate. While a thread
- * is inside, what it allocates itself (backtrace) goes straight through. */
+ * tracked and not in both directions. It has a fixed size: what looks after allocations must not allocate. While a
+ * thread is inside, what it allocates itself (backtrace) goes straight through. */
 #include "support/libc_alloc.h"
 #include <errno.h>
 #include <execinfo.h>
@@ -63,7 +63,7 @@ void libc_alloc_exempt(void)
     exempt = true;
 }
 
-/* ---- blocks -------------------------------------------------------------------------------------------------------- */
+/* ---- blocks ------------------------------------------------------------------------------------------------------ */
 
 static size_t slot_of(const void *p)
 {
@@ -128,7 +128,7 @@ static void forget(const void *p)
     pthread_mutex_unlock(&lock);
 }
 
-/* ---- failing ------------------------------------------------------------------------------------------------------- */
+/* ---- failing ----------------------------------------------------------------------------------------------------- */
 
 static uint64_t next_random(void)
 {
@@ -232,7 +232,7 @@ void libc_alloc_report(size_t most)
     }
 }
 
-/* ---- malloc -------------------------------------------------------------------------------------------------------- */
+/* ---- malloc ------------------------------------------------------------------------------------------------------ */
 
 #define CALLER   __builtin_return_address(0)
 #define EXPORTED __attribute__((visibility("default")))
@@ -310,7 +310,7 @@ EXPORTED void free(void *p)
     errno = before;
 }
 
-/* ---- threads ------------------------------------------------------------------------------------------------------- */
+/* ---- threads ----------------------------------------------------------------------------------------------------- */
 
 int __real_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 int __wrap_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);

@@ -1,8 +1,8 @@
-/* client: what the tests of the in-memory cluster share: clusters and connections that have to work, a client that speaks
- * frames, for what kafka_conn would never do, and a way to look inside.
+/* client: what the tests of the in-memory cluster share: clusters and connections that have to work, a client that
+ * speaks frames, for what kafka_conn would never do, and a way to look inside.
  *
- * All of it is for the test's own thread and fails the test when something does not work. The client's sockets block, with
- * patience. */
+ * All of it is for the test's own thread and fails the test when something does not work. The client's sockets block,
+ * with patience. */
 #ifndef KAFKA_TESTS_TESTING_CLIENT_H
 #define KAFKA_TESTS_TESTING_CLIENT_H
 #include "support/memcheck.h"
@@ -36,7 +36,7 @@ void expect_requests(kafka_cluster *c, int32_t api, int64_t count);
 /* Runs `look` on the thread that turns the cluster's loop: no assertions there. */
 void inside(kafka_cluster *c, void (*look)(kafka_cluster *, void *), void *arg);
 
-/* ---- frames ---------------------------------------------------------------------------------------------------------- */
+/* ---- frames ------------------------------------------------------------------------------------------------------ */
 
 /* A socket that is connected to a broker. */
 int wire_dial(kafka_cluster *c, int32_t broker);
@@ -51,7 +51,8 @@ typedef struct wire_answer {
     int32_t correlation_id;
     void *msg;
 } wire_answer;
-/* The next answer, to a request of that API and version. False: the broker closed the connection, in between or before. */
+/* The next answer, to a request of that API and version. False: the broker closed the connection, in between or
+ * before. */
 bool wire_take(int fd, int16_t api, int16_t version, wire_answer *out);
 void wire_answer_free(wire_answer *a);
 /* wire_take, of the answer with that correlation id. */

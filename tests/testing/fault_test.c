@@ -18,7 +18,7 @@ static kafka_fault error_on(int32_t api, int32_t error)
     return f;
 }
 
-/* ---- each kind --------------------------------------------------------------------------------------------------------- */
+/* ---- each kind --------------------------------------------------------------------------------------------------- */
 
 static void an_error_changes_nothing(void **state)
 {
@@ -218,7 +218,7 @@ static void what_has_no_answer_loses_its_connection(void **state)
     batch_free(&batch);
 }
 
-/* ---- which requests ----------------------------------------------------------------------------------------------------- */
+/* ---- which requests ---------------------------------------------------------------------------------------------- */
 
 static void a_fault_may_be_for_a_topic_a_partition_a_broker(void **state)
 {

@@ -6,7 +6,7 @@
 
 enum { BY_ID_VERSION = 13 };
 
-/* ---- the table ---------------------------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 static void sessions_have_ids_and_count_their_requests(void **state)
 {
@@ -126,7 +126,7 @@ static void without_memory_there_is_no_session(void **state)
     }
 }
 
-/* ---- over the wire -------------------------------------------------------------------------------------------------------- */
+/* ---- over the wire ----------------------------------------------------------------------------------------------- */
 
 /* Fetches partition 0 of "t", or, with `count` 0, what the session has; the answer's code. */
 static int16_t ask(int fd, int32_t session, int32_t epoch, int32_t count, int64_t offset, wire_answer *a)

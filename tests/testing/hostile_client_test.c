@@ -139,7 +139,7 @@ static void impossible_counts_cost_a_connection_and_nothing_else(void **state)
     end();
 }
 
-/* ---- bombs -------------------------------------------------------------------------------------------------------------- */
+/* ---- bombs ------------------------------------------------------------------------------------------------------- */
 
 /* A batch that inflates to 512 MiB. */
 static batch_bytes make_bomb(int codec)
@@ -224,7 +224,7 @@ static void a_request_that_names_very_many_things_is_bounded(void **state)
     end();
 }
 
-/* ---- slow ones ----------------------------------------------------------------------------------------------------------- */
+/* ---- slow ones --------------------------------------------------------------------------------------------------- */
 
 static void announced_bytes_are_not_reserved(void **state)
 {
@@ -303,7 +303,7 @@ static void clients_that_go_while_they_wait_are_noticed(void **state)
     end();
 }
 
-/* ---- clients that do not read ---------------------------------------------------------------------------------------------- */
+/* ---- clients that do not read ------------------------------------------------------------------------------------ */
 
 static void who_does_not_read_is_not_answered_further(void **state)
 {
@@ -354,7 +354,7 @@ static void what_slow_readers_keep_alive_is_bounded(void **state)
     end();
 }
 
-/* ---- many ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- many -------------------------------------------------------------------------------------------------------- */
 
 static void ten_thousand_connections_take_little_each(void **state)
 {

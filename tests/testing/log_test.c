@@ -54,7 +54,7 @@ static int64_t put(kft_log *l, const batch_spec *spec)
 }
 #define PUT(log, ...) put((log), &(batch_spec){__VA_ARGS__})
 
-/* ---- appending ------------------------------------------------------------------------------------------------------- */
+/* ---- appending --------------------------------------------------------------------------------------------------- */
 
 static void batches_get_offsets_one_behind_the_other_and_the_leaders_epoch(void **state)
 {
@@ -176,7 +176,7 @@ static void without_memory_nothing_has_changed(void **state)
     }
 }
 
-/* ---- the cluster's memory --------------------------------------------------------------------------------------------- */
+/* ---- the cluster's memory ---------------------------------------------------------------------------------------- */
 
 static size_t size_of(const batch_spec *spec)
 {
@@ -263,7 +263,7 @@ static void readers_keep_what_was_evicted(void **state)
     kft_memory_fini(&m);
 }
 
-/* ---- finding, deleting, cutting ---------------------------------------------------------------------------------------- */
+/* ---- finding, deleting, cutting ---------------------------------------------------------------------------------- */
 
 static void an_offset_is_found_in_the_batch_that_covers_it(void **state)
 {
@@ -386,7 +386,7 @@ static void retention_drops_what_is_old_or_beyond_and_is_copied(void **state)
     kft_log_fini(&l);
 }
 
-/* ---- times ------------------------------------------------------------------------------------------------------------- */
+/* ---- times ------------------------------------------------------------------------------------------------------- */
 
 typedef struct found {
     int64_t offset, time;
@@ -454,7 +454,7 @@ static void looking_for_a_time_without_memory_fails_and_works_afterwards(void **
     kft_log_fini(&l);
 }
 
-/* ---- leader epochs ------------------------------------------------------------------------------------------------------ */
+/* ---- leader epochs ----------------------------------------------------------------------------------------------- */
 
 static void expect_end(const kft_log *l, int32_t asked, int32_t epoch, int64_t end)
 {

@@ -1,7 +1,7 @@
 /* memory_test.c: each allocation of cluster and client fails once, and those of the cluster from some point on.
  *
- * Whichever it is: nothing ends the process, nothing hangs, nothing leaks; a writer whose message was not taken is told;
- * what was acknowledged is there; and the cluster works afterwards. */
+ * Whichever it is: nothing ends the process, nothing hangs, nothing leaks; a writer whose message was not taken is
+ * told; what was acknowledged is there; and the cluster works afterwards. */
 #include "testing/client.h"
 #include "wire/gen/produce.h"
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- configurations ---------------------------------------------------------------------------------------------------- */
+/* ---- configurations ---------------------------------------------------------------------------------------------- */
 
 static void a_configuration_may_be_missing_shorter_or_longer(void **state)
 {
@@ -92,7 +92,7 @@ static void it_listens_at_other_addresses(void **state)
     kafka_cluster_free(c);
 }
 
-/* ---- arguments ------------------------------------------------------------------------------------------------------------ */
+/* ---- arguments --------------------------------------------------------------------------------------------------- */
 
 static void a_null_or_unknown_argument_is_refused_with_its_name(void **state)
 {
@@ -147,7 +147,7 @@ static void a_null_or_unknown_argument_is_refused_with_its_name(void **state)
     kafka_cluster_free(c);
 }
 
-/* ---- what is bounded ------------------------------------------------------------------------------------------------------ */
+/* ---- what is bounded --------------------------------------------------------------------------------------------- */
 
 static void memory_is_bounded_and_a_message_beyond_it_is_an_error_to_its_writer(void **state)
 {
@@ -182,7 +182,7 @@ static void memory_is_bounded_and_a_message_beyond_it_is_an_error_to_its_writer(
     kafka_cluster_free(c);
 }
 
-/* ---- producers -------------------------------------------------------------------------------------------------------------- */
+/* ---- producers --------------------------------------------------------------------------------------------------- */
 
 static int16_t produce_as(int fd, int64_t producer_id, int32_t sequence, const batch_bytes *batch, int64_t *base,
                           int64_t *time)
@@ -258,7 +258,7 @@ static void a_duplicate_has_the_time_of_its_first_arrival(void **state)
     kafka_cluster_free(c);
 }
 
-/* ---- watching --------------------------------------------------------------------------------------------------------------- */
+/* ---- watching ---------------------------------------------------------------------------------------------------- */
 
 typedef struct heard {
     pthread_mutex_t lock;
@@ -463,7 +463,7 @@ static void a_logger_gets_requests_at_debug_and_events_at_info(void **state)
     }
 }
 
-/* ---- callbacks, threads, loops ------------------------------------------------------------------------------------------------ */
+/* ---- callbacks, threads, loops ----------------------------------------------------------------------------------- */
 
 typedef struct tried {
     kafka_cluster *cluster;

@@ -33,7 +33,7 @@ static void write_ones(kafka_cluster *c, int count, int value_size)
     close(fd);
 }
 
-/* ---- order ------------------------------------------------------------------------------------------------------------ */
+/* ---- order ------------------------------------------------------------------------------------------------------- */
 
 static void requests_sent_ahead_are_answered_in_order(void **state)
 {
@@ -67,7 +67,7 @@ static void requests_sent_ahead_are_answered_in_order(void **state)
     kafka_cluster_free(c);
 }
 
-/* ---- long polls ------------------------------------------------------------------------------------------------------- */
+/* ---- long polls -------------------------------------------------------------------------------------------------- */
 
 static void a_fetch_that_waits_is_woken_by_data(void **state)
 {
@@ -142,7 +142,7 @@ static void a_hundred_fetches_wait_beside_each_other(void **state)
     kafka_cluster_free(c);
 }
 
-/* ---- halves ------------------------------------------------------------------------------------------------------------ */
+/* ---- halves ------------------------------------------------------------------------------------------------------ */
 
 static void a_request_may_come_byte_by_byte(void **state)
 {
@@ -309,7 +309,7 @@ static void a_version_of_api_versions_from_the_future_is_answered_in_version_0(v
     kafka_cluster_free(c);
 }
 
-/* ---- slow readers ------------------------------------------------------------------------------------------------------ */
+/* ---- slow readers ------------------------------------------------------------------------------------------------ */
 
 static void who_does_not_read_holds_up_nobody_but_itself(void **state)
 {
@@ -341,7 +341,7 @@ static void who_does_not_read_holds_up_nobody_but_itself(void **state)
     kafka_cluster_free(c);
 }
 
-/* ---- ends -------------------------------------------------------------------------------------------------------------- */
+/* ---- ends -------------------------------------------------------------------------------------------------------- */
 
 static void a_broker_that_stops_hangs_up_on_who_waits(void **state)
 {

@@ -46,7 +46,7 @@ static kft_topic *made(kafka_cluster *c, const char *name, int32_t partitions, i
         assert_true(strlen(why) > 10);    \
     } while (0)
 
-/* ---- names and numbers ----------------------------------------------------------------------------------------------- */
+/* ---- names and numbers ------------------------------------------------------------------------------------------- */
 
 static void names_are_those_that_kafka_allows(void **state)
 {
@@ -189,7 +189,7 @@ static void without_memory_nothing_of_a_topic_is_left(void **state)
     on_stage(1, fails_to_create);
 }
 
-/* ---- leaders ------------------------------------------------------------------------------------------------------------ */
+/* ---- leaders ----------------------------------------------------------------------------------------------------- */
 
 static void knows_epochs(kafka_cluster *c)
 {
@@ -285,7 +285,7 @@ static void topics_may_be_made_while_brokers_are_down(void **state)
     on_stage(2, starts_without_brokers);
 }
 
-/* ---- replication ---------------------------------------------------------------------------------------------------------- */
+/* ---- replication ------------------------------------------------------------------------------------------------- */
 
 /* Two records. */
 static void append_at(kft_partition *p, int64_t producer_id, int32_t sequence)

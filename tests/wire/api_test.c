@@ -26,8 +26,8 @@ static void a_key_that_is_not_in_the_table_is_not_found(void **state)
     assert_string_equal(kfk_api_find(KFK_API_METADATA)->name, "Metadata");
 }
 
-/* What org.apache.kafka.common.message.ApiMessageType says: the lowest version in kafka-clients 3.9.1, the highest stable
- * one in 4.4.0, and the first versions with request header 2 and with response header 1. */
+/* What org.apache.kafka.common.message.ApiMessageType says: the lowest version in kafka-clients 3.9.1, the highest
+ * stable one in 4.4.0, and the first versions with request header 2 and with response header 1. */
 enum { NONE = INT16_MAX };
 static const struct {
     int16_t key, min, max, request_header_2, response_header_1;

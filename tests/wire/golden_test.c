@@ -1,5 +1,5 @@
-/* Bytes that Kafka's own classes wrote, read and written again: tests/golden/messages.txt with messages made by hand and
- * what they must read as, tests/golden/versions.txt with a random message of every version of every API. */
+/* Bytes that Kafka's own classes wrote, read and written again: tests/golden/messages.txt with messages made by hand
+ * and what they must read as, tests/golden/versions.txt with a random message of every version of every API. */
 #include "support/memcheck.h"
 
 #include "wire/api.h"

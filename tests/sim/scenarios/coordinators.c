@@ -1,7 +1,8 @@
-/* S08: coordinators are killed, move, load, and brokers say that they are none; as far as there are groups: looking them up.
+/* S08: coordinators are killed, move, load, and brokers say that they are none; as far as there are groups: looking
+ * them up.
  *
- * Property: a look-up ends by its deadline, always; it finds a coordinator when one is to be had within the time, and the
- * right one when all is well.
+ * Property: a look-up ends by its deadline, always; it finds a coordinator when one is to be had within the time, and
+ * the right one when all is well.
  * Sometimes: a look-up succeeds although brokers are down, and one fails. */
 #include "scenarios.h"
 

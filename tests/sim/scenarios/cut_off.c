@@ -1,10 +1,10 @@
-/* S07, S09, S10: the network between the application and brokers is cut, in both directions or in one, or connections are
- * half open: the broker's machine is gone and nobody says so.
+/* S07, S09, S10: the network between the application and brokers is cut, in both directions or in one, or connections
+ * are half open: the broker's machine is gone and nobody says so.
  *
- * Property: as for killed leaders. After the network is whole again every task gets on within a few seconds, the longest pause
- * being that in which TCP sends the first packet of a connection again. While it is cut, nobody connects in a busy loop.
- * Sometimes: calls end at their deadlines; with acknowledgements lost, writes of unknown outcome are in the log and are there
- * twice after a second attempt. */
+ * Property: as for killed leaders. After the network is whole again every task gets on within a few seconds, the
+ * longest pause being that in which TCP sends the first packet of a connection again. While it is cut, nobody connects
+ * in a busy loop. Sometimes: calls end at their deadlines; with acknowledgements lost, writes of unknown outcome are in
+ * the log and are there twice after a second attempt. */
 #include "scenarios.h"
 
 enum { GETS_ON_MS = 6000 };

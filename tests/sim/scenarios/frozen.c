@@ -1,8 +1,8 @@
 /* S04, S06: brokers stand still, as if stopped by a signal: they neither answer nor close.
  *
  * Property: as for killed leaders. A task gets on when its partition is led by a broker that answers; what is told "not
- * written" is not in the log even though the frozen broker reads the request when it thaws; every call ends by its deadline.
- * Sometimes: calls end at their deadlines, and writes of unknown outcome are in the log. */
+ * written" is not in the log even though the frozen broker reads the request when it thaws; every call ends by its
+ * deadline. Sometimes: calls end at their deadlines, and writes of unknown outcome are in the log. */
 #include "scenarios.h"
 
 static const char *const fenced[] = {WORLD_TIMED_OUT, WORLD_RECONNECTED, NULL};

@@ -1,8 +1,8 @@
-/* What was given up arrives after all: a connection is slow, its requests are tried again on the next one, and then the first
- * copies come. And a disk that is slow, so that answers come when nobody waits for them any more.
+/* What was given up arrives after all: a connection is slow, its requests are tried again on the next one, and then the
+ * first copies come. And a disk that is slow, so that answers come when nobody waits for them any more.
  *
- * Property: as for killed leaders; a write that ended without its answer is "perhaps written", whenever its copy arrives.
- * Sometimes: both copies are in the log, in the order of the application's attempts or not. */
+ * Property: as for killed leaders; a write that ended without its answer is "perhaps written", whenever its copy
+ * arrives. Sometimes: both copies are in the log, in the order of the application's attempts or not. */
 #include "scenarios.h"
 
 static const char *const happens[] = {WORLD_TIMED_OUT, WORLD_MAYBE_WRITTEN, WORLD_DUPLICATE, WORLD_RECONNECTED, NULL};

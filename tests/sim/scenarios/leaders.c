@@ -1,9 +1,9 @@
 /* S02, S03, S05: leaders are killed, restarted in turn, moved, and lost with what their followers had not copied.
  *
- * Property: no acknowledged record is lost, none is doubled but by a second attempt after an unknown outcome, order holds,
- * positions neither skip nor go back. Every task gets on within a second after its partition has a leader again.
- * Sometimes: connections are closed under way and made again, brokers answer that they do not lead, writes of unknown outcome
- * are in the log and are not. */
+ * Property: no acknowledged record is lost, none is doubled but by a second attempt after an unknown outcome, order
+ * holds, positions neither skip nor go back. Every task gets on within a second after its partition has a leader again.
+ * Sometimes: connections are closed under way and made again, brokers answer that they do not lead, writes of unknown
+ * outcome are in the log and are not. */
 #include "scenarios.h"
 
 static const char *const killed[] = {WORLD_RECONNECTED, WORLD_EOF, NULL};

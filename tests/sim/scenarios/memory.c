@@ -1,7 +1,7 @@
 /* Memory is refused, once here and once there, to the application's side or to a broker.
  *
- * Property: as for killed leaders. Who is refused it says so, or closes its connection; nobody hangs, and when there is memory
- * again everything works.
+ * Property: as for killed leaders. Who is refused it says so, or closes its connection; nobody hangs, and when there is
+ * memory again everything works.
  * Sometimes: a call says so, and connections are made again. */
 #include "scenarios.h"
 

@@ -1,8 +1,8 @@
 /* S23, S24: connections are reset all the time; bits are wrong.
  *
  * Property of the storm: as for killed leaders, and connections are not made faster than they break.
- * Property of wrong bits, which without TLS nothing but the checksum of a batch can find: no record comes out that is not as
- * it was written, nothing crashes or hangs, and when the bits are right again everything works.
+ * Property of wrong bits, which without TLS nothing but the checksum of a batch can find: no record comes out that is
+ * not as it was written, nothing crashes or hangs, and when the bits are right again everything works.
  * Sometimes: connections are reset; a batch is found corrupt; an answer is nonsense. */
 #include "scenarios.h"
 

@@ -1,7 +1,7 @@
 /* Positions of a connection that two tasks share: one reads, the other seeks.
  *
- * Property: a seek always wins over a read that comes back late. When both calls have returned, the position is where the seek
- * went, or one further if the read has got the record that lies there.
+ * Property: a seek always wins over a read that comes back late. When both calls have returned, the position is where
+ * the seek went, or one further if the read has got the record that lies there.
  * Sometimes: the seek came while the read was under way. */
 #include "scenarios.h"
 

@@ -1,5 +1,5 @@
-/* Requests that fail, get no answer, half an answer or a late one, in any mixture; and a bootstrap name that stops resolving
- * or leads elsewhere.
+/* Requests that fail, get no answer, half an answer or a late one, in any mixture; and a bootstrap name that stops
+ * resolving or leads elsewhere.
  *
  * Property: as for killed leaders; on a slow machine calls may miss their deadlines by what its steps take.
  * Sometimes: each of the outcomes that a write can have. */

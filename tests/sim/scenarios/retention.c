@@ -1,7 +1,7 @@
 /* S19: records are deleted in front of a reader, and compaction leaves batches without records.
  *
- * Property: a reader whose position was deleted is told so, once for each time, and goes on with the first record there is;
- * nothing else moves its position. An empty batch is passed over whole: the offset behind it comes next.
+ * Property: a reader whose position was deleted is told so, once for each time, and goes on with the first record there
+ * is; nothing else moves its position. An empty batch is passed over whole: the offset behind it comes next.
  * Sometimes: a position is out of range; a reader meets an empty batch. */
 #include "scenarios.h"
 

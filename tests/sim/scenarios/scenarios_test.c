@@ -1,4 +1,5 @@
-/* Runs all scenarios of this folder. 2 000 seeds by default, shared equally; KFK_SEEDS and the like as in sim/runner.h. */
+/* Runs all scenarios of this folder. 2 000 seeds by default, shared equally; KFK_SEEDS and the like as in
+ * sim/runner.h. */
 #include "scenarios.h"
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* Tasks share connections, so that many batches are under way on each, while the leader is killed, restarted and slow.
  *
- * There are two topics, and each task writes to both partitions of one of them, and so is two writers of the journal, since order holds within a partition. What they
- * hand over is owed exactly one outcome for each attempt.
+ * There are two topics, and each task writes to both partitions of one of them, and so is two writers of the journal,
+ * since order holds within a partition. What they hand over is owed exactly one outcome for each attempt.
  *
  * Property: as for killed leaders.
  * Sometimes: several writes are under way on one connection when it breaks. */

@@ -1,7 +1,7 @@
 /* S22: answers come a few bytes at a time, or never.
  *
- * Property: every call ends by its deadline, dialling by its timeout; the broker that is slow holds up nobody who uses another
- * one; the application gets on when it is quick again.
+ * Property: every call ends by its deadline, dialling by its timeout; the broker that is slow holds up nobody who uses
+ * another one; the application gets on when it is quick again.
  * Sometimes: calls end at their deadlines, connections are given up. */
 #include "scenarios.h"
 

@@ -1,7 +1,7 @@
 /* S01: nothing goes wrong.
  *
- * Property: every call succeeds, each task makes one connection and keeps it, nothing is lost, doubled or out of order, and
- * the cluster is asked for metadata no more often than connections are made.
+ * Property: every call succeeds, each task makes one connection and keeps it, nothing is lost, doubled or out of order,
+ * and the cluster is asked for metadata no more often than connections are made.
  * Sometimes: records are written and read. */
 #include "scenarios.h"
 

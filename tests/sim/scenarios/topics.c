@@ -1,8 +1,8 @@
 /* S16, S17: the topic is deleted and made again, and grows.
  *
- * Property: what is acknowledged to an attempt that began after the topic was made again is in the new one; the library's
- * metadata takes the new id, never an older leader epoch of it, and never fewer partitions; new partitions are written to and
- * read from within seconds, and no record fails because of them.
+ * Property: what is acknowledged to an attempt that began after the topic was made again is in the new one; the
+ * library's metadata takes the new id, never an older leader epoch of it, and never fewer partitions; new partitions
+ * are written to and read from within seconds, and no record fails because of them.
  * Sometimes: tasks find the topic missing or their leader wrong, and make connections again. */
 #include "scenarios.h"
 

@@ -1,8 +1,8 @@
 /* Everything at once, and other kinds of writers in it.
  *
- * Property: as always; without idempotence records may be doubled, and with acks one what a lost leader acknowledged is not
- * acknowledged here; with acks none nothing is promised but one outcome, and that the records that are there are whole.
- * Sometimes: see each. */
+ * Property: as always; without idempotence records may be doubled, and with acks one what a lost leader acknowledged is
+ * not acknowledged here; with acks none nothing is promised but one outcome, and that the records that are there are
+ * whole. Sometimes: see each. */
 #include "trouble.h"
 
 static const char *const happens[] = {DESK_RETRIED, DESK_DUPLICATE, DESK_PIPELINED, NULL};

@@ -1,9 +1,9 @@
 /* B03, B04, B05, B06, B63: brokers' answers are lost, are refusals, or say what is not so.
  *
- * Property: nothing is lost, doubled or out of order, and nothing fails that had time enough. What is sent again has the same
- * bytes: with others under its sequence a record would be acknowledged that is not there.
- * Sometimes: batches of unknown outcome are sent again and acknowledged once more; a batch behind a refused one is refused,
- * too; epochs begin. */
+ * Property: nothing is lost, doubled or out of order, and nothing fails that had time enough. What is sent again has
+ * the same bytes: with others under its sequence a record would be acknowledged that is not there.
+ * Sometimes: batches of unknown outcome are sent again and acknowledged once more; a batch behind a refused one is
+ * refused, too; epochs begin. */
 #include "writers.h"
 
 enum { MANY_ATTEMPTS = 1000 };

@@ -45,7 +45,7 @@ struct desk {
     size_t again_count;
 };
 
-/* ---- what a clerk writes --------------------------------------------------------------------------------------------- */
+/* ---- what a clerk writes ----------------------------------------------------------------------------------------- */
 
 /* One message of a call, with the memory it needs. */
 typedef struct sheet {
@@ -111,7 +111,7 @@ static void next_sheet(clerk *c, sheet *x)
     x->journal->partition_of[x->writer] = p;
 }
 
-/* ---- outcomes -------------------------------------------------------------------------------------------------------- */
+/* ---- outcomes ---------------------------------------------------------------------------------------------------- */
 
 static clerk *clerk_of(desk *d, uint16_t writer)
 {
@@ -186,7 +186,7 @@ static void delivered(void *userdata, const kafka_message *msgs, size_t count, i
     d->nothing_under_way = d->under_way == 0;
 }
 
-/* ---- a call ---------------------------------------------------------------------------------------------------------- */
+/* ---- a call ------------------------------------------------------------------------------------------------------ */
 
 static bool is_refusal(const desk *d, const sheet *x, int result)
 {
@@ -301,7 +301,7 @@ static void work(sim *s, void *arg)
     d->over = --d->left == 0;
 }
 
-/* ---- what is to be seen of the producer ------------------------------------------------------------------------------- */
+/* ---- what is to be seen of the producer -------------------------------------------------------------------------- */
 
 static void look_at_partition(desk *d, const kfk_producer_partition *pt)
 {
@@ -367,7 +367,7 @@ static void heard(void *arg, const kafka_cluster_event *e)
     if (e->is_answer) look_at_answer(d, e->text);
 }
 
-/* ---- birth ------------------------------------------------------------------------------------------------------------ */
+/* ---- birth ------------------------------------------------------------------------------------------------------- */
 
 static void set_defaults(desk_config *c)
 {
@@ -478,7 +478,7 @@ void desk_set_sequences(desk *d, int32_t sequence, int16_t epoch)
     world_forget_sequences(d->world);
 }
 
-/* ---- asking, waiting -------------------------------------------------------------------------------------------------- */
+/* ---- asking, waiting --------------------------------------------------------------------------------------------- */
 
 void desk_use_partitions(desk *d, int32_t partitions)
 {
@@ -560,7 +560,7 @@ void desk_expect_progress(desk *d, int64_t ms)
     }
 }
 
-/* ---- the end ---------------------------------------------------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------------------------------------------------- */
 
 void desk_wait(desk *d)
 {

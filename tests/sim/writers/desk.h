@@ -8,8 +8,8 @@
  *     world_end(w);
  *
  * Each clerk is a fiber that writes messages of many kinds to all partitions of a topic, or of two. All of it is in the
- * journals of the world: each accepted message is owed one outcome, in time, and the logs are compared in the end. A batch that
- * a broker finds damaged is an anomaly, too, whatever becomes of it. Without
+ * journals of the world: each accepted message is owed one outcome, in time, and the logs are compared in the end. A
+ * batch that a broker finds damaged is an anomaly, too, whatever becomes of it. Without
  * idempotence records may be doubled, with acks none nothing is promised.
  *
  * A desk notes what happens inside of the producer (DESK_...), as often as a broker is asked something or answers. */
@@ -88,7 +88,8 @@ int desk_failures(const desk *d);
 int desk_without_key(const desk *d);
 /* All that was accepted so far has its outcome, within a minute. */
 void desk_wait_for_outcomes(desk *d);
-/* Partitions go on with this sequence and epoch, as after very many messages. After desk_warm_up, before clerks begin. */
+/* Partitions go on with this sequence and epoch, as after very many messages. After desk_warm_up, before clerks
+ * begin. */
 void desk_set_sequences(desk *d, int32_t sequence, int16_t epoch);
 /* Writes one message to each partition and waits for it, before clerks begin. */
 void desk_warm_up(desk *d);

@@ -1,7 +1,7 @@
 /* S37, B16: writers are closed and freed at any moment, whatever goes on.
  *
- * Property: close returns by its deadline, and by then every accepted message has had its outcome; nothing leaks; what was told
- * to be not written is not there, whatever arrives later.
+ * Property: close returns by its deadline, and by then every accepted message has had its outcome; nothing leaks; what
+ * was told to be not written is not there, whatever arrives later.
  * Sometimes: messages are given up, and are in the log all the same. */
 #include "trouble.h"
 

@@ -1,9 +1,9 @@
 /* S04, S06, B07: brokers stand still, as if stopped by a signal: they neither answer nor close.
  *
- * Property: as for killed leaders. A frozen leader that was fenced does not hold up its successor. Where the delivery timeout
- * strikes, the outcome is told within 250 ms after it, says "possibly written" when it may be, and what the broker reads
- * when it thaws doubles nothing; an application that writes again what failed has every record in the log once for each
- * attempt at most.
+ * Property: as for killed leaders. A frozen leader that was fenced does not hold up its successor. Where the delivery
+ * timeout strikes, the outcome is told within 250 ms after it, says "possibly written" when it may be, and what the
+ * broker reads when it thaws doubles nothing; an application that writes again what failed has every record in the log
+ * once for each attempt at most.
  * Sometimes: batches of unknown outcome are sent again; messages expire, and are in the log all the same. */
 #include "writers.h"
 
@@ -64,8 +64,8 @@ WRITER_SCENARIO(writer_s06_two_of_three_freeze_and_thaw, .sometimes = thawed, .s
 
 static const char *const stuck[] = {DESK_EXPIRED, WORLD_MAYBE_WRITTEN, NULL};
 
-/* B08: the broker reads nothing, the buffers of the socket are full, and the messages in them expire. Their memory must not be
- * used again before the socket is done with it. */
+/* B08: the broker reads nothing, the buffers of the socket are full, and the messages in them expire. Their memory must
+ * not be used again before the socket is done with it. */
 WRITER_SCENARIO(writer_b08_a_broker_reads_nothing, .sometimes = stuck, .seeds = 80)
 {
     world *w = world_new(s, &(world_config){.brokers = 2, .writers = -1, .readers = -1});

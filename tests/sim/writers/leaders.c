@@ -1,9 +1,10 @@
-/* S02, S03, S05, B06: leaders are killed, restarted in turn, moved, lost with what was not copied; a lone broker forgets.
+/* S02, S03, S05, B06: leaders are killed, restarted in turn, moved, lost with what was not copied; a lone broker
+ * forgets.
  *
- * Property: nothing is lost, doubled or out of order, and nothing fails: there is time enough. Every clerk gets on within a
- * second and a half after its partitions have leaders again.
- * Sometimes: batches are under way when their broker goes, and are sent again; answers say where the leader is; epochs begin;
- * a restarted broker denies batches that it has, and a younger one proves them. */
+ * Property: nothing is lost, doubled or out of order, and nothing fails: there is time enough. Every clerk gets on
+ * within a second and a half after its partitions have leaders again.
+ * Sometimes: batches are under way when their broker goes, and are sent again; answers say where the leader is; epochs
+ * begin; a restarted broker denies batches that it has, and a younger one proves them. */
 #include "writers.h"
 
 enum { GETS_ON_MS = 1500, HANDED_OVER_MS = 500 };

@@ -1,4 +1,5 @@
-/* B09, B15, S22, S35: limits and edges: sequences and epochs that end, sizes, every setting, slow answers, more than there is room for.
+/* B09, B15, S22, S35: limits and edges: sequences and epochs that end, sizes, every setting, slow answers, more than
+ * there is room for.
  *
  * Property: as always: nothing lost, doubled or out of order.
  * Sometimes: see each. */

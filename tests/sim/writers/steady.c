@@ -1,7 +1,7 @@
 /* S01: nothing goes wrong.
  *
- * Property: every message is written once, in order, at once; no batch is sent twice, connections are made once, and nobody
- * asks for metadata without a reason.
+ * Property: every message is written once, in order, at once; no batch is sent twice, connections are made once, and
+ * nobody asks for metadata without a reason.
  * Sometimes: several batches of a partition are in flight. */
 #include "writers.h"
 

@@ -1,9 +1,9 @@
 /* B01, B16, B17, S16, S17: what metadata says of the topic changes.
  *
- * Property: nothing is lost, doubled or out of order; sequences outlive metadata that says for a while that there is no topic;
- * each message has its outcome, also when its topic is deleted or never was. What was acknowledged for the old topic does
- * not count in the new one. Partitions that are added can be written to, although one broker does not know them yet.
- * Sometimes: see each. */
+ * Property: nothing is lost, doubled or out of order; sequences outlive metadata that says for a while that there is no
+ * topic; each message has its outcome, also when its topic is deleted or never was. What was acknowledged for the old
+ * topic does not count in the new one. Partitions that are added can be written to, although one broker does not know
+ * them yet. Sometimes: see each. */
 #include "writers.h"
 
 static const char *const flaps[] = {DESK_RETRIED, DESK_PIPELINED, NULL};
