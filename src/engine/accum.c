@@ -1,18 +1,15 @@
-/* accum.c: appending, swapping out, sealing, and what the producer sees of it.
+/* accum.c: appending where accum_append.h leaves off, swapping out, sealing, and what the producer sees of it.
  *
- * The common append is one lock, one encoded record, and four comparisons that say there is nothing else to do. An open
- * batch is opened with its first record and never without: one that cannot be opened, or does not take the record,
- * leaves everything as it was.
+ * An open batch is opened with its first record and never without: one that cannot be opened, or does not take the
+ * record, leaves everything as it was.
  *
  * A batch that is being sealed is in the queue and in the sealer's hands at once. The sealer touches everything but
  * `node` and `state`, the producer only those two and only under the lock. */
 #include "engine/accum.h"
 #include "base/mem.h"
+#include "engine/accum_append.h"
 #include "engine/seal.h"
 #include "wire/compress.h"
-
-#define LIKELY(x)   __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 void kfk_accum_init(kfk_accum *a, const kfk_accum_config *config, kfk_slots_share share)
 {
@@ -64,14 +61,6 @@ static int append_to(kfk_accum *a, kfk_produce_batch *b, const kafka_message *m,
     return kfk_produce_batch_append(b, a->config->batch_bytes - KFK_RECORD_HEADER, timestamp, m, side);
 }
 
-/* With many partitions the place of the next record has left the cache by the time there is one. */
-static inline void prefetch_next(const kfk_produce_batch *b)
-{
-    const ptrdiff_t line = 64;
-    __builtin_prefetch(b->writer.at + line, 1);
-    __builtin_prefetch(b->writer.at + 2 * line, 1);
-}
-
 /* The record is the first of a new batch: there is none, or the open one cannot take it. */
 static int append_to_new(kfk_accum *a, kfk_accum_call *call, const kafka_message *m, int64_t timestamp, int32_t codec,
                          const void *side)
@@ -92,8 +81,7 @@ static int append_to_new(kfk_accum *a, kfk_accum_call *call, const kafka_message
     return 0;
 }
 
-/* Something is to be done besides: under the lock, the record is in. */
-static __attribute__((noinline)) void attend(kfk_accum *a, kfk_accum_call *call)
+void kfk_accum_attend(kfk_accum *a, kfk_accum_call *call)
 {
     int32_t count = a->open->writer.count;
     if (call->waits && !a->awaited) {
@@ -106,33 +94,21 @@ static __attribute__((noinline)) void attend(kfk_accum *a, kfk_accum_call *call)
     if (a->open->codec != KFK_CODEC_NONE) swap_out(a, call);
 }
 
-/* The record needs a slot, a batch, or the long way to be encoded. */
-static __attribute__((noinline)) int append_slowly(kfk_accum *a, kfk_accum_call *call, const kafka_message *m,
-                                                   int64_t timestamp, int32_t codec, const void *side)
+int kfk_accum_append_slowly(kfk_accum *a, kfk_accum_call *call, const kafka_message *m, int64_t timestamp,
+                            int32_t codec, const void *side)
 {
     int rc = KAFKA_EOF;
     if (a->open != NULL && a->open->codec == codec) rc = append_to(a, a->open, m, timestamp, side);
     if (rc == KAFKA_EOF) rc = append_to_new(a, call, m, timestamp, codec, side);
-    if (rc == 0) attend(a, call);
+    if (rc == 0) kfk_accum_attend(a, call);
     return rc;
 }
 
-static inline __attribute__((always_inline)) int append(kfk_accum *a, kfk_accum_call *call, const kafka_message *m,
-                                                        int64_t timestamp, int32_t codec, const void *side)
-{
-    kfk_produce_batch *b = a->open;
-    if (UNLIKELY(b == NULL || b->codec != codec || !kfk_produce_batch_append_plain(b, timestamp, m, side)))
-        return append_slowly(a, call, m, timestamp, codec, side);
-    prefetch_next(b);
-    if (UNLIKELY(b->writer.count == a->config->batch_size || a->asked || (call->waits && !a->awaited))) attend(a, call);
-    return 0;
-}
-
-static __attribute__((noinline)) int append_heard(kfk_accum *a, kfk_accum_call *call, const kafka_message *m,
-                                                  int64_t timestamp, int32_t codec, const void *side)
+int kfk_accum_append_heard(kfk_accum *a, kfk_accum_call *call, const kafka_message *m, int64_t timestamp, int32_t codec,
+                           const void *side)
 {
     kfk_lock_take_heard(&a->lock);
-    int rc = append(a, call, m, timestamp, codec, side);
+    int rc = kfk_accum_append_locked(a, call, m, timestamp, codec, side);
     kfk_lock_give_heard(&a->lock);
     return rc;
 }
@@ -140,11 +116,7 @@ static __attribute__((noinline)) int append_heard(kfk_accum *a, kfk_accum_call *
 int kfk_accum_append(kfk_accum *a, kfk_accum_call *call, const kafka_message *m, int64_t timestamp, int32_t codec,
                      const void *side)
 {
-    if (UNLIKELY(kfk_lock_heard != NULL)) return append_heard(a, call, m, timestamp, codec, side);
-    kfk_lock_take_quietly(&a->lock);
-    int rc = append(a, call, m, timestamp, codec, side);
-    kfk_lock_give_quietly(&a->lock);
-    return rc;
+    return kfk_accum_append_inline(a, call, m, timestamp, codec, side);
 }
 
 /* ---- sealing ----------------------------------------------------------------------------------------------------- */

@@ -23,7 +23,7 @@
  * lock or a partition's; no two of these at a time. */
 #ifndef KFK_ENGINE_PRODUCER_H
 #define KFK_ENGINE_PRODUCER_H
-#include "engine/accum.h"
+#include "engine/accum_append.h"
 #include "engine/cluster.h"
 #include "engine/producer_batch.h"
 #include <stdatomic.h>
@@ -70,7 +70,7 @@ enum {
     KFK_COUNT_SENT_BYTES, /* the same; its size on the wire */
     KFK_COUNT_RETRY,      /* a batch was sent once more; 1 */
     KFK_COUNT_REBALANCE,  /* a topic's partitions were learnt, whether something had changed or not; 1 */
-    KFK_COUNT_REFUSED    /* a broker has refused a batch, for now or for good, or a limit has ended it; the code */
+    KFK_COUNT_REFUSED     /* a broker has refused a batch, for now or for good, or a limit has ended it; the code */
 };
 
 /* Any thread, no network. Copies what the configuration points to; holds a reference to the loop, and uses it until it
@@ -183,7 +183,8 @@ void kfk_producer_call_full(kfk_producer_call *c);
 static inline int kfk_producer_call_append(kfk_producer_call *c, kfk_producer_partition *pt, const kafka_message *m,
                                            int64_t time_ms, int32_t codec, const void *side)
 {
-    int err = kfk_accum_append((kfk_accum *)(void *)pt, &c->accum, m, time_ms, codec, side); /* its first member */
+    kfk_accum *a = (kfk_accum *)(void *)pt; /* its first member */
+    int err = kfk_accum_append_inline(a, &c->accum, m, time_ms, codec, side);
     if (__builtin_expect(c->accum.seals != NULL, 0)) kfk_producer_call_full(c);
     return err;
 }
