@@ -36,7 +36,7 @@ typedef struct wait {
     bool done;
 } wait;
 
-enum { RECORD_BESIDE = 128, SLOT_GROWS = 4 };
+enum { RECORD_BESIDE = 128 };
 
 /* ---- ending ------------------------------------------------------------------------------------------------------ */
 
@@ -89,8 +89,8 @@ static void limit_hit(kfk_limit *limit, int code)
 static size_t slot_for(size_t bytes)
 {
     size_t need = bytes + RECORD_BESIDE;
-    for (size_t size = KFK_SLOT_SMALLEST; size <= KFK_SLOT_LARGEST; size *= SLOT_GROWS) {
-        if (need <= size) return size;
+    for (unsigned size = 0; size < KFK_SLOT_SIZES; size++) {
+        if (need <= kfk_slot_bytes(size)) return kfk_slot_bytes(size);
     }
     return need;
 }

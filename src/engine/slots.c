@@ -23,8 +23,11 @@ typedef struct chunk {
     uint32_t held;   /* slots that are held */
     uint32_t cut_to; /* bytes from the front that were ever cut */
     uint8_t size;
-    _Alignas(16) uint8_t memory[KFK_SLOT_LARGEST];
+    _Alignas(16) uint8_t memory[];
 } chunk;
+
+enum { ROOM = KFK_SLOT_CHUNK - KFK_SLOT_BESIDE, CHUNK_BYTES = sizeof(chunk) + ROOM, MALLOC_BESIDE = 32 };
+_Static_assert(sizeof(chunk) + MALLOC_BESIDE <= KFK_SLOT_BESIDE, "a chunk takes a page more than it needs");
 
 typedef struct spare {
     struct spare *next;
@@ -45,15 +48,9 @@ struct kfk_slots {
     bool scratch_taken; /* since the last trim */
 };
 
-/* What a slot of a size takes, its header included. */
-static inline size_t bytes_of(unsigned size)
-{
-    return (size_t)KFK_SLOT_SMALLEST << (2 * size);
-}
-
 static inline size_t cap_of(unsigned size)
 {
-    return bytes_of(size) - sizeof(kfk_slot);
+    return kfk_slot_bytes(size) - sizeof(kfk_slot);
 }
 
 /* What a slot of its own size takes for `len` bytes. */
@@ -147,7 +144,7 @@ static void cut_chunk(kfk_slots *s, chunk *c, unsigned size)
 
 static bool is_used_up(const chunk *c)
 {
-    return c->free == NULL && c->cut_to == sizeof c->memory;
+    return c->free == NULL && c->cut_to + kfk_slot_bytes(c->size) > ROOM;
 }
 
 /* A slot of the size, or NULL: a chunk has to be allocated. */
@@ -166,7 +163,7 @@ static kfk_slot *pop(kfk_slots *s, unsigned size)
         c->free = slot->next;
     } else {
         slot = (kfk_slot *)(void *)(c->memory + c->cut_to);
-        c->cut_to += (uint32_t)bytes_of(size);
+        c->cut_to += (uint32_t)kfk_slot_bytes(size);
     }
     c->held++;
     if (is_used_up(c)) kfk_list_remove(&c->node);
@@ -198,7 +195,7 @@ static kfk_slot *take_charged(kfk_slots *s, unsigned size, size_t len)
     if (size != OWN_SIZE) {
         if ((slot = pop(s, size)) != NULL) return slot;
         kfk_lock_give(&s->lock);
-        chunk *c = kfk_mem_alloc(sizeof *c);
+        chunk *c = kfk_mem_alloc(CHUNK_BYTES);
         kfk_lock_take(&s->lock);
         if (c == NULL) return NULL;
         s->chunk_count++;
@@ -219,7 +216,7 @@ static kfk_slot *take_charged(kfk_slots *s, unsigned size, size_t len)
 
 static size_t charge_of(unsigned size, size_t len)
 {
-    return size == OWN_SIZE ? own_bytes(len) : bytes_of(size);
+    return size == OWN_SIZE ? own_bytes(len) : kfk_slot_bytes(size);
 }
 
 /* The smallest size that holds so many bytes. */
@@ -286,7 +283,7 @@ int kfk_slots_take_chain(kfk_slots *s, kfk_slots_share share, size_t len, kfk_sl
     int rc = 0;
     *out = NULL;
     for (size_t left = len; left > 0; left = minus(left, cap_of(size_for_piece(left))))
-        bytes += bytes_of(size_for_piece(left));
+        bytes += kfk_slot_bytes(size_for_piece(left));
 
     kfk_lock_take(&s->lock);
     if (bytes > room_of(s, share)) rc = refusal(s, share, bytes);
@@ -352,7 +349,7 @@ size_t kfk_slots_limit(const kfk_slots *s)
 /* Under the lock. */
 static size_t footprint(const kfk_slots *s)
 {
-    size_t bytes = s->chunk_count * sizeof(chunk) + s->own_bytes + s->object_count * s->object_size;
+    size_t bytes = s->chunk_count * CHUNK_BYTES + s->own_bytes + s->object_count * s->object_size;
     for (unsigned i = 0; i < SPARE_SCRATCHES; i++) bytes += s->scratches[i].cap;
     return bytes;
 }

@@ -1,10 +1,10 @@
 /* slots: the memory of a writer: pieces of a few sizes, and one budget for all of them.
  *
  * A batch starts in a small slot and chains larger ones while it grows, so that ten thousand partitions with a message
- * each cost little, and a full batch few pieces. Slots come in five sizes, from 1 to 256 KiB, each four times the one
- * before, and are carved from chunks of 256 KiB that all partitions share and that go back and forth between the sizes;
- * a record that is larger still gets a slot of its own size. Memory that was given back is kept for the next who takes,
- * pages and all, until kfk_slots_trim finds it idle.
+ * each cost little, and a full batch few pieces. Slots come in five sizes, from 1 to 256 KiB or a little less, each
+ * four times the one before, and are carved from chunks of 256 KiB that all partitions share and that go back and forth
+ * between the sizes; a record that is larger still gets a slot of its own size. Memory that was given back is kept for
+ * the next who takes, pages and all, until kfk_slots_trim finds it idle.
  *
  * The budget counts the capacity of every slot that is held, whatever of it is in use. It is a promise to the
  * application, so taking beyond it is refused; only what is needed to bring memory back (sealing, splitting) may exceed
@@ -44,11 +44,13 @@ struct kfk_slot {
     _Alignas(8) uint8_t data[];
 };
 
-enum {
-    KFK_SLOT_SMALLEST = 1024,
-    KFK_SLOT_LARGEST = 256 * 1024, /* but for records that are larger; both with the slot's own header */
-    KFK_SLOT_SIZES = 5
-};
+/* What slots of the sizes take, with the slot's own header: 0 is the smallest. Four fit into one of the next size, and
+ * one of the largest into a chunk, which with all that stands beside it takes 64 pages: a byte more, and it were 65. */
+enum { KFK_SLOT_SIZES = 5, KFK_SLOT_CHUNK = 256 * 1024, KFK_SLOT_BESIDE = 80 };
+static inline size_t kfk_slot_bytes(unsigned size)
+{
+    return (KFK_SLOT_CHUNK - KFK_SLOT_BESIDE) >> 2 * (KFK_SLOT_SIZES - 1 - size) & ~(size_t)15;
+}
 
 /* limit: the budget in bytes. object_size: see kfk_slots_object_take. 0 or KAFKA_ENOMEM. */
 int kfk_slots_new(size_t limit, size_t object_size, kfk_slots **out);
