@@ -37,15 +37,15 @@ class Row:
 
 # Targets are ratios to librdkafka, at most.
 LOAD = [
-    Row("100 B", "--size 100", 1000000, 0.15),
-    Row("100 B, 64 a call", "--size 100 --per-call 64", 1000000, 0.15),
-    Row("1 KB", "--size 1024", 200000, 0.45),
-    Row("100 B, 16 B key, 12 partitions", "--topic load12 --size 100 --key 16", 600000, 0.15),
-    Row("1 KB, 16 B key, 12 partitions", "--topic load12 --size 1024 --key 16", 200000, 0.35),
+    Row("100 B", "--size 100", 3000000, 0.15),
+    Row("100 B, 64 a call", "--size 100 --per-call 64", 3000000, 0.15),
+    Row("1 KB", "--size 1024", 500000, 0.45),
+    Row("100 B, 16 B key, 12 partitions", "--topic load12 --size 100 --key 16", 1500000, 0.15),
+    Row("1 KB, 16 B key, 12 partitions", "--topic load12 --size 1024 --key 16", 500000, 0.35),
     Row("100 B, 1000 partitions", "--topic load1000 --size 100 --spread 1000", 400000),
-    Row("1 KB, lz4", "--size 1024 --codec lz4", 100000, 0.75),
-    Row("1 KB, zstd", "--size 1024 --codec zstd", 60000, 0.85),
-    Row("100 B, four threads", "--size 100 --threads 4", 1000000),
+    Row("1 KB, lz4", "--size 1024 --codec lz4", 250000, 0.75),
+    Row("1 KB, zstd", "--size 1024 --codec zstd", 150000, 0.85),
+    Row("100 B, four threads", "--size 100 --threads 4", 3000000),
 ]
 LONE = Row("lone message", "--mode lone --size 100 --warm 500", 3000, 0.9)
 HELD = [
