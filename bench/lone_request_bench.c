@@ -1,8 +1,8 @@
 /* What one request on an idle connection costs: time, and system calls of the client's process.
  *
  *     lone_request_bench             prints both; counting needs strace
- *     lone_request_bench --send N    sends N requests and exits: what is counted, with two N, so that start-up drops
- *     out */
+ *     lone_request_bench --send N    sends N requests and exits: what is counted, with two N, so that start-up
+ *                                    drops out */
 #include "sink.h"
 #include <kafka/kafka.h>
 #include <stdio.h>

@@ -5,8 +5,8 @@
  * print is read by run.py, which compares them.
  *
  *     produce_X --broker HOST:PORT [--topic load] [--mode load|lone|held] [--messages 100000] [--size 100] [--key 0]
- *               [--spread 0] [--acks all|one] [--codec none|lz4|zstd|...] [--threads 1] [--per-call 1] [--batch-bytes
- *               N] [--linger-ms 5] [--warm 2000]
+ *               [--spread 0] [--acks all|one] [--codec none|lz4|zstd|...] [--threads 1] [--per-call 1]
+ *               [--batch-bytes N] [--linger-ms 5] [--warm 2000]
  *
  *     load   writes as fast as it can and waits for all outcomes: "messages= seconds= cpu= failed="; `cpu` is of the
  *            whole process, in seconds

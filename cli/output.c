@@ -45,9 +45,11 @@ static ssize_t write_piece(const char *data, size_t len)
     struct pollfd p[] = {{.fd = STDOUT_FILENO, .events = POLLOUT}, {.fd = kc_stop_fd(), .events = POLLIN}};
     int ready = poll(p, 2, -1);
     if (ready > 0 && p[0].revents == 0) ready = poll(p, 1, STOPPING_MS);
-    if (p[0].revents != 0) return write(STDOUT_FILENO, data, len < PIPE_BUF ? len : PIPE_BUF);
-    errno = ready == 0 ? EPIPE : EINTR;
-    return -1;
+    if (ready == 0) errno = EPIPE;
+    if (ready <= 0) return -1;
+    ssize_t n = write(STDOUT_FILENO, data, len < PIPE_BUF ? len : PIPE_BUF);
+    if (n < 0 && errno == EAGAIN) errno = EINTR; /* somebody else has filled it: the same again */
+    return n;
 }
 
 static ssize_t write_some(const char *data, size_t len, bool stoppable)

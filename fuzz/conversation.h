@@ -6,7 +6,8 @@
  * ones after some changes, late, in pieces, or not at all.
  *
  *   input:  seed of the simulation (2), options (1), which allocation of the library fails (1), what is left out (2),
- *   steps step:   control (1), then as the control says:
+ *           steps
+ *   step:   control (1), then as the control says:
  *             bits 0-2  what is sent:
  *                       0 the right answer         1 that with changes: count (1), each: place (2), kind (1), value (4)
  *                       2 a frame: length (2) and the bytes behind its correlation id

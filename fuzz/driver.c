@@ -1,7 +1,9 @@
 /* driver: runs a target over its corpora and over mutations of them, without libFuzzer, with any compiler.
  *
- *   fuzz_response [--runs N] [--seed S] [--only I] corpus.txt...   the entries, then N mutations (10 000) from seed S
- *   (1) fuzz_response input.bin                                        this input
+ *   fuzz_response input.bin                                        this input
+ *   fuzz_response [--runs N] [--seed S] [--only I] corpus.txt...   the entries, then N mutations from seed S
+ *
+ * 10 000 from seed 1 unless told.
  *
  * All of it runs in a child. The input that runs lies in memory that the parent sees as well, so whatever ends the
  * child, a failed property, a sanitizer, a signal, or twenty seconds of processor time for one input, the parent still

@@ -20,7 +20,7 @@ long_steps=(setup parts coverage sim-long all-mutants chaos-long)
 
 step_setup() { tools/setup.sh build test; }
 wide_comments() { # clang-format leaves comments alone
-  git ls-files '*.[ch]' | grep -v '/gen/' | xargs grep -nE '^ *(/\*|\*).*' | grep -E '^[^:]+:[0-9]+:.{121}'
+  git ls-files '*.[ch]' '*.cc' | grep -v '/gen/' | xargs grep -nE '.{121}' | grep -E '^[^:]+:[0-9]+: *\*|/\*|//'
 }
 step_sources() { # arrows between the layers, generated code, layout
   tools/check_layers.py && tools/gen.py --check && ! wide_comments &&

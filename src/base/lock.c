@@ -22,6 +22,8 @@ static inline void pause_for(int count)
         __builtin_ia32_pause();
 #elif defined(__aarch64__)
         __asm__ __volatile__("yield");
+#else
+        __asm__ __volatile__("" ::: "memory"); /* or the loop would be gone */
 #endif
     }
 }

@@ -3,8 +3,8 @@
  *
  * Lock order: the baton first, then one of these; nobody takes the baton, or waits, while holding one. They are held
  * for a few instructions: a pthread mutex, uncontended, would cost more than what is done under it (two calls, its
- * owner and kind to be looked at). This is one word, and one atomic operation each way. Who finds it taken spins for a
- * few microseconds, looking less and less often, then sleeps. It is neither fair nor recursive, and taking it is no
+ * owner and kind to be looked at). This is one word, and one atomic operation each way. Who finds it taken spins for
+ * some microseconds, looking less and less often, then sleeps. It is neither fair nor recursive, and taking it is no
  * cancellation point.
  *
  * A seam: in the simulation the places where one is taken and where it was given back are scheduling points, and it is

@@ -175,8 +175,9 @@ static inline void kfk_producer_call_begin(kfk_producer_call *c, kfk_producer *p
 void kfk_producer_call_full(kfk_producer_call *c);
 /* Appends a message to a partition of a map. `time_ms`: the record's timestamp; `codec`: KFK_CODEC_NONE and up. `side`
  * has side_size bytes and is copied; NULL: see kfk_produce_batch_append. When a batch is full it is sealed here, on
- * this thread, and told. 0 = accepted: there will be one outcome. Otherwise nothing was accepted and there will be
- *   none: KAFKA_EAGAIN  no room in the budget: end the call, wait for room (kfk_producer_room_new), begin anew
+ * this thread, and told. 0 = accepted: there will be one outcome. Otherwise nothing was accepted, there will be none:
+ *
+ *   KAFKA_EAGAIN  no room in the budget: end the call, wait for room (kfk_producer_room_new), begin anew
  *   KAFKA_ETOOBIG the record does not fit into batch_bytes, or not into the budget
  *   KAFKA_EINVAL  a header without a name
  *   KAFKA_ENOMEM, KAFKA_ECLOSED */

@@ -70,8 +70,8 @@ peer_cluster *peer_cluster_of(peer *p);
 void peer_advertise(peer *p, const char *host, int32_t port);
 /* The steps must outlive the sim. */
 void peer_script(peer *p, const peer_step *steps, size_t count);
-/* PEER_SCRIPT(p, PEER_ON(KFK_API_METADATA, .action = PEER_CLOSE), PEER_ON(PEER_ANY, .action = PEER_ANSWER, .delay_ms =
- * 5)) */
+/* PEER_SCRIPT(p, PEER_ON(KFK_API_METADATA, .action = PEER_CLOSE),
+ *                PEER_ON(PEER_ANY, .action = PEER_ANSWER, .delay_ms = 5)) */
 #define PEER_ON(api_key, ...)                              \
     {                                                      \
         .api = (api_key), .version = PEER_ANY, __VA_ARGS__ \

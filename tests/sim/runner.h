@@ -13,7 +13,8 @@
  *     KFK_SEED       run this one only, with its whole trace in the output when KFK_TRACE is set
  *     KFK_WITHOUT    numbers of faults, with commas, that are left out
  *     KFK_FAILED     a file to which "scenario seed" is appended when a seed fails; what stands in it runs first,
- *     always KFK_SOMETIMES  print in how many seeds each thing happened that must happen sometimes
+ *                    always
+ *     KFK_SOMETIMES  print in how many seeds each thing happened that must happen sometimes
  *     KFK_HASHES     a file to which "scenario seed hash-of-the-trace" is appended for the seeds that run twice
  *     KFK_SEED_BASE  a word from which the seeds are made, such as the name of a commit; default none
  *     KFK_TEST       run the tests of a program whose name matches this only (see runner_main)

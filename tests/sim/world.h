@@ -68,8 +68,8 @@ typedef struct world_config {
 
 typedef struct world world;
 
-/* In a fiber. Starts the cluster with its topic, and the tasks. The broker with id i listens at 10.0.0.1, port 9092 + i
- * - 1. NULL: it failed. */
+/* In a fiber. Starts the cluster with its topic, and the tasks. The broker with id i listens at 10.0.0.1, port
+ * 9091 + i. NULL: it failed. */
 world *world_new(sim *s, const world_config *cfg);
 /* In a fiber: the tasks end, what was left undone by faults is undone, the logs are read and compared with the journal,
  * and the cluster goes. NULL is fine. */
