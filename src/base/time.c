@@ -36,6 +36,11 @@ int64_t kfk_time_now_ms(void)
     return source_monotonic_ns() / NS_PER_MS;
 }
 
+int64_t kfk_time_ceil_ms(void)
+{
+    return (source_monotonic_ns() + NS_PER_MS - 1) / NS_PER_MS;
+}
+
 int64_t kfk_time_wall_ms(void)
 {
     return source_wall_ms();

@@ -11,6 +11,7 @@
 
 int64_t kfk_time_now_ns(void);  /* monotonic */
 int64_t kfk_time_now_ms(void);  /* monotonic, rounded down */
+int64_t kfk_time_ceil_ms(void); /* the same, rounded up: what begins then has not begun before now */
 int64_t kfk_time_wall_ms(void); /* Unix time */
 
 /* Milliseconds until then, rounded up, so that who waits so long does not come early: 0 = it has passed, KFK_TIME_NEVER

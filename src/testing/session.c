@@ -521,7 +521,7 @@ static void begin_request(kft_session *s)
     if (ask->api->key == KFK_API_PRODUCE) delay = kfk_time_add(delay, ask->node->disk_delay_ms);
     if (delay > 0) {
         s->state = SESSION_DELAYED;
-        kfk_loop_timer_set(c->loop, &s->timer, kfk_time_add(now_ms(s), delay));
+        kfk_loop_timer_set(c->loop, &s->timer, kfk_time_add(kfk_time_ceil_ms(), delay)); /* never early */
         return;
     }
     run_handler(s);

@@ -81,6 +81,8 @@ static void what_is_left_is_rounded_up_wherever_the_clock_stands(void **state)
     (void)state;
     static const int64_t later_ms[] = {1, 2, 1000, INT64_C(2147483648), INT64_C(4294967296)};
     kfk_time_set_source(ns_of_test, ms_of_test); /* a nanosecond before 6 ms */
+    assert_int_equal(kfk_time_now_ms(), 5);
+    assert_int_equal(kfk_time_ceil_ms(), 6);
     assert_int_equal(kfk_time_left_ms(6), 1);
     assert_int_equal(kfk_time_left_ms(5), 0);
     assert_int_equal(kfk_time_left_ms(0), 0);

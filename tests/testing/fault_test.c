@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static void add(kafka_cluster *c, kafka_fault f)
@@ -136,6 +137,32 @@ static void an_answer_may_be_late(void **state)
     assert_int_equal(end_of(c, "t", 0), 2);
     kafka_conn_free(conn);
     kafka_conn_free(other);
+    kafka_cluster_free(c);
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void a_late_answer_is_late_by_all_of_the_delay_to_the_nanosecond(void **state)
+{
+    (void)state;
+    enum { DELAY_MS = 1, TRIES = 400 };
+    kafka_cluster *c = cluster_with(1, 1);
+    kafka_conn *conn = dial_leader(c, "t", 0);
+    kafka_fault f = kafka_fault_on(KAFKA_FAULT_DELAY, KAFKA_REQUEST_PRODUCE);
+    f.delay_ms = DELAY_MS;
+    f.count = TRIES;
+    add(c, f);
+    for (int i = 0; i < TRIES; i++) {
+        int64_t before = now_ns();
+        works(write_value(conn, "a"));
+        assert_in_range(now_ns() - before, DELAY_MS * 1000000, INT64_MAX);
+    }
+    kafka_conn_free(conn);
     kafka_cluster_free(c);
 }
 
@@ -409,6 +436,7 @@ int main(void)
         MEMCHECK_TEST(an_old_leader_appends_and_then_says_that_it_is_none),
         MEMCHECK_TEST(a_request_is_dropped_with_its_connection),
         MEMCHECK_TEST(an_answer_may_be_late),
+        MEMCHECK_TEST(a_late_answer_is_late_by_all_of_the_delay_to_the_nanosecond),
         MEMCHECK_TEST(a_request_may_never_be_answered),
         MEMCHECK_TEST(an_answer_may_break_off),
         MEMCHECK_TEST(what_has_no_answer_loses_its_connection),
