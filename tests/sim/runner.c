@@ -1,9 +1,9 @@
 /* Seeds, replays, and what is printed about them.
  *
  * Seeds are made by hashing scenario, base and number, so that scenarios do not share them. The cost of a seed is
- * processor time, which depends little on what else the machine does; it is enforced in optimised builds without
- * sanitizers, where it was promised (5 ms). Caches that others use at the same time, too, cost something for a while:
- * so the quickest BLOCK seeds in a row are what counts. */
+ * processor time; 5 ms were promised for optimised builds without sanitizers, and said is when it is more. Machines
+ * differ, and caches that others use at the same time cost something for a while: so the quickest BLOCK seeds in a row
+ * are what counts, and a failure is only what is beyond doubt. */
 #include "sim/runner.h"
 #include "wire/compress.h"
 #include <errno.h>
@@ -15,6 +15,7 @@
 
 enum { DEFAULT_SEEDS = 200, TWICE = 5, BLOCK = 50, LINES_BEFORE = 60, LINES_AFTER = 10, MOST_SOMETIMES = 32 };
 #define MOST_MS_PER_SEED 5.0
+#define BEYOND_DOUBT     4 /* times as much as was promised: no slow or busy machine explains that */
 
 #ifndef KFK_SEEDS_FILE
 #define KFK_SEEDS_FILE "seeds.txt"
@@ -289,7 +290,10 @@ static const char *missing(const tally *t)
 static void demand_cheapness(const scenario *sc, double ms_per_seed)
 {
 #if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__)
-    if (ms_per_seed > MOST_MS_PER_SEED) fail_msg("%s costs %.2f ms a seed or part of one", sc->name, ms_per_seed);
+    if (ms_per_seed <= MOST_MS_PER_SEED) return;
+    print_message("           %s costs %.2f ms a seed or part of one, more than %.0f\n", sc->name, ms_per_seed,
+                  MOST_MS_PER_SEED);
+    if (ms_per_seed > MOST_MS_PER_SEED * BEYOND_DOUBT) fail_msg("%s is too dear", sc->name);
 #else
     (void)sc;
     (void)ms_per_seed;

@@ -21,9 +21,9 @@
  * Seeds that failed once stand in seeds.txt and run always.
  *
  * What a seed costs is printed, on average and at most, as processor time; the average of the quickest 50 in a row is
- * enforced (5 ms) in optimised builds. What must happen sometimes is asked of every run but a replay: where so few
- * seeds were asked for that something has not happened, more are run, as many as the scenario wants. A KFK_EACH below
- * what the scenario wants asks for neither. */
+ * judged (5 ms; 20 fail) in optimised builds. What must happen sometimes is asked of every run but a replay: where so
+ * few seeds were asked for that something has not happened, more are run, as many as the scenario wants. A KFK_EACH
+ * below what the scenario wants asks for neither. */
 #ifndef KAFKA_TESTS_SIM_RUNNER_H
 #define KAFKA_TESTS_SIM_RUNNER_H
 #include "sim/loop_sim.h"
