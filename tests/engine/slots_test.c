@@ -47,6 +47,7 @@ static void a_batch_starts_small_and_its_slots_grow_fourfold(void **state)
     size_t before = 0;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         kfk_slot *slot = take(s, before, 100, MIB);
+        assert_int_equal(slot->cap, kfk_slot_bytes(i < KFK_SLOT_SIZES ? (unsigned)i : KFK_SLOT_SIZES - 1) - HEAD);
         assert_in_range(slot->cap + HEAD, sizes[i] - sizes[i] / 50, sizes[i]); /* or a little less */
         before = slot->cap;
         assert_int_equal(kfk_slots_used(s), slot->cap + HEAD);

@@ -243,7 +243,8 @@ bool book_wait(book *b, int64_t ms)
 {
     int64_t begun = sim_now_ms(b->sim), waited = 0;
     while (!b->all_told && !sim_failed(b->sim) && waited < ms) {
-        sim_sleep_ms(b->sim, 1 + waited / 100); /* to a hundredth of the time: a look costs as much as an event */
+        int64_t nap = 1 + waited / 100; /* a look costs as much as an event */
+        sim_sleep_ms(b->sim, nap < ms - waited ? nap : ms - waited);
         waited = sim_now_ms(b->sim) - begun;
     }
     if (!b->all_told)

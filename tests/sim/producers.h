@@ -64,7 +64,7 @@ int book_send(book *b, uint32_t sender, int32_t partition, size_t bytes, bool wa
 void book_send_all(book *b, uint32_t sender, int32_t partition, size_t bytes, int count);
 /* With another topic; NULL = the usual one. */
 void book_use_topic(book *b, const char *topic);
-/* All accepted ones have had their outcome, within so many ms or hardly more: it looks at a hundredth of the time. */
+/* All accepted ones have had their outcome, within so many ms. */
 bool book_wait(book *b, int64_t ms);
 /* All were written. */
 void book_expect_written(book *b);
