@@ -119,12 +119,20 @@ count_tests() {
   cat "$logs"/*.log 2>/dev/null | sed -n 's/.*tests passed, \([0-9]*\) tests failed out of \([0-9]*\).*/\2/p' | awk '{n += $1} END {print n + 0}'
 }
 
+# The lines of a failed step's log that say why: assertions, reports of sanitizers, errors of compilers, and who failed.
+reasons() { # STEP
+  local why='\[  ERROR   \]|\[   LINE   \]|\[  FAILED  \] [a-z]|^FAILED: |^  in '.*', line |Sanitizer: |runtime error:'
+  why+='|: error:|\((Failed|Timeout|SEGFAULT|Subprocess aborted)\)'
+  [ ! -f "$logs/$1.log" ] || grep -E "$why" "$logs/$1.log" | awk '!seen[$0]++' | cut -c 1-160 | head -n 12
+}
+
 summary() {
-  local total
+  local total name
   total=$(count_tests)
   if [ ${#failed[@]} -eq 0 ]; then
     echo "check: all $# steps passed, $total test programs run, $((SECONDS / 60)) min $((SECONDS % 60)) s"
   else
+    for name in "${failed[@]}"; do reasons "$name" | sed "s/^/$name: /"; done
     echo "check: FAILED: ${failed[*]} (of $# steps, $total test programs run, $((SECONDS / 60)) min $((SECONDS % 60)) s)"
     exit 1
   fi

@@ -1,6 +1,5 @@
 #include "net_test.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
@@ -475,8 +474,7 @@ enum { BYTES = 2 * 1024 * 1024, CHUNK = 50000 };
 
 typedef struct flow {
     end end;
-    size_t written;
-    atomic_int refused, partial, failed, finished;
+    atomic_int written, refused, partial, failed, finished;
 } flow;
 
 static unsigned char pattern(size_t i)
@@ -487,9 +485,9 @@ static unsigned char pattern(size_t i)
 static void flow_write(flow *f)
 {
     unsigned char chunk[CHUNK];
-    while (f->written < BYTES) {
-        size_t n = BYTES - f->written < CHUNK ? BYTES - f->written : CHUNK, put = 0;
-        for (size_t i = 0; i < n; i++) chunk[i] = pattern(f->written + i);
+    for (size_t written; (written = (size_t)atomic_load(&f->written)) < BYTES;) {
+        size_t n = BYTES - written < CHUNK ? BYTES - written : CHUNK, put = 0;
+        for (size_t i = 0; i < n; i++) chunk[i] = pattern(written + i);
         struct iovec iov[2] = {{.iov_base = chunk, .iov_len = n / 3},
                                {.iov_base = chunk + n / 3, .iov_len = n - n / 3}};
         int code = f->end.stream->ops->write(f->end.stream, iov, 2, &put, &f->end.err);
@@ -502,7 +500,7 @@ static void flow_write(flow *f)
             return;
         }
         if (put < n) atomic_fetch_add(&f->partial, 1);
-        f->written += put;
+        atomic_fetch_add(&f->written, (int)put);
     }
     atomic_store(&f->finished, 1);
 }
@@ -520,7 +518,8 @@ static void flow_start(kfk_loop *l, void *arg)
     flow_write(f); /* from a caller's thread; all that follows comes by edges */
 }
 
-/* Reads only while the writer waits, and then everything there is. */
+/* Reads only when the writer waits, and then no more than what had been written by then: the rest is more than the
+ * system holds, so the writer has to wait again. */
 typedef struct slow_reader {
     int fd, refused;
     flow *flow;
@@ -534,22 +533,30 @@ static bool writer_waits(void *arg)
     return atomic_load(&r->flow->refused) > r->refused || atomic_load(&r->flow->finished);
 }
 
+static void read_up_to(slow_reader *r, size_t total)
+{
+    unsigned char buf[3000];
+    while (r->got < total) {
+        ssize_t n = recv(r->fd, buf, total - r->got < sizeof buf ? total - r->got : sizeof buf, 0);
+        if (n <= 0) {
+            r->lost_patience = true;
+            return;
+        }
+        for (ssize_t i = 0; i < n; i++) {
+            if (buf[i] != pattern(r->got + (size_t)i)) r->wrong = true;
+        }
+        r->got += (size_t)n;
+    }
+}
+
 static void *slow_reader_thread(void *arg)
 {
     slow_reader *r = arg;
-    unsigned char buf[3000];
-    ssize_t n;
-    do {
+    while (r->got < BYTES && !r->lost_patience) {
         if (!eventually(writer_waits, r)) r->lost_patience = true;
         r->refused = atomic_load(&r->flow->refused);
-        int how = atomic_load(&r->flow->finished) ? 0 : MSG_DONTWAIT;
-        while ((n = recv(r->fd, buf, sizeof buf, how)) > 0) {
-            for (ssize_t i = 0; i < n; i++) {
-                if (buf[i] != pattern(r->got + (size_t)i)) r->wrong = true;
-            }
-            r->got += (size_t)n;
-        }
-    } while (n < 0 && errno == EAGAIN && !r->lost_patience);
+        read_up_to(r, (size_t)atomic_load(&r->flow->written));
+    }
     return NULL;
 }
 
@@ -562,6 +569,8 @@ static void a_slow_reader_makes_the_writer_wait_for_edges_and_gets_every_byte(vo
     int peer = connect_pair(l, &f.end), small = 32768;
     setsockopt(fd_of(f.end.stream), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
     setsockopt(peer, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+    setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     slow_reader r = {.fd = peer, .flow = &f};
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, slow_reader_thread, &r), 0);
