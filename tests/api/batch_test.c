@@ -186,7 +186,7 @@ static void an_open_batch_blocks_reads_and_nothing_else(void **state)
     assert_fails(kafka_conn_read_message(c, 0, &m), KAFKA_ETIMEDOUT, "another read");
     kafka_conn_set_read_deadline(c, kafka_deadline_in(100));
     assert_fails(kafka_conn_read_batch(c, NULL, &other), KAFKA_ETIMEDOUT, "another read");
-    kafka_conn_set_read_deadline(c, kafka_deadline_in(5000));
+    kafka_conn_set_read_deadline(c, kafka_deadline_in(CALLS_PATIENCE_MS));
     assert_works(kafka_conn_read_offsets(c, &first, &last));
     assert_int_equal(last, 10);
     assert_works(kafka_conn_write(c, "v10", 3));
@@ -241,9 +241,9 @@ static void on_a_connection_that_broke_nobody_waits_for_the_turn(void **state)
     tcp_peer_hang_up(p);
     assert_int_equal(kafka_conn_read_last_offset(c, &offset), KAFKA_EUNEXPECTED_EOF);
     int64_t before = kafka_now_ms();
-    kafka_conn_set_read_deadline(c, kafka_deadline_in(8000));
+    kafka_conn_set_read_deadline(c, kafka_deadline_in(CALLS_PATIENCE_MS));
     assert_fails(kafka_conn_read_message(c, 0, &m), KAFKA_EUNEXPECTED_EOF, NULL);
-    assert_true(kafka_now_ms() - before < 2000);
+    assert_took(before, 0);
     calls_expect_next(b, 0); /* what was fetched is there */
     assert_works(kafka_batch_close(b));
     assert_fails(kafka_conn_read_message(c, 0, &m), KAFKA_EUNEXPECTED_EOF, NULL);

@@ -7,11 +7,15 @@
 #include "kafka/kafka.h"
 #include "support/peer_tcp.h"
 #include "wire/compress.h"
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* The call gives this code, and the sentence of the last failure has this part. */
 #define assert_fails(call, code, part) calls_check((call), (code), (part), #call, __FILE__, __LINE__)
@@ -25,6 +29,31 @@ static inline void calls_check(int got, int code, const char *part, const char *
 static inline void calls_check_works(int got, const char *call, const char *file, int line)
 {
     if (got != 0) fail_msg("%s:%d: %s is %d: %s", file, line, call, got, kafka_last_error());
+}
+
+/* A machine that has other work may let any thread stand for seconds: how late something may be is no more than a bound
+ * on what hangs. It is below the ten seconds that calls have by themselves. To the millisecond: tests/sim. */
+enum { CALLS_LATE_MS = 9000, CALLS_PATIENCE_MS = 30000 };
+
+/* It took so long since then, and not much longer. */
+#define assert_took(since_ms, least_ms) calls_check_took(kafka_now_ms() - (since_ms), (least_ms), __FILE__, __LINE__)
+static inline void calls_check_took(int64_t took_ms, int64_t least_ms, const char *file, int line)
+{
+    if (took_ms < least_ms || took_ms > least_ms + CALLS_LATE_MS)
+        fail_msg("%s:%d: it took %d ms and not %d", file, line, (int)took_ms, (int)least_ms);
+}
+
+/* A port of 127.0.0.1 where nobody listens, nor can as long as the descriptor that is returned is open. */
+static inline int calls_refuse(int *port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    *port = ntohs(at.sin_port);
+    return fd;
 }
 
 /* A connection to the peer's partition of "t". */
@@ -95,12 +124,17 @@ static inline void calls_expect_next(kafka_batch *b, int64_t offset)
     assert_int_equal(kafka_batch_offset(b), offset + 1);
 }
 
-/* A helper thread that resolved a name may hold its loop a moment longer. */
-static inline int calls_teardown(void **state)
+/* A helper thread that resolved a name may hold its loop a while longer. */
+static inline void calls_await_freed(void)
 {
-    int64_t until = kafka_now_ms() + 2000;
+    int64_t until = kafka_now_ms() + CALLS_PATIENCE_MS;
     kfk_compress_trim();
     while (memcheck_blocks() > 0 && kafka_now_ms() < until) sched_yield();
+}
+
+static inline int calls_teardown(void **state)
+{
+    calls_await_freed();
     return memcheck_teardown(state);
 }
 /* A test that leaves neither memory nor a compression context behind. */
@@ -127,6 +161,45 @@ static inline pthread_t calls_start(void *(*run)(void *), void *arg)
     pthread_t t;
     assert_int_equal(pthread_create(&t, NULL, run, arg), 0);
     return t;
+}
+
+/* A deadline that passes while a call waits for its answer: set by a thread of its own when the peer has been asked.
+ * With one that was set before, a slow machine may not have sent anything. */
+typedef struct calls_cut {
+    tcp_peer *peer;
+    kafka_conn *conn;
+    void (*set)(kafka_conn *, int64_t);
+    int64_t deadline; /* 0 = nothing was asked */
+    pthread_t thread;
+    int count;
+    int16_t api;
+} calls_cut;
+
+static inline void *calls_cut_run(void *arg)
+{
+    calls_cut *x = arg;
+    int64_t deadline = tcp_peer_saw(x->peer, x->api, x->count) ? kafka_deadline_in(50) : 0;
+    x->set(x->conn, deadline ? deadline : kafka_deadline_in(0));
+    x->deadline = deadline;
+    return NULL;
+}
+
+/* `set` is kafka_conn_set_read_deadline or its like; the next request of the API is waited for. */
+static inline void calls_cut_begin(calls_cut *x, tcp_peer *p, kafka_conn *c, int16_t api,
+                                   void (*set)(kafka_conn *, int64_t))
+{
+    *x = (calls_cut){.peer = p, .conn = c, .set = set, .count = tcp_peer_requests(p, api) + 1, .api = api};
+    x->thread = calls_start(calls_cut_run, x);
+}
+
+/* The call has returned: not before the deadline, which has passed. */
+static inline void calls_cut_end(calls_cut *x)
+{
+    int64_t now = kafka_now_ms();
+    pthread_join(x->thread, NULL);
+    assert_true(x->deadline != 0);
+    assert_true(now >= x->deadline);
+    assert_took(x->deadline, 0);
 }
 
 #endif

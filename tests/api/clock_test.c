@@ -9,7 +9,7 @@
 #include <sys/time.h>
 #include <time.h>
 
-enum { HOUR_S = 3600, TEN_YEARS_S = 315360000, STEP_MS = 20, LATE_MS = 1000 };
+enum { HOUR_S = 3600, TEN_YEARS_S = 315360000, STEP_MS = 20 };
 
 /* ---- the wall clock ---------------------------------------------------------------------------------------------- */
 
@@ -72,11 +72,11 @@ static void *step_the_clock(void *arg)
 
 /* ---- the waits --------------------------------------------------------------------------------------------------- */
 
-/* It took so long, give or take what a loaded machine does. */
-static void assert_took(int64_t since_ms, int64_t nominal_ms)
+/* It took so long, give or take what a loaded machine does: the least step is an hour. */
+static void assert_really_took(int64_t since_ms, int64_t nominal_ms)
 {
     int64_t took = real_ms() - since_ms;
-    if (took < nominal_ms || took > nominal_ms + LATE_MS)
+    if (took < nominal_ms || took > nominal_ms + CALLS_LATE_MS)
         fail_msg("%d ms and not %d, with the clock %d steps on", (int)took, (int)nominal_ms, atomic_load(&steps));
 }
 
@@ -90,10 +90,10 @@ static void use(kafka_loop *l)
     char name[40];
     int64_t before = real_ms();
     assert_fails(kafka_dial(&dialer, NULL, tcp_peer_address(silent), &other), KAFKA_ETIMEDOUT, NULL);
-    assert_took(before, 250);
+    assert_really_took(before, 250);
     before = real_ms();
     assert_fails(kafka_dial(&dialer, KAFKA_WITHIN(100), tcp_peer_address(silent), &other), KAFKA_ETIMEDOUT, NULL);
-    assert_took(before, 100);
+    assert_really_took(before, 100);
 
     dialer.timeout_ms = 20000;
     snprintf(name, sizeof name, "localhost:%d", tcp_peer_port(p)); /* on a helper thread, which waits for jobs */
@@ -102,13 +102,13 @@ static void use(kafka_loop *l)
         before = real_ms();
         kafka_conn_set_read_deadline(c, kafka_deadline_in(150));
         assert_fails(kafka_conn_read_message(c, 0, &m), KAFKA_ETIMEDOUT, NULL);
-        assert_took(before, 150);
+        assert_really_took(before, 150);
     }
     before = real_ms();
     kafka_conn_set_deadline(c, kafka_deadline_in(20000));
     assert_works(kafka_conn_write(c, "v0", 2));
     calls_expect_message(c, 0, "v0");
-    assert_took(before, 0);
+    assert_really_took(before, 0);
 
     int fetches = tcp_peer_requests(p, KFK_API_FETCH); /* no burst: a fetch waits half a second at the broker */
     kafka_conn_set_read_deadline(c, kafka_deadline_in(700));
@@ -125,13 +125,14 @@ static void no_wait_follows_the_steps_of_the_wall_clock(void **state)
     kafka_loop *manual;
     atomic_store(&steady, false);
     pthread_t t = calls_start(step_the_clock, NULL);
-    use(NULL);
+    do {
+        use(NULL);
+    } while (atomic_load(&steps) <= 20); /* this thread may run while the other one does not */
     assert_works(kafka_loop_new(&(kafka_loop_config){.manual = 1}, &manual));
     use(manual);
     kafka_loop_free(manual);
     atomic_store(&steady, true);
     pthread_join(t, NULL);
-    assert_true(atomic_load(&steps) > 20);
 }
 
 /* Else the test above shows nothing. */

@@ -166,6 +166,7 @@ static void arguments_deadlines_and_closing(void **state)
 {
     (void)state;
     static const char *const holes[] = {"t", NULL};
+    calls_cut cut;
     kafka_partitions *list = NULL;
     kafka_brokers *brokers = NULL;
     kafka_broker *b = NULL;
@@ -179,8 +180,9 @@ static void arguments_deadlines_and_closing(void **state)
     assert_fails(kafka_conn_controller(c, NULL), KAFKA_EINVAL, "NULL");
     assert_fails(kafka_conn_brokers(NULL, &brokers), KAFKA_EINVAL, "NULL");
     assert_int_equal(tcp_peer_requests(p, KFK_API_METADATA), 0);
-    kafka_conn_set_read_deadline(c, kafka_deadline_in(50));
+    calls_cut_begin(&cut, p, c, KFK_API_METADATA, kafka_conn_set_read_deadline);
     assert_fails(kafka_conn_read_partitions(c, NULL, 0, &list), KAFKA_ETIMEDOUT, "metadata");
+    calls_cut_end(&cut);
     assert_fails(kafka_conn_brokers(c, &brokers), KAFKA_ETIMEDOUT, "nothing was sent");
     assert_fails(kafka_conn_controller(c, &b), KAFKA_ETIMEDOUT, "nothing was sent");
     tcp_peer_release(p);

@@ -74,7 +74,7 @@ static void what_is_not_for_the_caller_is_passed_over(void **state)
     BATCH(&log, .base = 12, .count = 1);
     calls_fill(p, &log, 13);
     kafka_conn *c = calls_dial(p, 0);
-    kafka_conn_set_read_deadline(c, kafka_deadline_in(5000));
+    kafka_conn_set_read_deadline(c, kafka_deadline_in(CALLS_PATIENCE_MS));
     calls_expect_message(c, 5, "v5");
     calls_expect_message(c, 8, "v8");
     calls_expect_message(c, 12, "v12");

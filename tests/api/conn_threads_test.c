@@ -12,6 +12,7 @@ typedef struct user {
     kafka_conn *conn;
     const char *failure;
     int64_t read;
+    atomic_int *left; /* messages that nobody has read */
 } user;
 
 static void *write_all(void *arg)
@@ -84,6 +85,7 @@ static void *read_some(void *arg)
     while (kafka_conn_read_message(u->conn, 0, &m) == 0) {
         u->read += 1 + m->offset * 1000;
         kafka_message_free(m);
+        if (atomic_fetch_sub(u->left, 1) == 1) kafka_conn_set_read_deadline(u->conn, kafka_deadline_in(100));
     }
     return NULL;
 }
@@ -94,6 +96,7 @@ static void eight_readers_share_the_messages(void **state)
     (void)state;
     user users[8];
     pthread_t threads[8];
+    atomic_int left = 200;
     int64_t sum = 0;
     batch_bytes log = {0};
     tcp_peer *p = TCP_PEER({0});
@@ -101,9 +104,9 @@ static void eight_readers_share_the_messages(void **state)
     tcp_peer_fill(p, &log, 200);
     batch_free(&log);
     kafka_conn *c = calls_dial(p, 0);
-    kafka_conn_set_read_deadline(c, kafka_deadline_in(1500));
+    kafka_conn_set_read_deadline(c, kafka_deadline_in(2 * CALLS_PATIENCE_MS));
     for (int i = 0; i < 8; i++) {
-        users[i] = (user){.conn = c};
+        users[i] = (user){.conn = c, .left = &left};
         threads[i] = calls_start(read_some, &users[i]);
     }
     for (int i = 0; i < 8; i++) {
@@ -128,7 +131,8 @@ typedef struct shared {
 typedef struct actor {
     shared *shared;
     kfk_rand rand;
-    int calls, strange, strange_code;
+    atomic_int calls;
+    int strange, strange_code;
 } actor;
 
 static uint64_t below(actor *a, uint64_t n)
@@ -203,12 +207,21 @@ static void *act(void *arg)
     actor *a = arg;
     while (!atomic_load(&a->shared->over)) {
         int code = do_something(a);
-        a->calls++;
+        atomic_fetch_add(&a->calls, 1);
         if (is_expected(code)) continue;
         a->strange++;
         a->strange_code = code;
     }
     return NULL;
+}
+
+/* A call of each has returned. */
+static bool all_have_begun(actor *actors)
+{
+    for (int i = 0; i < THREADS; i++) {
+        if (atomic_load(&actors[i].calls) == 0) return false;
+    }
+    return true;
 }
 
 static void one_round(tcp_peer *p, kfk_rand *rand, int number)
@@ -222,8 +235,8 @@ static void one_round(tcp_peer *p, kfk_rand *rand, int number)
         kfk_rand_seed(&actors[i].rand, kfk_rand_next(rand));
         threads[i] = calls_start(act, &actors[i]);
     }
-    int64_t until = kafka_now_ms() + ROUND_MS;
-    while (kafka_now_ms() < until) sched_yield();
+    int64_t until = kafka_now_ms() + ROUND_MS, patience = until + CALLS_PATIENCE_MS;
+    while (kafka_now_ms() < until || (!all_have_begun(actors) && kafka_now_ms() < patience)) sched_yield();
     if (number % 3 == 0) kafka_conn_set_cancel(s.conn, s.tokens[1]);
     if (number % 3 == 0) kafka_cancel_fire(s.tokens[1]);
     if (number % 3 == 1) assert_works(kafka_conn_close(s.conn));

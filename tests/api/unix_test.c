@@ -51,9 +51,11 @@ static void the_leader_is_dialled_where_it_advertises_to_be(void **state)
     assert_works(kafka_conn_write(c, "v", 1));
     kafka_conn_free(c);
     c = NULL;
-    tcp_peer_advertise(p, "127.0.0.1", tcp_free_port(), 1);
+    int port, refusing = calls_refuse(&port);
+    tcp_peer_advertise(p, "127.0.0.1", port, 1);
     assert_fails(kafka_dial_leader(NULL, NULL, address, "t", 0, &c), KAFKA_EIO, "advertised.listeners");
     assert_non_null(strstr(kafka_last_error(), address));
+    close(refusing);
     tcp_peer_free(p);
 }
 
@@ -193,7 +195,7 @@ static void a_listener_that_never_has_room_costs_the_timeout(void **state)
     full_begin(&f);
     int64_t before = kafka_now_ms();
     assert_fails(try_dial(NULL, KAFKA_WITHIN(150), f.address), KAFKA_ETIMEDOUT, f.address);
-    assert_in_range(kafka_now_ms() - before, 149, 2000);
+    assert_took(before, 149);
     full_end(&f);
 }
 
