@@ -35,15 +35,18 @@ static inline int open_fds(void)
     return entries("/proc/self/fd", NULL);
 }
 
-static inline int io_threads(void)
+/* One that was joined is listed until the kernel has done with it. */
+static inline bool no_io_thread(void)
 {
-    return entries("/proc/self/task", "kafka-io");
+    int64_t until = kafka_now_ms() + PATIENCE_MS;
+    while (entries("/proc/self/task", "kafka-io") > 0 && kafka_now_ms() < until) poll(NULL, 0, 1);
+    return entries("/proc/self/task", "kafka-io") == 0;
 }
 
-/* The peer closes its ends a little later, and a resolver's thread may hold a loop a moment longer. */
+/* The peer closes its ends a little later, and a resolver's thread may hold a loop a while longer. */
 static inline bool descriptors_become(int count)
 {
-    int64_t until = kafka_now_ms() + 5000;
+    int64_t until = kafka_now_ms() + PATIENCE_MS;
     while (open_fds() != count && kafka_now_ms() < until) poll(NULL, 0, 1);
     return open_fds() == count;
 }
