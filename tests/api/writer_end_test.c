@@ -41,15 +41,16 @@ static void flush_sends_at_once_and_has_run_all_callbacks(void **state)
 static void a_flush_whose_deadline_has_passed_starts_sending(void **state)
 {
     (void)state;
-    kafka_cluster *c = writers_cluster(1);
+    kafka_cluster *c = writers_two_brokers(1);
     kafka_writer *w = TELLING(c, .batch_timeout_ms = 60000);
     kafka_message *m = writers_messages(3);
     assert_works(kafka_writer_write_messages(w, PATIENTLY, m, 1, NULL));
     assert_works(kafka_writer_flush(w, PATIENTLY));
-    writers_delay(c, 300, 1);
+    writers_hold(c, 1);
     assert_works(kafka_writer_write_messages(w, PATIENTLY, m, 1, NULL)); /* under way */
     assert_works(kafka_writer_write_messages(w, PATIENTLY, m + 1, 1, NULL));
     assert_fails(kafka_writer_flush(w, KAFKA_WITHIN(0)), KAFKA_ETIMEDOUT, "kafka_writer_flush");
+    writers_hold(c, 0);
     told_await(&t, 3); /* without waiting for batch_timeout_ms */
     writers_messages_free(m);
     kafka_writer_free(w);
@@ -59,17 +60,18 @@ static void a_flush_whose_deadline_has_passed_starts_sending(void **state)
 static void flush_ends_by_deadline_and_token_and_leaves_everything_alone(void **state)
 {
     (void)state;
-    kafka_cluster *c = writers_cluster(1);
+    kafka_cluster *c = writers_two_brokers(1);
     kafka_writer *w = TELLING(c, .batch_size = 1);
     kafka_message m = {.value = KAFKA_LIT("v")};
     kafka_ctx ctx = {0};
     assert_works(kafka_cancel_new(&ctx.cancel));
     kafka_cancel_fire(ctx.cancel);
-    writers_delay(c, 700, 1);
+    writers_hold(c, 1);
     assert_works(kafka_writer_write_messages(w, PATIENTLY, &m, 1, NULL));
     assert_fails(kafka_writer_flush(w, &ctx), KAFKA_ECANCELED, "kafka_writer_flush");
     assert_fails(kafka_writer_flush(w, KAFKA_WITHIN(50)), KAFKA_ETIMEDOUT, "kafka_writer_flush");
     assert_int_equal(t.count, 0);
+    writers_hold(c, 0);
     assert_works(kafka_writer_flush(w, PATIENTLY));
     assert_int_equal(t.items[0].err, 0);
     kafka_cancel_free(ctx.cancel);

@@ -111,13 +111,13 @@ static void what_the_buffer_takes_of_a_call_is_accepted_and_the_rest_refused_in_
 {
     (void)state;
     enum { COUNT = 600, SIZE = 1000 };
-    kafka_cluster *c = writers_cluster(1);
+    kafka_cluster *c = writers_two_brokers(1);
     told *t = calloc(1, sizeof *t);
     kafka_writer *w =
         WRITER(c, .topic = "t", .async = 1, .buffer_bytes = 300 * 1024, .on_delivery = tell, .on_delivery_userdata = t);
     warm(w);
     told_await(t, 1);
-    writers_delay(c, 300, 1);
+    writers_hold(c, 1);
     char *value = calloc(1, SIZE);
     kafka_message *m = calloc(COUNT, sizeof *m);
     int *results = calloc(COUNT, sizeof *results), accepted = 0;
@@ -129,6 +129,7 @@ static void what_the_buffer_takes_of_a_call_is_accepted_and_the_rest_refused_in_
     kafka_writer_stats stats;
     kafka_writer_stats_snapshot(w, &stats);
     assert_int_equal(stats.queue_length, accepted);
+    writers_hold(c, 0);
     /* And with time, all of it: who waited goes on with the message that found no room. */
     assert_works(kafka_writer_write_messages(w, PATIENTLY, m + accepted, (size_t)(COUNT - accepted), NULL));
     assert_works(kafka_writer_flush(w, PATIENTLY));

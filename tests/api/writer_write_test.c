@@ -302,7 +302,7 @@ static void a_broker_s_refusal_is_the_result_with_topic_and_partition(void **sta
 {
     (void)state;
     kafka_cluster *c = writers_cluster(1);
-    kafka_writer *w = WRITER(c, .topic = "t");
+    kafka_writer *w = WRITER(c, .topic = "t", .batch_timeout_ms = 60000); /* both in one batch */
     kafka_message *m = writers_messages(2);
     int results[2];
     writers_refuse(c, KAFKA_ERR_TOPIC_AUTHORIZATION_FAILED, 1);
@@ -424,12 +424,14 @@ static void one_producer_id_is_asked_for(void **state)
     (void)state;
     kafka_cluster *c = writers_cluster(8);
     kafka_writer *w = WRITER(c, .topic = "t");
+    int64_t before = kafka_now_ms();
     for (int i = 0; i < 3; i++) {
         kafka_message *m = writers_messages(40);
         assert_works(kafka_writer_write_messages(w, PATIENTLY, m, 40, NULL));
         writers_messages_free(m);
     }
-    assert_int_equal(kafka_cluster_requests(c, KAFKA_REQUEST_INIT_PRODUCER_ID), 1);
+    /* Whoever owes it for a second is asked once more, on another connection. */
+    assert_in_range(kafka_cluster_requests(c, KAFKA_REQUEST_INIT_PRODUCER_ID), 1, 1 + (kafka_now_ms() - before) / 1000);
     assert_int_equal(writers_total(c, 8), 120);
     kafka_writer_free(w);
     kafka_cluster_free(c);
@@ -452,7 +454,7 @@ static void one_batch_is_one_request_for_a_whole_call(void **state)
 {
     (void)state;
     kafka_cluster *c = writers_cluster(1);
-    kafka_writer *w = WRITER(c, .topic = "t");
+    kafka_writer *w = WRITER(c, .topic = "t", .batch_timeout_ms = 60000);
     kafka_message *m = writers_messages(5000); /* more than batch_size: it may grow */
     assert_works(kafka_writer_write_messages(w, PATIENTLY, m, 1, NULL));
     int64_t before = kafka_cluster_requests(c, KAFKA_REQUEST_PRODUCE);

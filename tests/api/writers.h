@@ -66,6 +66,21 @@ static inline void writers_delay(kafka_cluster *c, int64_t ms, int64_t count)
     writers_fault(c, f);
 }
 
+/* As writers_cluster, with a second broker: without its copy nothing is acknowledged, so that answers can be held. */
+static inline kafka_cluster *writers_two_brokers(int32_t partitions)
+{
+    kafka_cluster *c = NULL;
+    assert_works(kafka_cluster_new(&(kafka_cluster_config){.brokers = 2, .no_auto_create = 1}, &c));
+    assert_works(kafka_cluster_create_topic(c, "t", partitions));
+    return c;
+}
+
+/* Whether writes to partition 0 of "t" wait for their answers. */
+static inline void writers_hold(kafka_cluster *c, int32_t hold)
+{
+    assert_works(kafka_cluster_hold_replication(c, "t", 0, hold));
+}
+
 /* So many requests of an API have come. */
 static inline void writers_await(kafka_cluster *c, int32_t api, int64_t count)
 {
