@@ -47,7 +47,7 @@ static kafka_cluster *cluster;
 
 static outcome note(const char *order)
 {
-    return note_order(kafka_cluster_bootstrap(cluster), order, kafka_deadline_in(5000));
+    return note_order(kafka_cluster_bootstrap(cluster), order, kafka_deadline_in(30000));
 }
 
 /* The messages that have arrived are these, each followed by a blank. */
@@ -57,8 +57,8 @@ static void expect_orders(const char *expected)
     int64_t end;
     kafka_conn *conn;
     CHECK(kafka_cluster_log_size(cluster, "orders", 0, NULL, &end) == 0);
-    CHECK(kafka_dial_leader(NULL, KAFKA_WITHIN(5000), kafka_cluster_bootstrap(cluster), "orders", 0, &conn) == 0);
-    kafka_conn_set_deadline(conn, kafka_deadline_in(5000));
+    CHECK(kafka_dial_leader(NULL, KAFKA_WITHIN(30000), kafka_cluster_bootstrap(cluster), "orders", 0, &conn) == 0);
+    kafka_conn_set_deadline(conn, kafka_deadline_in(30000));
     for (int64_t i = 0; i < end; i++) {
         kafka_message *m;
         CHECK(kafka_conn_read_message(conn, 0, &m) == 0);

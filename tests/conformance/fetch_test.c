@@ -189,7 +189,7 @@ static void a_broker_answers_one_request_after_the_other(void **state)
     topic t;
     client *c = filled(&t);
     fetch_parts p;
-    const fetch_want want = {.offset = 20, .max_wait_ms = 300};
+    const fetch_want want = {.offset = 20, .max_wait_ms = 20000};
     client_send(c, &kfk_fetch_request_schema, 12, fetch_request(&p, &t, 0, &want));
     const kfk_fetch_request *second = fetch_request(&p, &t, 0, &(fetch_want){.offset = 0});
     client_send(c, &kfk_fetch_request_schema, 12, second);

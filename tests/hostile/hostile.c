@@ -4,7 +4,7 @@
 #include "base/time.h"
 #include <time.h>
 
-enum { MIB = 1024 * 1024, SOON_MS = 2000, PATIENCE_MS = 20000 };
+enum { MIB = 1024 * 1024, PATIENCE_MS = 20000 };
 
 /* ---- the witness ------------------------------------------------------------------------------------------------- */
 
@@ -177,7 +177,7 @@ static void check_closed(const hostile_case *k, tcp_peer *p, kafka_conn *c, int 
     if (!c) return;
     check_code(k, hostile_do(k->call, c), code, " on the closed connection");
     if (k->call == HOSTILE_WRITE) assert_int_equal(kafka_last_written(), KAFKA_WRITTEN_NO);
-    assert_true(kafka_now_ms() - before < SOON_MS);
+    assert_took(before, 0);
 }
 
 static tcp_peer *make_peer(const hostile_case *k)
@@ -208,13 +208,13 @@ static void run(const hostile_case *k)
     if (k->call == HOSTILE_READ) assert_works(kafka_conn_seek(c, 0, KAFKA_SEEK_ABSOLUTE | KAFKA_SEEK_DONT_CHECK, NULL));
     add_rule(k, p);
     hostile_witness_begin();
-    size_t before = memcheck_bytes();
+    size_t before = memcheck_bytes(); /* of which the loop may just be giving something back */
     memcheck_peak_begin();
     int64_t asked = kafka_now_ms();
     int got = c ? hostile_do(k->call, c) : kafka_dial(NULL, NULL, tcp_peer_address(p), &c);
-    size_t more = memcheck_peak() - before;
+    size_t more = memcheck_peak() > before ? memcheck_peak() - before : 0;
     check_code(k, got, code, "");
-    assert_true(kafka_now_ms() - asked < SOON_MS);
+    assert_took(asked, 0);
     check_sentence(k, p);
     if (more > MIB + k->memory) fail_msg("%s: took %zu bytes", k->what, more);
     if (k->stays_open)
@@ -224,7 +224,7 @@ static void run(const hostile_case *k)
     hostile_witness_end();
     int64_t closing = kafka_now_ms();
     kafka_conn_free(c);
-    assert_true(kafka_now_ms() - closing < SOON_MS);
+    assert_took(closing, 0);
     tcp_peer_free(p);
 }
 

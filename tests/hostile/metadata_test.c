@@ -58,7 +58,7 @@ static scene begin(said *s)
     scene x = {.peer = TCP_PEER({.api = KFK_API_METADATA, .times = TCP_ALWAYS, .edit = say, .arg = s})};
     hostile_witness_begin();
     assert_works(kafka_dial(NULL, NULL, tcp_peer_address(x.peer), &x.conn));
-    x.before = memcheck_bytes();
+    x.before = memcheck_bytes(); /* of which the loop may just be giving something back */
     memcheck_peak_begin();
     return x;
 }
@@ -67,7 +67,7 @@ static scene begin(said *s)
 static void end(scene *x, size_t most)
 {
     kafka_brokers *brokers;
-    size_t more = memcheck_peak() - x->before;
+    size_t more = memcheck_peak() > x->before ? memcheck_peak() - x->before : 0;
     if (more > most) fail_msg("%zu bytes were taken", more);
     assert_works(kafka_conn_brokers(x->conn, &brokers));
     kafka_brokers_free(brokers);
@@ -134,13 +134,17 @@ static void H12_a_leader_that_cannot_be_is_none(void **state)
         scene x = begin(&s);
         kafka_conn *leader = NULL;
         brokers[1].port = tcp_peer_port(x.peer);
-        assert_fails(kafka_dial_leader(NULL, KAFKA_WITHIN(5000), tcp_peer_address(x.peer), "t", 0, &leader),
+        assert_fails(kafka_dial_leader(NULL, KAFKA_WITHIN(10000), tcp_peer_address(x.peer), "t", 0, &leader),
                      KAFKA_EPROTO, "names no broker");
         assert_non_null(strstr(kafka_last_error(), tcp_peer_address(x.peer)));
         s.broker_count = 2;
-        assert_fails(kafka_dial_leader(NULL, KAFKA_WITHIN(250), tcp_peer_address(x.peer), "t", 0, &leader),
-                     KAFKA_ETIMEDOUT, "broker 1, is not among the brokers");
-        assert_null(leader);
+        for (int64_t ms = 250;; ms *= 4) { /* until that is enough for an answer */
+            assert_fails(kafka_dial_leader(NULL, KAFKA_WITHIN(ms), tcp_peer_address(x.peer), "t", 0, &leader),
+                         KAFKA_ETIMEDOUT, NULL);
+            assert_null(leader);
+            if (strstr(kafka_last_error(), "broker 1, is not among the brokers")) break;
+            if (ms > CALLS_PATIENCE_MS) fail_msg("no word of broker 1 in: %s", kafka_last_error());
+        }
         assert_null(strchr(kafka_last_error(), '\n'));
         kafka_conn_free(x.conn);
         hostile_witness_end();
