@@ -46,10 +46,13 @@ bool loop_is_quiet(kfk_loop *l);
 /* A listening TCP socket on a free port of this address; -1 when there is no such address here (IPv6 may be off). */
 int listen_on(const char *ip, int backlog, kfk_address *where);
 uint16_t port_of(const kfk_address *a);
+/* An address of the loopback that no other process uses: its ports are this process's. The system connects sockets
+ * from 127.0.0.1, unless they are bound, so none of its ports is taken by that either. */
+const char *own_ip(void);
 /* An address of this ip where nobody listens. */
 void refusing(const char *ip, kfk_address *where);
-/* An address of this ip that answers no SYN: the queue of its listener is full. `fds` are to be closed with
- * black_hole_end. */
+/* An address of this ip that answers no SYN: the queue of its listener is full, as the listener itself says. `fds` are
+ * to be closed with black_hole_end. */
 typedef struct black_hole {
     kfk_address where;
     int fds[16];

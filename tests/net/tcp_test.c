@@ -121,7 +121,7 @@ static void dial_start(kfk_loop *l, void *arg)
     d->cfg.done = dial_done;
     d->cfg.owner = d;
     d->cfg.deadline_ms = d->within_ms ? kfk_loop_now_ms(l) + d->within_ms : KFK_TIME_NEVER;
-    d->started_ms = kfk_time_now_ms();
+    d->started_ms = kfk_loop_now_ms(l); /* from which its times count */
     d->started = kfk_tcp_start(l, &d->cfg, &d->tcp, &d->start_error);
     if (d->started != 0) d->tcp = NULL;
 }
@@ -250,8 +250,7 @@ static void an_address_that_refuses_is_followed_by_the_next_at_once(void **state
         run_held(l, dial_start, &d);
         dial_wait(&d);
         if (!d.stream) fail_msg("%s", d.error.text);
-        assert_int_equal(port_of(&d.peer), port_of(&at));
-        assert_true(d.done_ms - d.started_ms < 1000);
+        assert_int_equal(port_of(&d.peer), port_of(&at)); /* no timer brought it there: they are an hour away */
         run_turning(l, dial_end, &d);
         close(listener);
     }
@@ -301,8 +300,8 @@ static void an_address_that_is_silent_is_overtaken_after_the_fallback_delay(void
     dial_wait(&d);
     if (!d.stream) fail_msg("%s", d.error.text);
     assert_int_equal(port_of(&d.peer), port_of(&at));
-    int64_t took = d.done_ms - d.started_ms;
-    assert_in_range(took, 50, 500);
+    int64_t took = d.done_ms - d.started_ms; /* how exactly, virtual time tells: sim/tcp_test.c */
+    assert_true(took >= 50);
     print_message("(a fallback delay of 50 ms took %d ms)\n", (int)took);
     run_turning(l, dial_end, &d);
     close(listener);
@@ -349,16 +348,16 @@ static void without_dual_stack_a_silent_address_gets_its_share_of_the_time(void 
     dial d;
     assert_true(black_hole_begin(&hole, "127.0.0.6"));
     tell(&hole.where);
-    tell(&at);
+    for (int i = 0; i < 5; i++) tell(&at); /* should the machine stand still for the share of one of them */
 
     dial_to(&d, "broker", 9092, false);
     d.cfg.fallback_delay_ms = 1; /* does not count */
-    d.within_ms = 4000;          /* two addresses, two seconds each */
+    d.within_ms = 12000;         /* six addresses, two seconds each */
     run_held(l, dial_start, &d);
     dial_wait(&d);
     if (!d.stream) fail_msg("%s", d.error.text);
     assert_int_equal(port_of(&d.peer), port_of(&at));
-    assert_in_range(d.done_ms - d.started_ms, 1999, 20000); /* clocks in milliseconds: one may be cut off */
+    assert_true(d.done_ms - d.started_ms >= 2000);
     assert_non_null(strstr(d.error.text, "no answer in its share of the time"));
     run_turning(l, dial_end, &d);
     close(listener);
