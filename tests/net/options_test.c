@@ -147,8 +147,8 @@ static void a_local_port_can_be_used_again_at_once(void **state)
     attempt a = {.code = 0};
     kfk_address chosen, to[2];
     int listeners[] = {listen_on("127.0.0.1", 5, &to[0]), listen_on("127.0.0.1", 5, &to[1])};
-    close(listen_on("127.0.0.1", 1, &chosen));
-    local_of(&a, "127.0.0.1", port_of(&chosen));
+    close(listen_on(own_ip(), 1, &chosen)); /* nobody else takes the port meanwhile */
+    local_of(&a, own_ip(), port_of(&chosen));
     for (int i = 0; i < 2; i++) {
         a.to = to[i];
         atomic_store(&a.over, 0);
