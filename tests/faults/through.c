@@ -15,7 +15,7 @@ int through_try(const char *address, const kafka_ctx *ctx, const char *topic, ka
 kafka_conn *through(const char *address, const char *topic)
 {
     kafka_conn *c = NULL;
-    assert_works(through_try(address, KAFKA_WITHIN(10000), topic, &c));
-    kafka_conn_set_deadline(c, kafka_deadline_in(10000));
+    assert_works(through_try(address, KAFKA_WITHIN(30000), topic, &c));
+    kafka_conn_set_deadline(c, kafka_deadline_in(30000));
     return c;
 }
