@@ -189,11 +189,11 @@ static void a_thread_may_be_cancelled_at_any_moment(void **state)
     kfk_rand_seed(&rand, kfk_rand_system_seed());
     tcp_peer *p = TCP_PEER({0});
     kafka_conn *c = calls_dial(p, 0);
-    kafka_conn_set_write_deadline(c, kafka_deadline_in(60000));
     for (int i = 0; i < ROUNDS; i++) {
         void *result;
         actor a = {.peer = p, .conn = c};
         kfk_rand_seed(&a.rand, kfk_rand_next(&rand));
+        kafka_conn_set_write_deadline(c, kafka_deadline_in(60000));
         kafka_conn_set_read_deadline(c, kafka_deadline_in(10));
         pthread_t t = calls_start(act, &a);
         int calls = (int)kfk_rand_below(&rand, 4);
