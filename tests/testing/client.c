@@ -123,6 +123,7 @@ void wire_send_bytes(int fd, const void *data, size_t len)
 {
     for (size_t put = 0; put < len;) {
         ssize_t n = send(fd, (const char *)data + put, len - put, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR) continue; /* with a timeout, a process that was stopped is told so */
         if (n <= 0) fail_msg("send: %s", strerror(errno));
         put += (size_t)n;
     }
@@ -161,6 +162,7 @@ static bool receive_all(int fd, uint8_t *out, size_t len)
 {
     for (size_t got = 0; got < len;) {
         ssize_t n = recv(fd, out + got, len - got, 0);
+        if (n < 0 && errno == EINTR) continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) fail_msg("no answer comes");
         if (n <= 0) return false;
         got += (size_t)n;
@@ -198,7 +200,10 @@ void wire_answer_free(wire_answer *a)
 void wire_expect_end(int fd)
 {
     uint8_t byte;
-    ssize_t n = recv(fd, &byte, 1, 0);
+    ssize_t n;
+    do {
+        n = recv(fd, &byte, 1, 0);
+    } while (n < 0 && errno == EINTR);
     if (n > 0 || (n < 0 && errno != ECONNRESET)) fail_msg("the connection is not closed: %s", strerror(errno));
     close(fd);
 }
