@@ -212,8 +212,8 @@ static void deadlines_and_tokens_end_the_first_call(void **state)
     kafka_cancel *token;
     tcp_peer *p = TCP_PEER({.api = KFK_API_API_VERSIONS, .no_answer = true, .then = TCP_SILENCE});
     kafka_conn *c = adopt(served_pair(p), "t");
-    kafka_conn_set_read_deadline(c, kafka_deadline_in(100));
     int64_t before = kafka_now_ms();
+    kafka_conn_set_read_deadline(c, kafka_deadline_in(100));
     assert_fails(kafka_conn_read_offsets(c, &first, &last), KAFKA_ETIMEDOUT, NULL);
     assert_took(before, 99);
     assert_works(kafka_cancel_new(&token));

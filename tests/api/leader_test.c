@@ -88,7 +88,7 @@ static void an_election_without_end_costs_the_time_that_was_given(void **state)
     int64_t took, within = 300;
     tcp_peer *p = TCP_PEER({.api = KFK_API_METADATA, .times = TCP_ALWAYS, .edit = unnamed_leader});
     for (;; within *= 4) { /* until that is enough for an answer */
-        assert_fails(try_leader(p, within, "t", 0, &took), KAFKA_ETIMEDOUT, "the time is up");
+        assert_fails(try_leader(p, within, "t", 0, &took), KAFKA_ETIMEDOUT, NULL);
         assert_in_time(took, within - 1);
         if (strstr(kafka_last_error(), "broker 42")) break;
         assert_true(within < PATIENCE_MS);
@@ -212,8 +212,12 @@ static void both_dials_and_the_look_up_have_one_limit(void **state)
     int64_t took, within = 600;
     while (!all_steps_have_this_limit(within)) assert_true((within *= 4) < PATIENCE_MS);
     tcp_peer *p = TCP_PEER({.api = KFK_API_METADATA, .times = TCP_ALWAYS, .no_answer = true, .then = TCP_SILENCE});
-    assert_fails(try_leader(p, 300, "t", 0, &took), KAFKA_ETIMEDOUT, "looking up the leader of topic t partition 0");
-    assert_in_time(took, 299);
+    for (within = 300;; within *= 4) { /* until that is enough to begin */
+        assert_fails(try_leader(p, within, "t", 0, &took), KAFKA_ETIMEDOUT, NULL);
+        assert_in_time(took, within - 1);
+        if (strstr(kafka_last_error(), "looking up the leader of topic t partition 0")) break;
+        assert_true(within < PATIENCE_MS);
+    }
     tcp_peer_free(p);
 }
 
@@ -285,9 +289,13 @@ static void the_partitions_of_a_topic_are_looked_up_once(void **state)
     assert_asked(p, 2, kafka_now_ms() - before, 0);
     tcp_peer_free(p);
 
-    p = TCP_PEER({.api = KFK_API_METADATA, .no_answer = true, .then = TCP_SILENCE});
-    assert_fails(kafka_lookup_partitions(NULL, KAFKA_WITHIN(200), tcp_peer_address(p), "t", &list), KAFKA_ETIMEDOUT,
-                 tcp_peer_address(p));
+    p = TCP_PEER({.api = KFK_API_METADATA, .times = TCP_ALWAYS, .no_answer = true, .then = TCP_SILENCE});
+    for (int64_t ms = 200;; ms *= 4) { /* until that is enough to begin */
+        assert_fails(kafka_lookup_partitions(NULL, KAFKA_WITHIN(ms), tcp_peer_address(p), "t", &list), KAFKA_ETIMEDOUT,
+                     NULL);
+        if (strstr(kafka_last_error(), tcp_peer_address(p))) break;
+        assert_true(ms < PATIENCE_MS);
+    }
     tcp_peer_free(p);
 }
 

@@ -125,20 +125,28 @@ static void a_local_address_is_where_a_connection_comes_from(void **state)
 
 /* ---- hanging ----------------------------------------------------------------------------------------------------- */
 
+/* With four times the time until that is enough to begin. */
+static void dial_in_vain(kafka_loop *l)
+{
+    for (kafka_dialer d = {.resolver = &hanging_resolver, .loop = l, .timeout_ms = 200};; d.timeout_ms *= 4) {
+        int64_t before = kafka_now_ms();
+        assert_fails(try_dial(&d, NULL, "kafka"), KAFKA_ETIMEDOUT, NULL);
+        assert_took(before, d.timeout_ms);
+        if (strstr(kafka_last_error(), "resolving kafka")) return;
+        assert_true(d.timeout_ms < CALLS_PATIENCE_MS);
+    }
+}
+
 static void one_that_hangs_ends_with_its_dial_and_nobody_waits_for_it(void **state)
 {
     (void)state;
     tcp_peer *p = TCP_PEER({0});
     hanging_begin(p);
-    kafka_dialer d = {.resolver = &hanging_resolver, .timeout_ms = 200};
-    int64_t before = kafka_now_ms();
-    assert_fails(try_dial(&d, NULL, "kafka"), KAFKA_ETIMEDOUT, "resolving kafka"); /* the default loop ends with it */
-    assert_took(before, 199);
+    dial_in_vain(NULL); /* the default loop ends with it */
     kafka_loop *own;
     assert_works(kafka_loop_new(NULL, &own));
-    d.loop = own;
-    assert_fails(try_dial(&d, NULL, "kafka"), KAFKA_ETIMEDOUT, "resolving kafka");
-    before = kafka_now_ms();
+    dial_in_vain(own);
+    int64_t before = kafka_now_ms();
     kafka_loop_free(own);
     assert_took(before, 0);
     assert_works(try_dial(NULL, KAFKA_WITHIN(10000), tcp_peer_address(p)));
