@@ -39,7 +39,8 @@
  *           read and freed there as before: messages, brokers, lists, and the messages that a batch has handed out,
  *           until that is closed; cancel tokens work. New objects work. This holds for fork(2); vfork and posix_spawn
  *           are harmless; after _Fork or a bare clone(2) the child has to exec. A fork inside a callback is fine, but
- *           the callback must not return in the child.
+ *           the callback must not return in the child. While the library looks up a name, fork takes up to a fifth of
+ *           a second longer: getaddrinfo has a lock that a child could find taken for ever.
  * Signals.  None is raised, SIGPIPE neither, no handler is installed, and handlers of the application may interrupt
  *           every call: it goes on waiting. The library's threads block signals (loop.h).
  * Cancellation (pthread_cancel) of a thread takes effect after the call of the library that it is in, not inside: no

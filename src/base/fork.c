@@ -1,25 +1,56 @@
-/* fork.c: one handler for the whole library, registered on first use.
+/* fork.c: one set of handlers for the whole library, registered on first use.
  *
  * It is registered without a lock, which a fork could leave taken: threads that come first at the same time may
- * register it twice, and then the child counts two and makes its state new twice, which is as good as once. It stays
- * registered for ever; the library cannot be unloaded (-z nodelete), so its code stays as well. */
+ * register it twice. Then each fork is counted twice, before and after, and the child makes its state new twice, which
+ * is as good as once. It stays registered for ever; the library cannot be unloaded (-z nodelete), so its code stays.
+ *
+ * Who holds forks off and who forks look at each other's counter after raising their own, so that at least one of them
+ * sees the other and waits. Neither waits for ever: a look-up may hang, and a handler that took a lock could, too. */
 #include "base/fork.h"
 #include "base/thread.h"
 #include "kafka/error.h"
+#include <errno.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { MOST_WATCHERS = 8 };
+enum { MOST_WATCHERS = 8, MOST_SLEEPS = 1000 };
 
 _Atomic uint32_t kfk_fork_count;
 
 static _Atomic bool registered;
 static void (*_Atomic watchers[MOST_WATCHERS])(void);
+static atomic_int holders, forks; /* threads that hold forks off; threads that fork */
+
+/* Not cancelled, and errno stays: fork is no cancellation point. */
+static void sleep_a_little(void)
+{
+    const struct timespec little = {.tv_nsec = 100000};
+    int shield = kfk_thread_shield(), number = errno;
+    nanosleep(&little, NULL);
+    errno = number;
+    kfk_thread_unshield(shield);
+}
+
+static void before_fork(void)
+{
+    atomic_fetch_add(&forks, 1);
+    for (int i = 0; i < MOST_SLEEPS && atomic_load(&holders) > 0; i++) sleep_a_little();
+}
+
+/* An old C library calls this also for a fork that began before the handlers were registered. */
+static void in_parent(void)
+{
+    int now = atomic_load(&forks);
+    while (now > 0 && !atomic_compare_exchange_weak(&forks, &now, now - 1)) continue;
+}
 
 static void in_child(void)
 {
     atomic_fetch_add(&kfk_fork_count, 1);
+    atomic_store(&holders, 0);
+    atomic_store(&forks, 0);
     for (int i = 0; i < MOST_WATCHERS; i++) {
         void (*run)(void) = atomic_load(&watchers[i]);
         if (run != NULL) run();
@@ -39,9 +70,25 @@ int kfk_fork_watch(void (*run)(void))
 {
     if (run != NULL && add_watcher(run) != 0) return KAFKA_ENOMEM;
     if (atomic_load(&registered)) return 0;
-    if (pthread_atfork(NULL, NULL, in_child) != 0) return KAFKA_ENOMEM;
+    if (pthread_atfork(before_fork, in_parent, in_child) != 0) return KAFKA_ENOMEM;
     atomic_store(&registered, true);
     return 0;
+}
+
+void kfk_fork_hold(void)
+{
+    for (int i = 0; i < MOST_SLEEPS; i++) {
+        atomic_fetch_add(&holders, 1);
+        if (atomic_load(&forks) == 0) return;
+        atomic_fetch_sub(&holders, 1);
+        sleep_a_little();
+    }
+    atomic_fetch_add(&holders, 1); /* nothing but forks: go on without */
+}
+
+void kfk_fork_let(void)
+{
+    atomic_fetch_sub(&holders, 1);
 }
 
 void kfk_fork_close(_Atomic int *fd)

@@ -33,6 +33,13 @@ static inline bool kfk_fork_is_parents(uint32_t born)
  * runs in the child may take none either, nor allocate. 0 or KAFKA_ENOMEM. */
 int kfk_fork_watch(void (*run)(void));
 
+/* Around a call of the C library's that takes a lock which fork does not look after: a child forked meanwhile finds it
+ * taken for ever. getaddrinfo has one (glibc's for resolv.conf), and a child could look up no name. A fork waits until
+ * nobody is in between, and who comes meanwhile waits for the fork, each for a fifth of a second or little more: a
+ * look-up that takes longer waits for a server, with no lock. Any thread; not nested, no fork in between. */
+void kfk_fork_hold(void);
+void kfk_fork_let(void);
+
 /* In a child: closes what it has of a descriptor of the parent's, once; -1 = none. What is behind it the parent goes on
  * using, so there is nothing else that may be done with it. */
 void kfk_fork_close(_Atomic int *fd);

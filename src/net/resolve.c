@@ -9,6 +9,7 @@
  * callers that have long given up must neither pile up nor stand in the way of the next. One that runs stops at the
  * next name. */
 #include "net/resolve.h"
+#include "base/fork.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include <errno.h>
@@ -33,8 +34,10 @@ int kfk_resolve_now(kfk_loop *l, const char *host, uint16_t port, kfk_address *f
     (void)l;
     snprintf(service, sizeof service, "%u", (unsigned)port);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *list = NULL;
+    kfk_fork_hold(); /* or a child that is forked now could hang in its first look-up */
     errno = 0;
     int failure = getaddrinfo(host, service, &hints, &list), number = errno;
+    kfk_fork_let();
     /* glibc calls a name unknown when it had no memory to read /etc/hosts; errno has it */
     if (failure == EAI_MEMORY || (failure != 0 && number == ENOMEM))
         return kfk_error_set(err, KAFKA_ENOMEM, "no memory");
