@@ -121,7 +121,7 @@ count_tests() {
 
 # The lines of a failed step's log that say why: assertions, reports of sanitizers, errors of compilers, and who failed.
 reasons() { # STEP
-  local why='\[  ERROR   \]|\[   LINE   \]|\[  FAILED  \] [a-z]|^FAILED: |^  in '.*', line |Sanitizer: |runtime error:'
+  local why='\[  ERROR   \]|^ERROR: |\[   LINE   \]|\[  FAILED  \] [a-z]|^FAILED: |^  in '.*', line |Sanitizer: |runtime error:'
   why+='|: error:|\((Failed|Timeout|SEGFAULT|Subprocess aborted)\)'
   [ ! -f "$logs/$1.log" ] || grep -E "$why" "$logs/$1.log" | awk '!seen[$0]++' | cut -c 1-160 | head -n 12
 }
