@@ -8,6 +8,7 @@
  * sees the other and waits. Neither waits for ever: a look-up may hang, and a handler that took a lock could, too. */
 #include "base/fork.h"
 #include "base/thread.h"
+#include "base/time.h"
 #include "kafka/error.h"
 #include <errno.h>
 #include <pthread.h>
@@ -15,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_WATCHERS = 8, MOST_SLEEPS = 1000 };
+enum { MOST_WATCHERS = 8, HOLD_MS = 200, MOST_SLEEPS = 2 * HOLD_MS * 10 };
 
 _Atomic uint32_t kfk_fork_count;
 
@@ -26,17 +27,24 @@ static atomic_int holders, forks; /* threads that hold forks off; threads that f
 /* Not cancelled, and errno stays: fork is no cancellation point. */
 static void sleep_a_little(void)
 {
-    const struct timespec little = {.tv_nsec = 100000};
+    const struct timespec little = {.tv_nsec = 100000}; /* where the kernel counts in ticks, it is one of these */
     int shield = kfk_thread_shield(), number = errno;
     nanosleep(&little, NULL);
     errno = number;
     kfk_thread_unshield(shield);
 }
 
+/* A virtual clock may stand still: the sleeps are counted, too. */
+static bool is_late(int sleeps, int64_t until_ms)
+{
+    return sleeps >= MOST_SLEEPS || kfk_time_now_ms() > until_ms;
+}
+
 static void before_fork(void)
 {
+    int64_t until = kfk_time_add(kfk_time_now_ms(), HOLD_MS);
     atomic_fetch_add(&forks, 1);
-    for (int i = 0; i < MOST_SLEEPS && atomic_load(&holders) > 0; i++) sleep_a_little();
+    for (int i = 0; atomic_load(&holders) > 0 && !is_late(i, until); i++) sleep_a_little();
 }
 
 /* An old C library calls this also for a fork that began before the handlers were registered. */
@@ -77,13 +85,13 @@ int kfk_fork_watch(void (*run)(void))
 
 void kfk_fork_hold(void)
 {
-    for (int i = 0; i < MOST_SLEEPS; i++) {
+    int64_t until = kfk_time_add(kfk_time_now_ms(), HOLD_MS);
+    for (int i = 0;; i++) {
         atomic_fetch_add(&holders, 1);
-        if (atomic_load(&forks) == 0) return;
+        if (atomic_load(&forks) == 0 || is_late(i, until)) return;
         atomic_fetch_sub(&holders, 1);
         sleep_a_little();
     }
-    atomic_fetch_add(&holders, 1); /* nothing but forks: go on without */
 }
 
 void kfk_fork_let(void)
