@@ -91,10 +91,7 @@ static int run(const settings *o)
         code = KC_FAILED;
     }
     for (size_t i = 0; i < o->topics.count && code == KC_OK; i++) code = create_topic(c, o->topics.items[i]);
-    if (code == KC_OK) {
-        printf("%s\n", kafka_cluster_bootstrap(c));
-        code = fflush(stdout) == 0 ? kc_control_serve(c, o->control) : KC_FAILED;
-    }
+    if (code == KC_OK) code = kc_control_serve(c, o->control);
     kafka_cluster_free(c);
     return code;
 }

@@ -462,10 +462,8 @@ static int listen_at(const char *path)
     return -1;
 }
 
-int kc_control_serve(kafka_cluster *c, const char *path)
+static void serve(kafka_cluster *c, int listener)
 {
-    int listener = path ? listen_at(path) : -1;
-    if (path && listener < 0) return KC_FAILED;
     client *clients = kc_zalloc(MOST_CLIENTS, sizeof *clients);
     for (int i = 0; i < MOST_CLIENTS; i++) clients[i].fd = -1;
     while (kc_stop_signal() == 0) {
@@ -482,11 +480,20 @@ int kc_control_serve(kafka_cluster *c, const char *path)
         if (clients[i].fd >= 0) drop(&clients[i]);
     }
     free(clients);
+}
+
+int kc_control_serve(kafka_cluster *c, const char *path)
+{
+    int listener = path ? listen_at(path) : -1;
+    if (path && listener < 0) return KC_FAILED;
+    printf("%s\n", kafka_cluster_bootstrap(c));
+    bool printed = fflush(stdout) == 0;
+    if (printed) serve(c, listener);
     if (listener >= 0) {
         close(listener);
         unlink(path);
     }
-    return KC_OK;
+    return printed ? KC_OK : KC_FAILED;
 }
 
 /* ---- the other side ---------------------------------------------------------------------------------------------- */

@@ -12,8 +12,9 @@ void kc_control_line(kafka_cluster *c, char *line, kc_buf *out);
 /* Sends the words as one command to the broker that serves the socket at `path`, and prints its answer without the
  * "ok". An exit code; an error has been said. */
 int kc_control_tell(const char *path, char *const *words, size_t count);
-/* Serves the socket at `path` until kc is to stop; NULL = only waits. The socket is removed at the end. An exit code;
- * what went wrong has been said. */
+/* Listens at the socket at `path`, then prints the cluster's address, so that whoever has read it finds the socket; and
+ * serves it until kc is to stop. `path` NULL = prints and waits. The socket is removed at the end. An exit code; what
+ * went wrong has been said. */
 int kc_control_serve(kafka_cluster *c, const char *path);
 
 #endif
