@@ -41,8 +41,8 @@ if [ "$what" = memory ]; then
   show "kc broker --brokers 3 --control control &"
   "$kc" broker --brokers 3 --control "$work/control" > "$work/address" &
   broker=$!
-  for ((i = 0; i < 1000; i++)); do
-    [ ! -s "$work/address" ] || break
+  for ((i = 0; i < 6000; i++)); do
+    [ ! -s "$work/address" ] && kill -0 "$broker" 2> /dev/null || break
     sleep 0.01
   done
   read -r KAFKA_BROKERS < "$work/address" || { echo "demo: kc broker does not start" >&2; exit 1; }

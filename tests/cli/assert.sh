@@ -7,7 +7,7 @@
 #   expect_out TEXT, expect_err TEXT            what was printed is exactly TEXT and a newline (nothing at all for '')
 #   expect_out_has TEXT, expect_err_has TEXT    TEXT occurs in it
 #   expect_same FILE FILE                       byte for byte
-#   eventually COMMAND...                       tries until it succeeds, for 20 seconds
+#   eventually COMMAND...                       tries until it succeeds, for 60 seconds
 #   finish                  last: prints a summary, fails if any test did
 #
 # In kafka_*.sh: new_topic NAME [OPTION...] makes a topic of this run, deleted at the end, and sets $topic.
@@ -58,9 +58,10 @@ expect_out_has() { grep -qF -- "$1" "$out" || fail "the output lacks: $1"; }
 expect_err_has() { grep -qF -- "$1" "$err" || fail "standard error lacks: $1"; }
 expect_same() { cmp "$1" "$2" >&2 || fail "$1 and $2 differ"; }
 eventually() {
-  local give_up=$((SECONDS + 20))
+  local give_up=$((SECONDS + 60))
   until "$@"; do
     ((SECONDS < give_up)) || { fail "never came true: $*"; return; }
+    sleep 0.02   # what is waited for wants the processor, too
   done
 }
 expect() { test "$@" || fail "not true: $*"; }
