@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SYNC_MS = 240000, CALL_MS = 20000, STEP_MS = 5000, POLL_US = 100000 };
+enum { SYNC_MS = 240000, CALL_MS = 60000, STEP_MS = 30000, POLL_US = 100000 };
 
 extern char **environ;
 

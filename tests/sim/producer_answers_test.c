@@ -503,10 +503,21 @@ static double seconds_with(sim *s, int partitions)
     return (double)(clock() - from) / CLOCKS_PER_SEC;
 }
 
+/* The least of some: what else the machine does, and what the hypervisor takes away, only ever adds. */
+static double least_seconds_with(sim *s, int partitions)
+{
+    double least = seconds_with(s, partitions);
+    for (int i = 0; i < 2 && !sim_failed(s); i++) {
+        double again = seconds_with(s, partitions);
+        if (again < least) least = again;
+    }
+    return least;
+}
+
 SCENARIO_WITH(the_time_that_partitions_take_grows_with_their_number, .seeds = 1, .parts = 1000, .config.calm = true)
 {
     enum { FEW = 500, TIMES = 8 };
-    double few = seconds_with(s, FEW), many = seconds_with(s, FEW * TIMES);
+    double few = least_seconds_with(s, FEW), many = least_seconds_with(s, FEW * TIMES);
     sim_check(s, many < few * TIMES * 3);
 }
 
