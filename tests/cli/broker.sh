@@ -216,7 +216,7 @@ run kc meta
 expect_code 1
 expect_err_has 'the broker closed the connection'
 one 'silence api=list-offsets'
-run kc offsets t -m 1
+run kc offsets t -m 6 # time enough to meet it
 expect_code 1
 one 'apply-then-error api=produce error=6'
 produce

@@ -141,16 +141,16 @@ done
 it "ends quietly when the reader of its output goes away, also while nothing comes"
 new_topic head -p 2
 seq 1 300000 | kc produce -t "$topic"
-{ timeout 20 "$KC" consume -t "$topic"; echo "code $?" >"$work/code"; } 2>"$err" | head -n 2 >"$out"
+{ timeout 100 "$KC" consume -t "$topic"; echo "code $?" >"$work/code"; } 2>"$err" | head -n 2 >"$out"
 expect "$(wc -l <"$out")" = 2
 expect "$(cat "$work/code")" = 'code 0'
 expect_err ''
-{ timeout 20 "$KC" consume -t "$topic" -o end; echo "code $?" >"$work/code"; } 2>"$err" | :
+{ timeout 100 "$KC" consume -t "$topic" -o end; echo "code $?" >"$work/code"; } 2>"$err" | :
 expect "$(cat "$work/code")" = 'code 0'
 expect_err ''
 
 it "says so when the output cannot be written"
-timeout 20 "$KC" consume -t "$topic" >/dev/full 2>"$err"
+timeout 100 "$KC" consume -t "$topic" >/dev/full 2>"$err"
 code=$?
 expect_code 1
 expect_err 'kc consume: cannot write the output: No space left on device'
