@@ -246,7 +246,7 @@ static void end(run *r)
 
 static void check_run(const run *r)
 {
-    kfk_compress_trim();                                                   /* contexts that wait for more work */
+    kfk_compress_trim();                                                    /* contexts that wait for more work */
     for (int i = 0; i < 600 && memcheck_blocks() != 0; i++) usleep(100000); /* connections end on the loop's thread */
     for (int i = 0; i < FAULT_KINDS; i++) {
         if (r->done[i] == 0 && report_anomalies() == 0) report_anomaly("no fault: %s", faults_kind_name((fault_kind)i));

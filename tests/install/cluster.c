@@ -42,8 +42,8 @@ static int talk(kafka_cluster *cluster, kafka_loop *loop)
     dialer.loop = loop;
     fault.error = KAFKA_ERR_NOT_ENOUGH_REPLICAS;
     CHECK(kafka_cluster_create_topic(cluster, "t", 1) == 0);
-    CHECK(kafka_dial_leader(&dialer, KAFKA_WITHIN(10000), kafka_cluster_bootstrap(cluster), "t", 0, &conn) == 0);
-    kafka_conn_set_deadline(conn, kafka_deadline_in(10000));
+    CHECK(kafka_dial_leader(&dialer, KAFKA_WITHIN(60000), kafka_cluster_bootstrap(cluster), "t", 0, &conn) == 0);
+    kafka_conn_set_deadline(conn, kafka_deadline_in(60000));
     CHECK(kafka_cluster_add_fault(cluster, &fault) == 0);
     CHECK(kafka_conn_write(conn, "v", 1) == KAFKA_ERR_NOT_ENOUGH_REPLICAS);
     CHECK(kafka_conn_write(conn, "v", 1) == 0);
@@ -66,7 +66,7 @@ static int callbacks(kafka_cluster *cluster)
     listener.heard = try_to_wait;
     listener.userdata = &t;
     CHECK(kafka_cluster_set_listener(cluster, &listener) == 0);
-    CHECK(kafka_dial(NULL, KAFKA_WITHIN(10000), kafka_cluster_bootstrap(cluster), &conn) == 0);
+    CHECK(kafka_dial(NULL, KAFKA_WITHIN(60000), kafka_cluster_bootstrap(cluster), &conn) == 0);
     CHECK(kafka_cluster_set_listener(cluster, NULL) == 0);
     CHECK(t.dial == KAFKA_EAGAIN);
     CHECK(t.create == KAFKA_EAGAIN);
@@ -79,7 +79,7 @@ static int child(kafka_cluster *cluster)
     int status = 1;
     pid_t pid = fork();
     if (pid == 0) {
-        alarm(20);
+        alarm(60);
         int code = kafka_cluster_create_topic(cluster, "u", 1);
         kafka_cluster_free(cluster);
         _exit(code == KAFKA_EFORKED ? 0 : 2);
