@@ -31,7 +31,7 @@ static void assert_told(const char *bootstrap, const char *advertised, int want)
     assert_text_has(error, advertised);
     assert_text_has(error, "advertised.listeners");
     assert_text_has(error, topic);
-    assert_true(took < 6000);
+    assert_true(took < PATIENCE_MS);
 }
 
 static void an_advertised_name_that_does_not_resolve_is_explained(void **state)

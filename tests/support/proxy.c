@@ -120,6 +120,11 @@ static proxy_way way_of(const proxy_link *k, const flow *f)
     return f == &k->up ? PROXY_UP : PROXY_DOWN;
 }
 
+static bool is_held(const proxy *x, const proxy_link *k, const flow *f)
+{
+    return x->plan.hold == way_of(k, f);
+}
+
 /* Reads one piece, if there is room. False: the link is no longer open. */
 static bool fill(proxy *x, proxy_link *k, flow *f, int in)
 {
@@ -159,6 +164,7 @@ static bool drain(proxy *x, proxy_link *k, flow *f, int out, int64_t *at_us)
 {
     int64_t now = now_us(), next_us;
     bool limited = x->plan.cut == way_of(k, f);
+    if (is_held(x, k, f)) return true;
     while (f->count > 0) {
         piece *p = &f->pieces[f->first];
         size_t left = limited ? (size_t)(x->plan.bytes - f->passed) : SIZE_MAX;
@@ -266,13 +272,13 @@ static void accept_link(proxy *x)
 }
 
 /* What is to be heard of one socket of a link. */
-static short events_of(const proxy_link *k, const flow *from, const flow *to)
+static short events_of(const proxy *x, const proxy_link *k, const flow *from, const flow *to)
 {
     if (k->state == LINK_DRAINING) return POLLIN;
     if (k->state != LINK_OPEN) return 0;
     short events = from->count < PIECES && !from->ended ? POLLIN : 0;
     const piece *p = &to->pieces[to->first];
-    if (to->count > 0 && p->due_us <= now_us() && to->next_us <= now_us()) events |= POLLOUT;
+    if (to->count > 0 && !is_held(x, k, to) && p->due_us <= now_us() && to->next_us <= now_us()) events |= POLLOUT;
     return events;
 }
 
@@ -283,7 +289,7 @@ static void wait_for_something(proxy *x, int64_t at_us)
     nfds_t n = 2;
     for (int i = 0; i < LINKS; i++) {
         const proxy_link *k = &x->links[i];
-        short client = events_of(k, &k->up, &k->down), broker = events_of(k, &k->down, &k->up);
+        short client = events_of(x, k, &k->up, &k->down), broker = events_of(x, k, &k->down, &k->up);
         if (client != 0) fds[n++] = (struct pollfd){.fd = k->client, .events = client};
         if (broker != 0) fds[n++] = (struct pollfd){.fd = k->broker, .events = broker};
     }

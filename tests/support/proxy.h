@@ -31,6 +31,7 @@ typedef struct proxy_plan {
     int64_t bytes_per_s; /* in each direction, 0 = no limit */
     int64_t delay_ms;    /* everything arrives so much later */
     int piece;           /* the most bytes that one write passes on, 0 = no limit */
+    proxy_way hold;      /* nothing passes in this direction while the plan is in force */
 } proxy_plan;
 
 /* `to`: "ip:port", IPv4. Everything passes at first. */
