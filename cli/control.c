@@ -4,6 +4,7 @@
  * loop alone. */
 #include "control.h"
 #include "options.h"
+#include "output.h"
 #include "say.h"
 #include "stop.h"
 #include "suggest.h"
@@ -482,18 +483,29 @@ static void serve(kafka_cluster *c, int listener)
     free(clients);
 }
 
+/* False: nobody reads it, or it has been said why not. */
+static bool print_address(kafka_cluster *c)
+{
+    kc_buf line = {0};
+    const char *address = kafka_cluster_bootstrap(c);
+    kc_buf_add(&line, address, strlen(address));
+    kc_buf_add(&line, "\n", 1);
+    bool printed = kc_output_write_stoppable(line.data, line.len);
+    free(line.data);
+    return printed;
+}
+
 int kc_control_serve(kafka_cluster *c, const char *path)
 {
     int listener = path ? listen_at(path) : -1;
     if (path && listener < 0) return KC_FAILED;
-    printf("%s\n", kafka_cluster_bootstrap(c));
-    bool printed = fflush(stdout) == 0;
+    bool printed = print_address(c);
     if (printed) serve(c, listener);
     if (listener >= 0) {
         close(listener);
         unlink(path);
     }
-    return printed ? KC_OK : KC_FAILED;
+    return printed || kc_output_closed() ? KC_OK : KC_FAILED;
 }
 
 /* ---- the other side ---------------------------------------------------------------------------------------------- */

@@ -1,8 +1,9 @@
 /* fork.c: one set of handlers for the whole library, registered on first use.
  *
- * It is registered without a lock, which a fork could leave taken: threads that come first at the same time may
- * register it twice. Then each fork is counted twice, before and after, and the child makes its state new twice, which
- * is as good as once. It stays registered for ever; the library cannot be unloaded (-z nodelete), so its code stays.
+ * They are registered without a lock, which a fork could leave taken: threads that come first at the same time may
+ * register them twice. Then each fork is counted twice, before and after, and the child makes its state new twice,
+ * which is as good as once. They stay registered for ever; the library cannot be unloaded (-z nodelete), so its code
+ * stays.
  *
  * Who holds forks off and who forks look at each other's counter after raising their own, so that at least one of them
  * sees the other and waits. Neither waits for ever: a look-up may hang, and a handler that took a lock could, too. */
@@ -16,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_WATCHERS = 8, HOLD_MS = 200, MOST_SLEEPS = 2 * HOLD_MS * 10 };
+enum { MOST_WATCHERS = 8, HOLD_MS = 200, SLEEP_US = 100, MOST_SLEEPS = 2 * HOLD_MS * (1000 / SLEEP_US) };
 
 _Atomic uint32_t kfk_fork_count;
 
@@ -27,14 +28,15 @@ static atomic_int holders, forks; /* threads that hold forks off; threads that f
 /* Not cancelled, and errno stays: fork is no cancellation point. */
 static void sleep_a_little(void)
 {
-    const struct timespec little = {.tv_nsec = 100000}; /* where the kernel counts in ticks, it is one of these */
+    const struct timespec little = {.tv_nsec = SLEEP_US * 1000}; /* or a tick, where the kernel counts in those */
     int shield = kfk_thread_shield(), number = errno;
     nanosleep(&little, NULL);
     errno = number;
     kfk_thread_unshield(shield);
 }
 
-/* A virtual clock may stand still: the sleeps are counted, too. */
+/* A virtual clock may stand still: the sleeps are counted, too. Twice as many as fit into the time: signals cut some
+ * short. */
 static bool is_late(int sleeps, int64_t until_ms)
 {
     return sleeps >= MOST_SLEEPS || kfk_time_now_ms() > until_ms;

@@ -36,7 +36,8 @@ int kfk_fork_watch(void (*run)(void));
 /* Around a call of the C library's that takes a lock which fork does not look after: a child forked meanwhile finds it
  * taken for ever. getaddrinfo has one (glibc's for resolv.conf), and a child could look up no name. A fork waits until
  * nobody is in between, and who comes meanwhile waits for the fork, each for a fifth of a second at most: a look-up
- * that takes longer waits for a server, with no lock. Any thread; not nested, no fork in between. */
+ * that takes longer waits for a server, with no lock. Any thread; not nested, no fork in between.
+ * kfk_fork_watch comes first. */
 void kfk_fork_hold(void);
 void kfk_fork_let(void);
 

@@ -148,7 +148,13 @@ expect_err_has 'is longer than'
 
 # ---- the control socket -----------------------------------------------------------------------------------------------------
 
-it "has its control socket before it prints its address"
+it "says so when it cannot print its address"
+"$KC" broker >/dev/full 2>"$err" </dev/null
+code=$?
+expect_code 1
+expect_err 'kc broker: cannot write the output: No space left on device'
+
+it "has its control socket before it prints its address, and ends while nobody reads that"
 mkfifo "$work/full"
 exec 7<>"$work/full"
 for size in 4096 1; do # until nothing more goes in, so that it can print nothing
@@ -157,7 +163,9 @@ done
 "$KC" broker --control "$socket" >"$work/full" 2>"$work/broker" </dev/null 7>&- &
 pid=$!
 eventually test -S "$socket"
-{ end KILL; } 2>/dev/null
+end INT
+expect_code 0
+expect "$(test -e "$socket"; echo $?)" = 1
 exec 7>&-
 
 it "takes commands at a socket that its user alone may use"
