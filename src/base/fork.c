@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_WATCHERS = 8, HOLD_MS = 200, SLEEP_US = 100, MOST_SLEEPS = 2 * HOLD_MS * (1000 / SLEEP_US) };
+enum { MOST_WATCHERS = 8, HOLD_MS = 200, SLEEP_NS = 100000, MOST_SLEEPS = 2 * HOLD_MS * (1000000 / SLEEP_NS) };
 
 _Atomic uint32_t kfk_fork_count;
 
@@ -28,7 +28,7 @@ static atomic_int holders, forks; /* threads that hold forks off; threads that f
 /* Not cancelled, and errno stays: fork is no cancellation point. */
 static void sleep_a_little(void)
 {
-    const struct timespec little = {.tv_nsec = SLEEP_US * 1000}; /* or a tick, where the kernel counts in those */
+    const struct timespec little = {.tv_nsec = SLEEP_NS}; /* or a tick, where the kernel counts in those */
     int shield = kfk_thread_shield(), number = errno;
     nanosleep(&little, NULL);
     errno = number;
